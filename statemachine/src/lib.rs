@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The loop that every stage of Stepstack runs, free of AWS SDKs.
+//!
+//! ```text
+//! description ─┐
+//!              ├─ decide (pure) ─> plan (data) ─> apply (no choices) ─> ready | not ready | failed
+//! observation ─┘
+//! ```
+//!
+//! Outside, a Step Functions state machine ([`definition`]) calls the stages' functions, waits and calls
+//! again. Inside, each call is one [`tick::tick`]. Between them travel the types of [`message`].
+
+pub mod config;
+pub mod definition;
+pub mod engine;
+pub mod error;
+pub mod message;
+pub mod lock;
+pub mod naming;
+pub mod permission;
+pub mod plan;
+pub mod resource;
+pub mod tick;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,1 +1,31 @@
-//! Placeholder.
+//! What every function shares of AWS, without any service's SDK: how clients are configured, and what an
+//! SDK error means.
+
+mod config;
+mod error;
+
+use std::future::Future;
+
+use aws_types::SdkConfig;
+use statemachine::Result;
+use statemachine::message::Document;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Names};
+use statemachine::tick::Stage;
+
+pub use config::{config, config_from_environment};
+pub use error::{failed, gone, kind_of};
+
+/// The owner of a stage (or two): a Lambda function. Implemented by a struct of its SDK clients.
+pub trait Function: Clone + Send + Sync + 'static {
+    /// Builds the clients, once per process.
+    fn new(config: &SdkConfig) -> Self;
+
+    /// What the stage `ctx.stage` owns and wants. May read AWS where a description depends on it (zones, live
+    /// engine versions). `names` holds the ids of the other stages. `document.stack` is `None` for a removal
+    /// of everything: then every list is empty.
+    fn stage(&self, ctx: &Context, document: &Document, names: &Names) -> impl Future<Output = Result<Stage>> + Send;
+
+    /// What the function may do: the permissions of all its kinds, and of what `stage` reads.
+    fn permissions(scope: &Scope) -> Vec<Permission>;
+}

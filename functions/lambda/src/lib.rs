@@ -1,1 +1,8 @@
-//! Placeholder.
+//! How a function is served: request -> tick -> report, one structured line per invocation.
+
+mod record;
+mod serve;
+
+pub use record::{Bucket, get_json, put_json};
+pub use lambda_runtime::Error as RuntimeError;
+pub use serve::{Fault, serve, serve_with};

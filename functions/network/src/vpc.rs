@@ -1,0 +1,121 @@
+//! The VPC.
+
+use aws::{failed, gone};
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Vpc as RawVpc, VpcState};
+use serde::Serialize;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, Result};
+
+use crate::tags::{ours, owned, specification};
+
+/// The stack's VPC. DNS names inside it are on: tasks find the database by name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Vpc {
+    /// Cannot change.
+    pub cidr: String,
+    /// Whether instances get DNS names; off by AWS's default.
+    pub dns_hostnames: bool,
+}
+
+/// The one VPC of a stack.
+pub fn name() -> Name {
+    Name::new(Vpc::KIND, "main")
+}
+
+/// A VPC and its attribute, which is a call of its own.
+pub struct Raw {
+    vpc: RawVpc,
+    dns_hostnames: bool,
+}
+
+impl Resource for Vpc {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "vpc";
+    const TOKENLESS: bool = true;
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let vpc = scope.arn("ec2", "vpc/*");
+        let ours = [format!("{}/*", scope.app)];
+        vec![
+            Permission::unscoped(&["ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"], "EC2's Describe actions take no resource"),
+            Permission::on(&["ec2:CreateVpc"], [vpc.clone()]).when("StringLike", "aws:RequestTag/stepstack:stack", ours.clone()),
+            Permission::on(&["ec2:CreateTags"], [vpc.clone()]).when("StringEquals", "ec2:CreateAction", ["CreateVpc".to_owned()]),
+            Permission::on(&["ec2:ModifyVpcAttribute", "ec2:DeleteVpc"], [vpc])
+                .when("StringLike", "aws:ResourceTag/stepstack:stack", ours),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let mut pages = client.describe_vpcs().filters(ours(ctx)).into_paginator().items().send();
+        let mut raws = Vec::new();
+        while let Some(vpc) = pages.next().await {
+            let vpc = vpc.map_err(failed("ec2:DescribeVpcs"))?;
+            let attribute = client
+                .describe_vpc_attribute()
+                .vpc_id(vpc.vpc_id().unwrap_or_default())
+                .attribute("enableDnsHostnames".into())
+                .send()
+                .await
+                .map_err(failed("ec2:DescribeVpcAttribute"))?;
+            let dns_hostnames = attribute.enable_dns_hostnames().and_then(AttributeBooleanValue::value).unwrap_or(false);
+            raws.push(Raw { vpc, dns_hostnames });
+        }
+        Ok(raws)
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        Some(Identity::ours(owned(ctx, raw.vpc.tags())?, raw.vpc.vpc_id()?))
+    }
+
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
+        let Raw { vpc, dns_hostnames } = raw;
+        let cidr = vpc.cidr_block().ok_or_else(|| Error::missing_field("VPC", "a CIDR block"))?.to_owned();
+        let found = Self { cidr, dns_hostnames };
+        match vpc.state() {
+            Some(VpcState::Available) => Ok(State::Settled(found)),
+            Some(VpcState::Pending) => Ok(State::Changing(Some(found))),
+            other => Err(Error::unknown_status("VPC", other.map_or("none", VpcState::as_str))),
+        }
+    }
+
+    fn immutable(&self, now: &Self) -> Option<String> {
+        (self.cidr != now.cidr).then(|| {
+            format!(
+                "The VPC has the CIDR {} and cannot change to {}. Put the old one back into the file, or make a new environment.",
+                now.cidr, self.cidr
+            )
+        })
+    }
+
+    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+        let tags = specification(&ctx, ResourceType::Vpc, &self.name());
+        let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
+        let vpc = create.send().await.map_err(failed("ec2:CreateVpc"))?;
+        let id = vpc.vpc().and_then(RawVpc::vpc_id).ok_or_else(|| Error::missing_field("VPC", "an id"))?.to_owned();
+        // A new VPC lacks the attribute: the look after the create finds that, and the update sets it.
+        Ok(Made::started(id))
+    }
+
+    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        let value = AttributeBooleanValue::builder().value(self.dns_hostnames).build();
+        let modify = client.modify_vpc_attribute().vpc_id(&id).enable_dns_hostnames(value);
+        modify.send().await.map_err(failed("ec2:ModifyVpcAttribute"))?;
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        gone(client.delete_vpc().vpc_id(id).send().await.map_err(failed("ec2:DeleteVpc")), Gone::Now)
+    }
+}
