@@ -1,7 +1,7 @@
 //! The configuration as the engine uses it: checked, with every default filled in.
 //!
 //! These types travel in the state machine's document, so they are plain data. What a person writes is
-//! [`super::file`]; what turns one into the other, with every check, is [`super::check`].
+//! [`super::file`]; what turns one into the other, with every check, is `check` beside it.
 
 use std::collections::BTreeMap;
 
