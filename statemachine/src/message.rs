@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Stack;
@@ -135,9 +136,11 @@ pub struct Document {
     pub stages: Stages,
     /// What control has decided last; the machine's choices read it.
     pub verdict: Verdict,
-    /// What the last Catch caught, for control to explain.
+    /// How often the stages were looked at; a destroy looks again after it has removed.
+    pub looks: u32,
+    /// What the last Catch outside the stages caught.
     #[serde(default)]
-    pub caught: Option<serde_json::Value>,
+    pub caught: Option<Caught>,
 }
 
 /// A run.
@@ -238,6 +241,22 @@ pub struct Slot {
     pub ticks: u32,
     /// The present mode.
     pub mode: Option<Mode>,
+    /// Whether the run makes anything of it: decided when the plans are joined.
+    pub make: bool,
+    /// What a Catch of the state machine caught of its function.
+    #[serde(default)]
+    pub caught: Option<Caught>,
+}
+
+/// What a Catch of the state machine puts into the document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Caught {
+    /// The error's name: a kind of ours, or one of Step Functions or Lambda.
+    pub error: String,
+    /// Its text; often JSON with `errorMessage` in it.
+    #[serde(default)]
+    pub cause: String,
 }
 
 impl Slot {
@@ -273,6 +292,8 @@ impl Slot {
             since_ms,
             ticks: if self.mode == Some(report.mode) { self.ticks + 1 } else { 1 },
             mode: Some(report.mode),
+            make: self.make,
+            caught: None,
         }
     }
 }
@@ -300,6 +321,8 @@ pub enum Next {
     Make,
     /// Only remove.
     Remove,
+    /// Nothing is left to do: finish.
+    Finish,
     /// Something failed: gather the cause, then finish.
     Diagnose,
     /// The run is over, and well.
@@ -354,6 +377,27 @@ pub struct RunResult {
     /// What a destroy found when it swept: kept on purpose, or left and why.
     #[serde(default)]
     pub sweep: Option<Sweep>,
+}
+
+impl RunResult {
+    /// A result with nothing in it yet but its outcome and times.
+    pub fn without_plan(run: &Run, outcome: Outcome, message: String) -> Self {
+        let now = Timestamp::now();
+        let started = run.started_at.parse::<Timestamp>().unwrap_or(now);
+        let duration_ms = u64::try_from(now.duration_since(started).as_millis()).unwrap_or(0);
+        Self {
+            outcome,
+            message,
+            failure: None,
+            diagnosis: None,
+            waiting: Vec::new(),
+            outputs: BTreeMap::new(),
+            plan: None,
+            ended_at: now.to_string(),
+            duration_ms,
+            sweep: None,
+        }
+    }
 }
 
 /// What is left after a destroy.

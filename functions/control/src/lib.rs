@@ -1,1 +1,103 @@
-//! Placeholder.
+//! The control function: the run itself. It reads and checks what is asked for, holds the lock, joins the
+//! stages' plans, and writes the record and the result.
+
+mod ask;
+mod begin;
+mod finish;
+mod intent;
+mod join;
+mod lock;
+mod why;
+
+use std::time::Instant;
+
+use aws_sdk_ecr::Client as Ecr;
+use aws_sdk_s3::Client as S3;
+use aws_sdk_sfn::Client as Sfn;
+use aws_types::SdkConfig;
+use futures_util::future::BoxFuture;
+use lambda::Bucket;
+use statemachine::Result;
+use statemachine::message::{ControlCall, Document};
+use statemachine::permission::{Permission, Scope};
+
+pub use ask::{Ask, NotAsked, Source, ask};
+pub use intent::{Asked, Intent};
+pub use join::{made_by_run, needs_look_again};
+pub use lock::{Claim, judge};
+pub use why::explain;
+
+/// The function's clients and whom it serves.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Step Functions: whether the holder of a lock still runs.
+    pub sfn: Sfn,
+    /// ECR: the newest image of a tag, and the tag of a release.
+    pub ecr: Ecr,
+    /// The provisioner's bucket.
+    pub bucket: Bucket,
+    /// The app, account and region.
+    pub scope: Scope,
+}
+
+impl Control {
+    /// From the function's environment.
+    pub fn new(config: &SdkConfig) -> Self {
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+        let scope =
+            Scope { app: variable("STEPSTACK_APP"), account: variable("STEPSTACK_ACCOUNT"), region: variable("AWS_REGION") };
+        Self {
+            sfn: Sfn::new(config),
+            ecr: Ecr::new(config),
+            bucket: Bucket { s3: S3::from_conf(s3), name: variable("STEPSTACK_BUCKET") },
+            scope,
+        }
+    }
+
+    /// Carries out one step of a run.
+    pub async fn answer(&self, call: ControlCall) -> Result<Document> {
+        let started = Instant::now();
+        let (step, document) = match call {
+            ControlCall::Begin { input, execution, name, started_at } => {
+                ("begin", self.begin(input, execution, &name, &started_at).await?)
+            }
+            ControlCall::Join { document } => ("join", self.join(*document).await?),
+            ControlCall::Finish { document } => ("finish", self.finish(*document).await?),
+        };
+        tracing::info!(
+            run = document.run.id,
+            step,
+            next = ?document.verdict.next,
+            message = document.verdict.message,
+            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "control"
+        );
+        Ok(document)
+    }
+}
+
+/// Builds the handler that `lambda::serve_with` calls.
+pub fn handler(config: &SdkConfig) -> impl Fn(ControlCall, Instant) -> BoxFuture<'static, Result<Document>> + use<> {
+    let control = Control::new(config);
+    move |call, _| {
+        let control = control.clone();
+        Box::pin(async move { control.answer(call).await })
+    }
+}
+
+/// What the function may do.
+pub fn permissions(scope: &Scope) -> Vec<Permission> {
+    let object = |prefix: &str| format!("arn:aws:s3:::{}/{prefix}/*", scope.bucket());
+    let objects = ["environments", "intent", "locks", "runs", "releases"].map(object);
+    vec![
+        Permission::on(&["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], objects),
+        Permission::on(&["s3:DeleteObject"], ["environments", "intent"].map(object)),
+        Permission::on(&["s3:ListBucket"], [format!("arn:aws:s3:::{}", scope.bucket())]),
+        Permission::on(&["states:DescribeExecution"], [scope.arn("states", &format!("execution:{}:*", scope.engine()))]),
+        Permission::on(
+            &["ecr:DescribeImages", "ecr:BatchGetImage", "ecr:PutImage"],
+            [scope.arn("ecr", &format!("repository/{}/*", scope.app))],
+        ),
+    ]
+}

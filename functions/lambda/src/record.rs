@@ -43,6 +43,24 @@ pub async fn put_json<T: Serialize>(bucket: &Bucket, key: &str, value: &T) -> Re
     Ok(())
 }
 
+/// Tells the other stages of a run to stop at their next wave of writes: one of them failed. If the lock is
+/// no longer the run's, or changes while this is written, there is nobody to tell.
+pub(crate) async fn stop_siblings(bucket: &Bucket, run: &Run, stage: &str) -> Result<()> {
+    let key = keys::lock(&run.environment);
+    let Some((lock, etag)) = get_json::<Lock>(bucket, &key).await? else { return Ok(()) };
+    if lock.held_by(&run.execution).is_err() {
+        return Ok(());
+    }
+    let stopped = Lock { stop: Some(format!("the stage {stage} failed")), ..lock };
+    let body = serde_json::to_vec(&stopped).map_err(|error| Error::internal(error.to_string()))?;
+    let put = bucket.s3.put_object().bucket(&bucket.name).key(key).if_match(etag).body(ByteStream::from(body));
+    match put.send().await.map_err(failed("s3:PutObject")) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.code.as_deref(), Some("PreconditionFailed" | "ConditionalRequestConflict")) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// A tick's tie to its run.
 pub(crate) struct RunLink<'a> {
     pub(crate) bucket: &'a Bucket,

@@ -16,7 +16,7 @@ use statemachine::tick::{now_ms, tick};
 use statemachine::{Error, ErrorKind, Result};
 use tracing::{error, info};
 
-use crate::record::{Bucket, RunLink, get_json, put_json};
+use crate::record::{Bucket, RunLink, get_json, put_json, stop_siblings};
 
 /// A function answers within this time, whatever its own timeout.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -120,6 +120,9 @@ async fn answer<F: Function>(function: &F, bucket: &Bucket, call: StageCall, dea
         }
         Err(error) => StageReport::failed(&stage, mode, &slot, Failure::of(&stage, &Name::from_tag("*"), &error)),
     };
+    if report.status == Status::Failed && mode != Mode::Plan {
+        stop_siblings(bucket, run, &stage).await?;
+    }
     let report = keep(bucket, run, report, since_ms, slot.mode == Some(mode)).await?;
     info!(
         run = run.id,

@@ -1,0 +1,223 @@
+//! What is asked for: the state machine's input, whichever of the three triggers it came from.
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use serde::Deserialize;
+use serde_json::Value;
+use statemachine::message::{Operation, Request, Trigger, keys};
+use statemachine::resource::Options;
+
+/// What a trigger asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// What started it.
+    pub trigger: Trigger,
+    /// Who, where it is known: only the command line names a person.
+    pub caller: Option<String>,
+    /// The environment.
+    pub environment: String,
+    /// What for.
+    pub operation: Operation,
+    /// Where the configuration stands.
+    pub source: Source,
+    /// The image to deploy.
+    pub image: Option<Image>,
+    /// The plan's id that the joined plan must have.
+    pub plan: Option<String>,
+    /// What the caller allows.
+    pub options: Options,
+}
+
+/// Where the configuration stands in the provisioner's bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The key.
+    pub key: String,
+    /// The exact version, where the event names one.
+    pub version: Option<String>,
+}
+
+/// An image that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// `sha256:…`
+    pub digest: String,
+    /// The tag that was pushed, where there is one.
+    pub tag: Option<String>,
+}
+
+/// An input that asks for nothing we do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAsked {
+    /// The environment, as far as it can be told.
+    pub environment: String,
+    /// What started it.
+    pub trigger: Trigger,
+    /// One sentence.
+    pub reason: String,
+}
+
+/// Detail of S3's "Object Created" event, as S3 documents it for EventBridge.
+#[derive(Debug, Deserialize)]
+struct ObjectCreated {
+    bucket: Bucket,
+    object: Object,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Object {
+    key: String,
+    #[serde(rename = "version-id")]
+    version: Option<String>,
+}
+
+/// Detail of ECR's "ECR Image Action" event.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ImageAction {
+    action_type: String,
+    result: String,
+    repository_name: String,
+    image_digest: String,
+    #[serde(default)]
+    image_tag: Option<String>,
+}
+
+/// Why S3 says that an object was created, where it means a person's or a program's upload. `CopyObject` is
+/// our own copy of an accepted configuration.
+const UPLOADS: [&str; 3] = ["PutObject", "POST Object", "CompleteMultipartUpload"];
+
+/// Reads the state machine's input. `bucket` and `app` are the engine's own: an event about another's is
+/// not acted on.
+pub fn ask(input: Value, app: &str, bucket: &str) -> Result<Ask, NotAsked> {
+    if input.get("detail-type").is_none() {
+        return from_request(input, app);
+    }
+    let not = |environment: &str, trigger, reason: String| NotAsked { environment: environment.to_owned(), trigger, reason };
+    let unknown = |reason: String| not("unknown", Trigger::ConfigUpload, reason);
+    let event: EventBridgeEvent<Value> =
+        serde_json::from_value(input).map_err(|error| unknown(format!("The event has not EventBridge's shape: {error}.")))?;
+    match event.detail_type.as_str() {
+        "Object Created" => {
+            let detail: ObjectCreated = serde_json::from_value(event.detail)
+                .map_err(|error| unknown(format!("The event of S3 has not S3's shape: {error}.")))?;
+            from_upload(detail, bucket)
+        }
+        "ECR Image Action" => {
+            let detail: ImageAction = serde_json::from_value(event.detail)
+                .map_err(|error| not("unknown", Trigger::ImagePush, format!("The event of ECR has not ECR's shape: {error}.")))?;
+            from_push(detail, app)
+        }
+        other => Err(unknown(format!("Events of the type {other:?} start nothing."))),
+    }
+}
+
+fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
+    let not = |environment: &str, reason: String| NotAsked {
+        environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
+        trigger: Trigger::Cli,
+        reason,
+    };
+    let request: Request = serde_json::from_value(input)
+        .map_err(|error| not("unknown", format!("The request cannot be read: {error}. Is the program as new as the engine?")))?;
+    if request.app != app {
+        return Err(not(&request.environment, format!("The request is for the app {:?}; this engine serves {app:?}.", request.app)));
+    }
+    if !is_name(&request.environment) {
+        return Err(not("unknown", format!("{:?} is no environment's name.", request.environment)));
+    }
+    let key = match request.config_key {
+        Some(key) if key.starts_with(&keys::runs(&request.environment)) => key,
+        Some(key) => {
+            return Err(not(&request.environment, format!("{key:?} is not a key of this environment's runs.")));
+        }
+        None => keys::environment(&request.environment),
+    };
+    let image = request.image.map(|digest| Image { digest, tag: None });
+    if request.operation == Operation::Deploy && !image.as_ref().is_some_and(|image| is_digest(&image.digest)) {
+        return Err(not(&request.environment, "A deploy needs the digest of an image, `sha256:…`.".to_owned()));
+    }
+    Ok(Ask {
+        trigger: Trigger::Cli,
+        caller: request.caller,
+        environment: request.environment,
+        operation: request.operation,
+        source: Source { key, version: None },
+        image,
+        plan: request.plan,
+        options: request.options,
+    })
+}
+
+fn from_upload(detail: ObjectCreated, bucket: &str) -> Result<Ask, NotAsked> {
+    let key = detail.object.key;
+    let environment = key.strip_prefix("environments/").and_then(|rest| rest.strip_suffix(".toml")).unwrap_or("");
+    let not = |reason: String| NotAsked {
+        environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
+        trigger: Trigger::ConfigUpload,
+        reason,
+    };
+    if detail.bucket.name != bucket {
+        return Err(not(format!("The bucket {:?} is not the provisioner's.", detail.bucket.name)));
+    }
+    if !is_name(environment) {
+        return Err(not(format!("{key:?} is not `environments/NAME.toml` with the name of an environment.")));
+    }
+    if !UPLOADS.contains(&detail.reason.as_str()) {
+        return Err(not(format!("An object made by {:?} is not an upload.", detail.reason)));
+    }
+    Ok(Ask {
+        trigger: Trigger::ConfigUpload,
+        caller: None,
+        environment: environment.to_owned(),
+        operation: Operation::Apply,
+        source: Source { key, version: detail.object.version },
+        image: None,
+        plan: None,
+        options: Options::default(),
+    })
+}
+
+fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
+    let environment = detail.repository_name.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')).unwrap_or("");
+    let not = |reason: String| NotAsked {
+        environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
+        trigger: Trigger::ImagePush,
+        reason,
+    };
+    if !is_name(environment) {
+        return Err(not(format!("The repository {:?} is none of {app}'s.", detail.repository_name)));
+    }
+    if detail.action_type != "PUSH" || detail.result != "SUCCESS" {
+        return Err(not(format!("{} {} is no successful push.", detail.action_type, detail.result)));
+    }
+    if !is_digest(&detail.image_digest) {
+        return Err(not(format!("{:?} is no digest.", detail.image_digest)));
+    }
+    Ok(Ask {
+        trigger: Trigger::ImagePush,
+        caller: None,
+        environment: environment.to_owned(),
+        operation: Operation::Deploy,
+        source: Source { key: keys::environment(environment), version: None },
+        image: Some(Image { digest: detail.image_digest, tag: detail.image_tag.filter(|tag| !tag.is_empty()) }),
+        plan: None,
+        options: Options::default(),
+    })
+}
+
+/// An environment's name, as the configuration has it: it becomes part of keys.
+fn is_name(text: &str) -> bool {
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=12).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(letters)
+}
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()))
+}

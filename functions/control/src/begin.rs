@@ -1,0 +1,304 @@
+//! The begin of a run: what is asked for is read and checked, the lock taken, the record started.
+
+use aws::failed;
+use jiff::Timestamp;
+use lambda::{get_json, put_json};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use statemachine::config::{Stack, parse};
+use statemachine::error::Optional as _;
+use statemachine::lock::Holder;
+use statemachine::message::{
+    Document, Next, Operation, Outcome, Release, Run, RunRecord, RunResult, Stages, Trigger, Verdict, keys,
+};
+use statemachine::resource::{Options, hex};
+use statemachine::{Error, Result};
+
+use crate::ask::{Ask, Image, NotAsked, Source, ask};
+use crate::intent::Intent;
+use crate::lock::Claim;
+use crate::Control;
+
+/// How often a run that waits for its turn asks for the lock.
+const ASK_AGAIN_S: u32 = 2;
+
+impl Control {
+    /// The first step. Its answer is the whole document, with every slot in it.
+    pub(crate) async fn begin(&self, input: Value, execution: String, name: &str, started_at: &str) -> Result<Document> {
+        let id = run_id(name, started_at);
+        let ask = match ask(input, &self.scope.app, &self.bucket.name) {
+            Ok(ask) => ask,
+            Err(NotAsked { environment, trigger, reason }) => {
+                let ask = Ask::nothing(environment, trigger);
+                let run = self.run(id, execution, started_at, &ask);
+                return self.end_early(run, Outcome::Refused, reason).await;
+            }
+        };
+        let mut run = self.run(id, execution, started_at, &ask);
+        let (stack, text) = match self.configuration(&ask).await? {
+            Ok(found) => found,
+            Err(reason) => return self.end_early(run, Outcome::Refused, reason).await,
+        };
+        let mut document = document(run.clone(), stack);
+        if !ask.operation.only_looks() {
+            match self.claim(&ask.environment, holder(&run)).await? {
+                Claim::Taken(generation) => run.lock = generation,
+                Claim::Busy(other) => return self.wait_for(document, &ask, other).await,
+            }
+            document.run = run.clone();
+        }
+        let intent: Option<Intent> = get_json(&self.bucket, &keys::intent(&ask.environment)).await?.map(|(intent, _)| intent);
+        let intent = intent.unwrap_or_default();
+        if let Some((outcome, reason)) = self.overtaken(&ask, &intent).await? {
+            return self.end_early(run, outcome, reason).await;
+        }
+        document.known_hosts.clone_from(&intent.hosts);
+        document.release = match ask.image {
+            Some(Image { digest, tag }) => Some(Release { number: 0, digest, tag }),
+            None => intent.release,
+        };
+        if !text.is_empty() && ask.source.key != keys::of_run(&ask.environment, &run.id, "config.toml") {
+            self.put_text(&keys::of_run(&ask.environment, &run.id, "config.toml"), text).await?;
+        }
+        self.put_request(&run, None).await?;
+        Ok(document)
+    }
+
+    fn run(&self, id: String, execution: String, started_at: &str, ask: &Ask) -> Run {
+        let mut options = ask.options.clone();
+        if ask.operation.removes_all() && options.data == statemachine::resource::DataPolicy::Refuse {
+            // A destroy may take what its final snapshot keeps.
+            options.data = statemachine::resource::DataPolicy::Snapshot;
+        }
+        Run {
+            id,
+            execution,
+            app: self.scope.app.clone(),
+            environment: ask.environment.clone(),
+            operation: ask.operation,
+            trigger: ask.trigger,
+            caller: ask.caller.clone(),
+            started_at: started_at.to_owned(),
+            plan: ask.plan.clone(),
+            options,
+            config_key: Some(ask.source.key.clone()),
+            lock: 0,
+        }
+    }
+
+    /// The configuration, checked, with its text. The inner error is for a person: nothing was changed.
+    async fn configuration(&self, ask: &Ask) -> Result<Result<(Option<Stack>, String), String>> {
+        if ask.operation.removes_all() {
+            return Ok(Ok((None, String::new())));
+        }
+        let Some(bytes) = self.get_bytes(&ask.source).await? else {
+            let reason = match ask.trigger {
+                Trigger::Cli | Trigger::ConfigUpload => format!("There is no configuration at {}.", ask.source.key),
+                Trigger::ImagePush => {
+                    format!("An image was pushed, but the environment {} has no configuration yet.", ask.environment)
+                }
+            };
+            return Ok(Err(reason));
+        };
+        let file = ask.source.key.rsplit('/').next().unwrap_or("configuration");
+        let stack = match parse(&bytes, file) {
+            Ok(stack) => stack,
+            Err(errors) => return Ok(Err(errors.to_string())),
+        };
+        if stack.app != self.scope.app || stack.environment != ask.environment {
+            return Ok(Err(format!(
+                "The file is for {}/{}, and it was put in the place of {}/{}.",
+                stack.app, stack.environment, self.scope.app, ask.environment
+            )));
+        }
+        if let Some(region) = stack.region.as_ref().filter(|region| **region != self.scope.region) {
+            return Ok(Err(format!("The file asks for {region}, and this engine runs in {}.", self.scope.region)));
+        }
+        if let Some(Image { tag: Some(tag), .. }) = ask.image.as_ref().filter(|_| ask.trigger == Trigger::ImagePush) {
+            if !stack.image.deploy_on_push.contains(tag) {
+                return Ok(Err(format!("The tag {tag:?} is not one of those that a push deploys: {}.", stack.image.deploy_on_push.join(", "))));
+            }
+        }
+        Ok(Ok((Some(stack), String::from_utf8_lossy(&bytes).into_owned())))
+    }
+
+    /// A trigger that something newer, or something already done, has made pointless.
+    async fn overtaken(&self, ask: &Ask, intent: &Intent) -> Result<Option<(Outcome, String)>> {
+        match (ask.trigger, &ask.image) {
+            (Trigger::ConfigUpload, _) => {
+                let Some(version) = &ask.source.version else { return Ok(None) };
+                let head = self.bucket.s3.head_object().bucket(&self.bucket.name).key(&ask.source.key);
+                let head = head.send().await.map_err(failed("s3:GetObject")).optional()?;
+                let current = head.as_ref().and_then(|head| head.version_id()).unwrap_or_default();
+                Ok((current != version).then(|| (Outcome::Superseded, "A newer configuration was uploaded.".to_owned())))
+            }
+            (Trigger::ImagePush, Some(image)) => {
+                if intent.release.as_ref().is_some_and(|release| release.digest == image.digest) {
+                    return Ok(Some((Outcome::NoChanges, "This image is already deployed.".to_owned())));
+                }
+                let Some(tag) = &image.tag else { return Ok(None) };
+                let current = self.digest_of(&ask.environment, tag).await?;
+                Ok(current.filter(|current| *current != image.digest).map(|current| {
+                    (Outcome::Superseded, format!("A newer image was pushed as {tag}: {current}."))
+                }))
+            }
+            (Trigger::ImagePush, None) | (Trigger::Cli, _) => Ok(None),
+        }
+    }
+
+    async fn digest_of(&self, environment: &str, tag: &str) -> Result<Option<String>> {
+        let image = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
+        let repository = format!("{}/{environment}", self.scope.app);
+        let answer = self.ecr.describe_images().repository_name(repository).image_ids(image).send().await;
+        let answer = answer.map_err(failed("ecr:DescribeImages")).optional()?;
+        Ok(answer.and_then(|answer| answer.image_details().first().and_then(|image| image.image_digest()).map(str::to_owned)))
+    }
+
+    /// Another run holds the lock. A trigger during a destroy is refused; anything else waits its turn, and
+    /// says for whom.
+    async fn wait_for(&self, mut document: Document, ask: &Ask, other: Holder) -> Result<Document> {
+        if other.operation == "destroy" && ask.trigger != Trigger::Cli {
+            let reason = format!("The environment is being destroyed by run {}.", other.run);
+            return self.end_early(document.run, Outcome::Refused, reason).await;
+        }
+        let key = keys::of_run(&ask.environment, &document.run.id, "request.json");
+        let known: Option<(RunRecord, String)> = get_json(&self.bucket, &key).await?;
+        if known.is_none_or(|(known, _)| known.waits_for.as_deref() != Some(&other.run)) {
+            self.put_request(&document.run, Some(other.run.clone())).await?;
+        }
+        document.verdict = Verdict {
+            next: Next::Wait,
+            retry_after_s: ASK_AGAIN_S,
+            message: format!("Waiting for run {} ({}) to end.", other.run, other.operation),
+        };
+        Ok(document)
+    }
+
+    /// Ends a run before it looked at anything. A trigger never ends in silence.
+    async fn end_early(&self, run: Run, outcome: Outcome, message: String) -> Result<Document> {
+        self.put_request(&run, None).await?;
+        let result = RunResult::without_plan(&run, outcome, message.clone());
+        put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "result.json"), &result).await?;
+        if run.lock > 0 {
+            self.release(&run.environment, &run.execution).await?;
+        }
+        let next = match outcome {
+            Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Next::Succeed,
+            Outcome::Blocked | Outcome::Refused | Outcome::Stopped | Outcome::Failed => Next::Fail,
+        };
+        let mut document = document(run, None);
+        document.verdict = Verdict { next, retry_after_s: 0, message };
+        Ok(document)
+    }
+
+    async fn put_request(&self, run: &Run, waits_for: Option<String>) -> Result<()> {
+        let record = RunRecord { run: run.clone(), waits_for };
+        put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "request.json"), &record).await
+    }
+
+    pub(crate) async fn put_text(&self, key: &str, text: String) -> Result<()> {
+        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).content_type("application/toml");
+        put.body(text.into_bytes().into()).send().await.map_err(failed("s3:PutObject"))?;
+        Ok(())
+    }
+
+    /// An object's bytes, up to the size that a configuration may have and one more; `None` when there is none.
+    pub(crate) async fn get_bytes(&self, source: &Source) -> Result<Option<Vec<u8>>> {
+        let get = self.bucket.s3.get_object().bucket(&self.bucket.name).key(&source.key);
+        let get = get.set_version_id(source.version.clone()).send().await.map_err(failed("s3:GetObject")).optional()?;
+        let Some(object) = get else { return Ok(None) };
+        // Not read whole when it is too large: the function has little memory. `parse` refuses it by its size.
+        let mut body = object.body;
+        let mut bytes = Vec::new();
+        while let Some(part) = body.next().await {
+            bytes.extend_from_slice(&part.map_err(|error| Error::not_ready(format!("reading {} broke off: {error}", source.key)))?);
+            if bytes.len() > statemachine::config::MAX_FILE_BYTES {
+                break;
+            }
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl Ask {
+    fn nothing(environment: String, trigger: Trigger) -> Self {
+        let source = Source { key: keys::environment(&environment), version: None };
+        Self {
+            trigger,
+            caller: None,
+            environment,
+            operation: Operation::Apply,
+            source,
+            image: None,
+            plan: None,
+            options: Options::default(),
+        }
+    }
+}
+
+fn holder(run: &Run) -> Holder {
+    Holder {
+        run: run.id.clone(),
+        execution: run.execution.clone(),
+        operation: operation(run.operation).to_owned(),
+        since: Timestamp::now().to_string(),
+    }
+}
+
+/// As people write it.
+pub(crate) fn operation(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Plan => "plan",
+        Operation::PlanDestroy => "plan-destroy",
+        Operation::Apply => "apply",
+        Operation::Deploy => "deploy",
+        Operation::Destroy => "destroy",
+    }
+}
+
+fn document(run: Run, stack: Option<Stack>) -> Document {
+    Document {
+        run,
+        stack,
+        release: None,
+        known_hosts: Vec::new(),
+        stages: Stages::default(),
+        looks: 0,
+        verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
+        caught: None,
+    }
+}
+
+/// `YYYYMMDD-HHMMSS-xxxx`: the execution's name where it is one already (the command line chooses such
+/// names), else from its start and a hash of its name (EventBridge chooses names of its own).
+pub(crate) fn run_id(name: &str, started_at: &str) -> String {
+    if is_run_id(name) {
+        return name.to_owned();
+    }
+    let started = started_at.parse::<Timestamp>().unwrap_or_default();
+    let hash = hex(&Sha256::digest(name));
+    format!("{}-{}", started.strftime("%Y%m%d-%H%M%S"), &hash[..4])
+}
+
+fn is_run_id(name: &str) -> bool {
+    let shape = "dddddddd-dddddd-xxxx";
+    name.len() == shape.len()
+        && name.bytes().zip(shape.bytes()).all(|(byte, shape)| match shape {
+            b'd' => byte.is_ascii_digit(),
+            b'x' => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+            other => byte == other,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run_id;
+
+    #[test]
+    fn a_run_id_is_the_executions_name_or_made_of_its_start() {
+        assert_eq!(run_id("20261123-101500-00af", "2026-11-23T10:15:03.1Z"), "20261123-101500-00af");
+        let made = run_id("4b8f1c1e_ab12-long-name-of-eventbridge", "2026-11-23T10:15:03.123Z");
+        assert!(made.starts_with("20261123-101503-"), "{made}");
+        assert_eq!(made.len(), 20);
+    }
+}

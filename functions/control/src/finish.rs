@@ -1,0 +1,292 @@
+//! The end of a run: what became of it, the intent for the next one, the result, and the lock given back.
+
+use std::collections::BTreeMap;
+
+use aws::failed;
+use futures_util::future::try_join_all;
+use lambda::{get_json, put_json};
+use statemachine::error::Optional as _;
+use statemachine::message::{
+    Diagnosis, Document, Failure, Operation, Outcome, Release, Run, RunResult, STAGES, Slot, StageReport, Status, Sweep, Waiting,
+    keys,
+};
+use statemachine::permission::Scope;
+use statemachine::plan::{Action, Plan, Progress, StagePlan};
+use statemachine::resource::Name;
+use statemachine::{Error, ErrorKind, Result};
+
+use crate::Control;
+use crate::intent::{Asked, Intent, hosts};
+use crate::join::kept;
+
+impl Control {
+    /// The last step of a run that went beyond looking, and of every run that failed.
+    pub(crate) async fn finish(&self, document: Document) -> Result<Document> {
+        let run = document.run.clone();
+        let reports = self.reports(&document).await?;
+        let failure = failure(&document, &reports);
+        let stopped = reports.iter().find_map(|report| report.stopped.clone());
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for one in reports.iter().flat_map(|report| report.waiting.clone()) {
+            if !waiting.contains(&one) {
+                waiting.push(one);
+            }
+        }
+        let mut result = RunResult::without_plan(&run, Outcome::Succeeded, String::new());
+        result.plan = self.plan_id(&run).await?;
+        result.outputs = outputs(&document, &self.scope);
+        result.waiting = waiting;
+        match (failure, stopped) {
+            (Some(failure), _) => {
+                result.outcome = Outcome::Failed;
+                result.message = format!("{} {}: {}", failure.stage, failure.name, failure.message);
+                let key = keys::of_run(&run.environment, &run.id, "diagnosis.json");
+                result.diagnosis = get_json::<Diagnosis>(&self.bucket, &key).await?.map(|(diagnosis, _)| diagnosis);
+                result.failure = Some(failure);
+            }
+            (None, Some(why)) => {
+                result.outcome = Outcome::Stopped;
+                result.message = format!("The run stopped: {why}. What it made stays; the next run goes on from here.");
+            }
+            (None, None) if run.operation == Operation::Destroy => {
+                let sweep = sweep(&self.looks(&document).await?);
+                result.message = format!("{} left.", sweep.left.len());
+                if sweep.left.is_empty() {
+                    self.forget(&document).await?;
+                } else {
+                    result.outcome = Outcome::Failed;
+                    result.message = format!("{} left: {}", sweep.left.len(), sweep.left.join(", "));
+                }
+                result.sweep = Some(sweep);
+            }
+            (None, None) => {
+                result.message = match result.waiting.len() {
+                    0 => "What was asked for is what is there.".to_owned(),
+                    _ => "Everything is made but what waits for you.".to_owned(),
+                };
+                self.remember(&document, &reports).await?;
+            }
+        }
+        self.end(document, result).await
+    }
+
+    /// The last report of each stage: of its making or removing, else of its look.
+    async fn reports(&self, document: &Document) -> Result<Vec<StageReport>> {
+        let run = &document.run;
+        let reports = STAGES.map(|stage| async move {
+            let made: Option<(StageReport, String)> =
+                get_json(&self.bucket, &keys::report(&run.environment, &run.id, stage)).await?;
+            match made {
+                Some((report, _)) => Ok::<_, Error>(Some(report)),
+                None => Ok(get_json(&self.bucket, &keys::look(&run.environment, &run.id, stage)).await?.map(|(look, _)| look)),
+            }
+        });
+        Ok(try_join_all(reports).await?.into_iter().flatten().collect())
+    }
+
+    async fn plan_id(&self, run: &Run) -> Result<Option<String>> {
+        let key = keys::of_run(&run.environment, &run.id, "plan.json");
+        let record: Option<(statemachine::message::PlanRecord, String)> = get_json(&self.bucket, &key).await?;
+        Ok(record.map(|(record, _)| record.id))
+    }
+
+    /// What the next run has to know: what was described, the hosts, the release.
+    async fn remember(&self, document: &Document, reports: &[StageReport]) -> Result<()> {
+        let run = &document.run;
+        let key = keys::intent(&run.environment);
+        let mut intent = get_json::<Intent>(&self.bucket, &key).await?.map(|(intent, _)| intent).unwrap_or_default();
+        let before = intent.clone();
+        if let (Some(stack), Operation::Apply) = (&document.stack, run.operation) {
+            intent.hosts = hosts(stack);
+        }
+        let services = &document.stages.services;
+        if let Some(digest) = running_digest(services) {
+            if intent.release.as_ref().is_none_or(|release| release.digest != digest) {
+                let number = intent.releases + 1;
+                let tag = document.release.as_ref().and_then(|release| release.tag.clone());
+                let release = Release { number, digest, tag };
+                self.record_release(run, &release).await?;
+                intent.releases = number;
+                intent.release = Some(release);
+            }
+        }
+        if intent != before {
+            put_json(&self.bucket, &key, &intent).await?;
+        }
+        // An image deployed by itself changes what was asked of the services; the rest stays as it was asked.
+        let asked_key = keys::asked(&run.environment);
+        let known = get_json::<Asked>(&self.bucket, &asked_key).await?.map(|(asked, _)| asked).unwrap_or_default();
+        let asked = asked(known.clone(), reports);
+        if asked != known {
+            put_json(&self.bucket, &asked_key, &asked).await?;
+        }
+        Ok(())
+    }
+
+    /// `releases/{env}/{n}.json`, and the tag `release-{n}` on the image, so that it is never expired.
+    async fn record_release(&self, run: &Run, release: &Release) -> Result<()> {
+        #[derive(serde::Serialize)]
+        struct Record<'a> {
+            #[serde(flatten)]
+            release: &'a Release,
+            run: &'a str,
+            trigger: statemachine::message::Trigger,
+            caller: Option<&'a str>,
+            at: &'a str,
+        }
+        let record = Record {
+            release,
+            run: &run.id,
+            trigger: run.trigger,
+            caller: run.caller.as_deref(),
+            at: &run.started_at,
+        };
+        put_json(&self.bucket, &keys::release(&run.environment, release.number), &record).await?;
+        self.tag_release(run, release).await
+    }
+
+    async fn tag_release(&self, run: &Run, release: &Release) -> Result<()> {
+        let repository = format!("{}/{}", run.app, run.environment);
+        let image = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(&release.digest).build();
+        let get = self.ecr.batch_get_image().repository_name(&repository).image_ids(image).send().await;
+        let Some(found) = get.map_err(failed("ecr:BatchGetImage")).optional()? else { return Ok(()) };
+        let Some(image) = found.images().first() else { return Ok(()) };
+        let put = self
+            .ecr
+            .put_image()
+            .repository_name(repository)
+            .set_image_manifest(image.image_manifest().map(str::to_owned))
+            .set_image_manifest_media_type(image.image_manifest_media_type().map(str::to_owned))
+            .image_digest(&release.digest)
+            .image_tag(format!("release-{}", release.number));
+        match put.send().await.map_err(failed("ecr:PutImage")) {
+            // Already tagged by an earlier try of this step.
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == ErrorKind::Exists => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// After a destroy nothing is asked for any more.
+    pub(crate) async fn forget(&self, document: &Document) -> Result<()> {
+        let environment = &document.run.environment;
+        for key in [keys::intent(environment), keys::asked(environment), keys::environment(environment)] {
+            let delete = self.bucket.s3.delete_object().bucket(&self.bucket.name).key(key);
+            delete.send().await.map_err(failed("s3:DeleteObject")).optional()?;
+        }
+        Ok(())
+    }
+}
+
+/// The digest that the services run, once they are as described.
+fn running_digest(services: &Slot) -> Option<String> {
+    let runs = services.outputs.of_kind("service").next().is_some();
+    (runs && services.status == Status::Ready)
+        .then(|| services.outputs.attribute(&Name::from_tag("image/current"), "digest").map(str::to_owned))
+        .flatten()
+}
+
+fn asked(mut asked: Asked, reports: &[StageReport]) -> Asked {
+    for report in reports {
+        let stage = asked.entry(report.stage.clone()).or_default();
+        let mut now = BTreeMap::new();
+        for item in &report.items {
+            let name = item.name.to_string();
+            let gone = item.action == Action::Delete && item.progress == Progress::Done;
+            if gone {
+                continue;
+            }
+            match (&item.to, stage.remove(&name)) {
+                (Some(to), _) => {
+                    now.insert(name, to.clone());
+                }
+                (None, Some(mut before)) => {
+                    for change in item.changes.iter().filter(|_| item.progress == Progress::Done) {
+                        set(&mut before, &change.field, &change.to);
+                    }
+                    now.insert(name, before);
+                }
+                (None, None) => {}
+            }
+        }
+        *stage = now;
+    }
+    asked
+}
+
+/// Sets the value at a path such as `scaling.min_acu`.
+fn set(value: &mut serde_json::Value, path: &str, to: &serde_json::Value) {
+    match path.split_once('.') {
+        Some((first, rest)) if value.get(first).is_some_and(serde_json::Value::is_object) => set(&mut value[first], rest, to),
+        Some(_) | None => {
+            if let Some(object) = value.as_object_mut() {
+                object.insert(path.to_owned(), to.clone());
+            }
+        }
+    }
+}
+
+/// What failed: what a stage reports, else what a Catch caught.
+fn failure(document: &Document, reports: &[StageReport]) -> Option<Failure> {
+    if let Some(failure) = reports.iter().find_map(|report| report.failure.clone()) {
+        return Some(failure);
+    }
+    let caught = document.stages.iter().find_map(|(stage, slot)| Some((stage, slot.caught.as_ref()?)));
+    let (stage, caught) = caught.or_else(|| Some(("control", document.caught.as_ref()?)))?;
+    let message = serde_json::from_str::<serde_json::Value>(&caught.cause)
+        .ok()
+        .and_then(|cause| cause.get("errorMessage").and_then(|message| message.as_str().map(str::to_owned)))
+        .unwrap_or_else(|| caught.cause.clone());
+    let error = Error::new(ErrorKind::Internal, format!("The function ended with {}: {message}", caught.error));
+    let mut failure = Failure::of(stage, &Name::from_tag("*"), &error);
+    if caught.error == "Transient" {
+        failure.kind = ErrorKind::Transient;
+        failure.next = "AWS did not answer in time, several times. Run it again: it goes on from here.".to_owned();
+    }
+    Some(failure)
+}
+
+fn sweep(looks: &[StageReport]) -> Sweep {
+    let stages = looks.iter().map(|look| StagePlan { stage: look.stage.clone(), items: look.items.clone() });
+    let plan = Plan { stages: stages.collect() };
+    let left = plan.items().filter(|(_, item)| matches!(item.action, Action::Delete | Action::Wait | Action::Refuse));
+    let left = left.map(|(stage, item)| match &item.reason {
+        Some(reason) => format!("{stage} {} ({reason})", item.name),
+        None => format!("{stage} {}", item.name),
+    });
+    Sweep { left: left.collect(), kept: kept(&plan) }
+}
+
+/// What people want to know at the end.
+pub(crate) fn outputs(document: &Document, scope: &Scope) -> BTreeMap<String, String> {
+    let stages = &document.stages;
+    let mut outputs = BTreeMap::new();
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            outputs.insert(key.to_owned(), value);
+        }
+    };
+    let balancer = Name::new("load-balancer", "main");
+    let dns_name = stages.ingress.outputs.attribute(&balancer, "dns_name").map(str::to_owned);
+    if let Some(stack) = &document.stack {
+        let host = stack.public_services().find_map(|(_, service)| service.host.clone());
+        put("url", host.map(|host| format!("https://{host}")).or_else(|| dns_name.as_ref().map(|name| format!("http://{name}"))));
+    }
+    put("load_balancer", dns_name);
+    let zone = Name::new("hosted-zone", "main");
+    put("name_servers", stages.certificate.outputs.attribute(&zone, "name_servers").map(str::to_owned));
+    let repository = Name::new("repository", "main");
+    put("repository", stages.foundation.outputs.attribute(&repository, "uri").map(str::to_owned));
+    let cluster = Name::new("db-cluster", "main");
+    put("database_endpoint", stages.database.outputs.attribute(&cluster, "endpoint").map(str::to_owned));
+    put("uploads_bucket", stages.foundation.outputs.id(&Name::new("bucket", "uploads")).map(str::to_owned));
+    let region = &scope.region;
+    put(
+        "state_machine",
+        Some(format!(
+            "https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{}",
+            document.run.execution
+        )),
+    );
+    outputs
+}

@@ -1,0 +1,254 @@
+//! The stages' plans become one, and the run decides: nothing to do, blocked, or go.
+
+use futures_util::future::try_join_all;
+use lambda::{get_json, put_json};
+use sha2::{Digest, Sha256};
+use statemachine::Result;
+use statemachine::config::{Stack, monthly_price};
+use statemachine::message::{
+    Document, Next, Operation, Outcome, PlanRecord, RunResult, STAGES, Stages, StageReport, Status, Sweep, Verdict, Waiting, keys,
+};
+use statemachine::plan::{Action, Plan, StagePlan};
+use statemachine::resource::hex;
+
+use crate::Control;
+use crate::begin::operation;
+use crate::finish::outputs;
+use crate::intent::{Asked, Intent, hosts};
+use crate::why::explain;
+
+/// How often a destroy looks again for what came back (a log group after a late write) before it says so.
+const LOOKS: u32 = 4;
+
+impl Control {
+    /// The second step, after every stage has looked.
+    pub(crate) async fn join(&self, mut document: Document) -> Result<Document> {
+        document.looks += 1;
+        let go = |mut document: Document, next, message: &str| {
+            document.verdict = Verdict { next, retry_after_s: 0, message: message.to_owned() };
+            Ok(document)
+        };
+        if document.stages.iter().any(|(_, slot)| slot.status != Status::Looked) {
+            return go(document, Next::Diagnose, "A look failed.");
+        }
+        let run = document.run.clone();
+        let again = document.looks > 1;
+        let looks = self.looks(&document).await?;
+        let mut plan = joined(&looks, run.operation);
+        let environment = &run.environment;
+        let mut before = Before::default();
+        if !run.operation.removes_all() {
+            before = self.before(&document).await?;
+            let Before { asked, intent, text } = &before;
+            let same = intent.config == text.as_deref().map(fingerprint);
+            let deploying = (run.operation == Operation::Deploy).then_some(run.id.as_str());
+            explain(&mut plan, asked, same, deploying);
+        }
+        let counts = plan.counts();
+        let record = PlanRecord {
+            id: plan.id(),
+            notes: document.stack.as_ref().map(notes).unwrap_or_default(),
+            plan,
+        };
+        if !again {
+            put_json(&self.bucket, &keys::of_run(environment, &run.id, "plan.json"), &record).await?;
+        }
+        let waiting: Vec<Waiting> = looks.iter().flat_map(|look| look.waiting.clone()).collect();
+        let outputs = outputs(&document, &self.scope);
+        let end = |outcome, message: String| RunResult {
+            plan: Some(record.id.clone()),
+            outputs: outputs.clone(),
+            waiting: waiting.clone(),
+            ..RunResult::without_plan(&run, outcome, message)
+        };
+        let busy = record.plan.items().any(|(_, item)| item.action == Action::Wait);
+        let changes = counts.create + counts.update + counts.delete > 0 || busy;
+        if run.operation.only_looks() {
+            return self.end(document, end(Outcome::Planned, summary(&record.plan))).await;
+        }
+        if again && !changes {
+            return go(document, Next::Finish, "Everything is gone.");
+        }
+        if again && document.looks > LOOKS {
+            return go(document, Next::Finish, "Some of it comes back.");
+        }
+        if again {
+            return go(document, Next::Remove, "Something is left.");
+        }
+        if counts.refuse > 0 {
+            let reasons: Vec<String> = record
+                .plan
+                .items()
+                .filter(|(_, item)| item.action == Action::Refuse)
+                .map(|(stage, item)| format!("{stage}: {}: {}", item.name, item.reason.as_deref().unwrap_or("refused")))
+                .collect();
+            let message = format!("Nothing was changed. {}", reasons.join("\n"));
+            return self.end(document, end(Outcome::Blocked, message)).await;
+        }
+        if let Some(asked) = run.plan.as_ref().filter(|asked| **asked != record.id) {
+            let message = format!(
+                "The plan is {} now and not {asked} any more: something changed since. Nothing was changed. Look at it with `stepstack plan`.",
+                record.id
+            );
+            return self.end(document, end(Outcome::Blocked, message)).await;
+        }
+        if !changes && run.operation != Operation::Destroy {
+            self.accept(&document, before).await?;
+            return self.end(document, end(Outcome::NoChanges, "Nothing to do: AWS is as the file says.".to_owned())).await;
+        }
+        if !changes {
+            let mut result = end(Outcome::NoChanges, "Nothing to do: there is nothing of this environment.".to_owned());
+            result.sweep = Some(Sweep { left: Vec::new(), kept: kept(&record.plan) });
+            self.forget(&document).await?;
+            return self.end(document, result).await;
+        }
+        self.accept(&document, before).await?;
+        made_by_run(&mut document.stages, run.operation);
+        let next = if run.operation == Operation::Destroy { Next::Remove } else { Next::Make };
+        go(document, next, &format!("{} {}", operation(run.operation), record.id))
+    }
+
+    /// The stages' look reports, in order.
+    pub(crate) async fn looks(&self, document: &Document) -> Result<Vec<StageReport>> {
+        let run = &document.run;
+        let reports = STAGES.map(|stage| async move {
+            let key = keys::look(&run.environment, &run.id, stage);
+            let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await?;
+            report.map(|(report, _)| report).ok_or_else(|| statemachine::Error::internal(format!("{key} is not there")))
+        });
+        try_join_all(reports).await
+    }
+
+    /// What the last good run asked for, the intent, and the text of this run's configuration.
+    async fn before(&self, document: &Document) -> Result<Before> {
+        let environment = &document.run.environment;
+        let (asked_key, intent_key) = (keys::asked(environment), keys::intent(environment));
+        let asked = get_json::<Asked>(&self.bucket, &asked_key);
+        let intent = get_json::<Intent>(&self.bucket, &intent_key);
+        let text = self.text(document);
+        let (asked, intent, text) = futures_util::future::try_join3(asked, intent, text).await?;
+        let first = |found: Option<(Intent, String)>| found.map(|(intent, _)| intent).unwrap_or_default();
+        Ok(Before { asked: asked.map(|(asked, _)| asked).unwrap_or_default(), intent: first(intent), text })
+    }
+
+    /// The text of the run's configuration.
+    pub(crate) async fn text(&self, document: &Document) -> Result<Option<String>> {
+        let run = &document.run;
+        let key = keys::of_run(&run.environment, &run.id, "config.toml");
+        let bytes = self.get_bytes(&crate::ask::Source { key, version: None }).await?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// The configuration becomes the environment's own, and the intent names it. The copy is made by S3
+    /// itself, so that its event says `CopyObject` and starts nothing.
+    async fn accept(&self, document: &Document, before: Before) -> Result<()> {
+        let run = &document.run;
+        let (Some(stack), Operation::Apply) = (&document.stack, run.operation) else { return Ok(()) };
+        let Before { mut intent, text, .. } = before;
+        let key = keys::intent(&run.environment);
+        let config = text.as_deref().map(fingerprint);
+        let same = intent.config == config;
+        let target = keys::environment(&run.environment);
+        if !same && run.config_key.as_ref() != Some(&target) {
+            let source = format!("{}/{}", self.bucket.name, keys::of_run(&run.environment, &run.id, "config.toml"));
+            let copy = self.bucket.s3.copy_object().bucket(&self.bucket.name).key(target).copy_source(source);
+            copy.send().await.map_err(aws::failed("s3:PutObject"))?;
+        }
+        // Hosts only grow while a run is under way: the records of those that leave are still to be found.
+        let mut known = hosts(stack);
+        known.extend(intent.hosts.iter().filter(|host| !known.contains(host)).cloned().collect::<Vec<_>>());
+        if same && known == intent.hosts {
+            return Ok(());
+        }
+        intent.hosts = known;
+        intent.config = config;
+        intent.run = Some(run.id.clone());
+        intent.at = Some(run.started_at.clone());
+        intent.engine = Some(env!("CARGO_PKG_VERSION").to_owned());
+        put_json(&self.bucket, &key, &intent).await
+    }
+
+    /// Writes the result, gives the lock back, and ends the machine.
+    pub(crate) async fn end(&self, mut document: Document, result: RunResult) -> Result<Document> {
+        let run = &document.run;
+        put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "result.json"), &result).await?;
+        if run.lock > 0 {
+            self.release(&run.environment, &run.execution).await?;
+        }
+        let next = match result.outcome {
+            Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Next::Succeed,
+            Outcome::Blocked | Outcome::Refused | Outcome::Stopped | Outcome::Failed => Next::Fail,
+        };
+        document.verdict = Verdict { next, retry_after_s: 0, message: result.message };
+        Ok(document)
+    }
+}
+
+/// What stood in the bucket before this run.
+#[derive(Default)]
+struct Before {
+    asked: Asked,
+    intent: Intent,
+    text: Option<String>,
+}
+
+/// SHA-256 of a configuration's text.
+pub(crate) fn fingerprint(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
+/// What is kept on purpose, as the sweep lists it.
+pub(crate) fn kept(plan: &Plan) -> Vec<String> {
+    plan.items()
+        .filter(|(_, item)| item.action == Action::Kept)
+        .map(|(_, item)| format!("{} ({})", item.name, item.reason.as_deref().unwrap_or("kept")))
+        .collect()
+}
+
+/// One plan of all stages. An operation concerns some stages only: what the others would change is shown as
+/// drift by the next plan, and is none of its business.
+fn joined(looks: &[StageReport], operation: Operation) -> Plan {
+    let concerned = |stage: &str| operation != Operation::Deploy || stage == "services";
+    let stages = looks.iter().filter(|look| concerned(&look.stage));
+    Plan { stages: stages.map(|look| StagePlan { stage: look.stage.clone(), items: look.items.clone() }).collect() }
+}
+
+/// What is worth saying with a plan: what the way out costs.
+fn notes(stack: &Stack) -> Vec<String> {
+    vec![format!("Egress costs {}.", monthly_price(stack))]
+}
+
+/// Counts in words: `3 to create, 1 to change, nothing to delete`.
+fn summary(plan: &Plan) -> String {
+    let counts = plan.counts();
+    format!(
+        "{} to create, {} to change, {} to delete, {} refused, {} unchanged.",
+        counts.create, counts.update, counts.delete, counts.refuse, counts.keep
+    )
+}
+
+/// Which stages the run makes: those with something to do, and those whose earlier stages have something to
+/// do, because their descriptions may follow. A deploy makes the services alone, and removes only theirs.
+pub fn made_by_run(stages: &mut Stages, operation: Operation) {
+    let to_do: Vec<(&str, bool)> = stages.iter().map(|(stage, slot)| (stage, slot.to_do > 0)).collect();
+    for stage in STAGES {
+        let concerned = operation != Operation::Deploy || stage == "services";
+        let has = |name: &&str| to_do.iter().any(|(stage, to_do)| stage == name && *to_do);
+        let make = concerned && (has(&stage) || needs_look_again(stage).iter().any(|earlier| has(earlier)));
+        if let Some(slot) = stages.get_mut(stage) {
+            slot.make = make;
+            if !concerned {
+                slot.left_over = 0;
+            }
+        }
+    }
+}
+
+/// The stages whose changes a stage's description follows.
+pub fn needs_look_again(stage: &str) -> &'static [&'static str] {
+    match stage {
+        "egress" | "database" | "ingress" => &["foundation", "network"],
+        "services" => &["foundation", "network", "egress", "certificate", "database", "ingress"],
+        _ => &[],
+    }
+}

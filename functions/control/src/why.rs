@@ -1,0 +1,70 @@
+//! Why a resource is to be changed: told from the configuration and from what the last good run asked for.
+
+use statemachine::plan::{Action, Plan, Why};
+
+use crate::intent::Asked;
+
+/// Fills in the reasons of a plan's updates. `asked` is what the last good run described, `same_file` says
+/// whether the configuration is the one of that run. `deploying` names the run of a deploy.
+pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, deploying: Option<&str>) {
+    for stage in &mut plan.stages {
+        let asked = asked.get(&stage.stage);
+        for item in stage.items.iter_mut().filter(|item| matches!(item.action, Action::Update | Action::Wait)) {
+            let before = asked.and_then(|asked| asked.get(item.name.as_str()));
+            for change in &mut item.changes {
+                let before = before.map(|before| field(before, &change.field));
+                let asked_before = before == Some(&change.to);
+                change.why = match deploying {
+                    Some(run) if stage.stage == "services" && !asked_before => Some(Why::Operation(format!("deploy {run}"))),
+                    _ if asked_before => Some(Why::ChangedOutside),
+                    _ if before.is_none() => None,
+                    _ if same_file => Some(Why::NewDefault),
+                    _ => Some(Why::FileChanged),
+                };
+            }
+        }
+    }
+}
+
+/// The value at a path such as `serverless.min_acu`; null where there is none. Keys with dots in them are
+/// found too: the longest key that fits goes first.
+fn field<'a>(value: &'a serde_json::Value, path: &str) -> &'a serde_json::Value {
+    const NULL: &serde_json::Value = &serde_json::Value::Null;
+    if path.is_empty() {
+        return value;
+    }
+    if let Some(found) = value.get(path) {
+        return found;
+    }
+    let cuts = path.char_indices().filter(|(_, c)| *c == '.').map(|(at, _)| at).collect::<Vec<_>>();
+    cuts.into_iter().rev().find_map(|at| value.get(&path[..at]).map(|inner| field(inner, &path[at + 1..]))).unwrap_or(NULL)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use statemachine::plan::{Change, Item, StagePlan};
+    use statemachine::resource::Name;
+
+    use super::*;
+
+    fn why(asked: serde_json::Value, same_file: bool) -> Option<Why> {
+        let change = Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
+        let name = Name::new("db-cluster", "main");
+        let item = Item { changes: vec![change], ..Item::new(name, Action::Update) };
+        let mut plan = Plan { stages: vec![StagePlan { stage: "database".to_owned(), items: vec![item] }] };
+        let asked: Asked = serde_json::from_value(json!({ "database": asked })).expect("the shape of what was asked");
+        explain(&mut plan, &asked, same_file, None);
+        plan.stages[0].items[0].changes[0].why.clone()
+    }
+
+    #[test]
+    fn a_change_says_where_it_comes_from() {
+        let asked = |acu: f64| json!({ "db-cluster/main": { "scaling": { "min_acu": acu } } });
+        assert_eq!(why(asked(0.5), true), Some(Why::ChangedOutside));
+        assert_eq!(why(asked(0.5), false), Some(Why::ChangedOutside));
+        assert_eq!(why(asked(1.0), false), Some(Why::FileChanged));
+        assert_eq!(why(asked(1.0), true), Some(Why::NewDefault));
+        assert_eq!(why(json!({}), true), None);
+    }
+}
