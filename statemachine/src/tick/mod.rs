@@ -228,11 +228,28 @@ impl Board {
         }
     }
 
+    /// A need that neither this stage describes nor an earlier one has made will never be met.
+    fn fail_orphans(&mut self, ctx: &Context) {
+        let described = |name: &Name| self.todos().any(|todo| &todo.item.name == name);
+        let orphan = self.todos().filter(|todo| todo.wanted && !todo.settled && todo.act.is_some()).find_map(|todo| {
+            let open = todo.needs.iter().filter(|need| !self.is_met(need)).map(Need::name);
+            let lost = open.filter(|name| !self.parked.contains_key(name)).find(|name| {
+                !described(name) && self.names.id(name).is_none()
+            })?;
+            Some((todo.item.name.clone(), lost.clone()))
+        });
+        if let Some((name, lost)) = orphan {
+            let message = format!("{name} needs {lost}, which does not exist and which no stage makes.");
+            self.fail(ctx, &name, &Error::new(ErrorKind::Internal, message));
+        }
+    }
+
     /// What is still to be waited for, and what only the user can bring about.
     fn report(mut self, ctx: &Context, mode: Mode) -> StageReport {
         let now = now_ms();
         if mode == Mode::Make {
             self.park_dependents();
+            self.fail_orphans(ctx);
         }
         for todo in self.rows.iter_mut().flatten() {
             let name = todo.item.name.clone();
@@ -242,6 +259,11 @@ impl Board {
             }
             if let (Some(done), true) = (self.done.get(&name), todo.settled) {
                 todo.item.action = done.action;
+            }
+            // A look at the rest of its kind may have made the line anew.
+            if let Some(failure) = self.failure.as_ref().filter(|failure| failure.name == name.as_str()) {
+                todo.item.progress = Progress::Failed;
+                todo.item.reason = Some(failure.message.clone());
             }
             if let (Some(why), false) = (self.parked.get(&name).cloned(), todo.settled) {
                 todo.item.progress = Progress::Parked;
