@@ -1,1 +1,8 @@
-//! Placeholder.
+//! Whole runs against an emulator: the real program, the real functions, the real state machine.
+
+mod harness;
+mod lifecycle;
+mod reference_stack;
+mod triggers;
+mod variants;
+mod wrong_input;

@@ -1,0 +1,189 @@
+//! A MiniStack of one's own, and the program run against it as a person would.
+//!
+//! Each [`Emulator`] has its own port and state directory, so tests can run side by side; the virtual
+//! environment is the user's own cache, so it is made once. It is stopped when dropped, also by a panic.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::SdkConfig;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A running MiniStack.
+pub(crate) struct Emulator {
+    directory: TempDir,
+    port: u16,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    /// The one JSON document on standard output.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("standard output is one JSON document: {error}\n{self}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+/// The program, built once per test run.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo).args(["build", "--quiet", "--package", "bootstrap"]).status().expect("cargo runs");
+        assert!(built.success(), "the program builds");
+        let test = std::env::current_exe().expect("the test's own path");
+        test.parent().and_then(Path::parent).expect("target/debug").join("stepstack")
+    })
+}
+
+impl Emulator {
+    pub(crate) fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+        let emulator = Self { directory: TempDir::new().expect("a directory"), port };
+        emulator.run(&["local", "start"]).expect(0);
+        emulator
+    }
+
+    /// Runs the program off a terminal.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        self.command(arguments).output().expect("the program runs").into()
+    }
+
+    /// The same, going on in the background.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> std::process::Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env("STEPSTACK_LOCAL_DIR", self.directory.path().join("local"))
+            .env("STEPSTACK_LOCAL_PORT", self.port.to_string())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// `stepstack --local -c FILE …`
+    pub(crate) fn stepstack(&self, file: &Path, arguments: &[&str]) -> Done {
+        let mut all = vec!["--local", "-c", file.to_str().expect("a plain path")];
+        all.extend(arguments);
+        self.run(&all)
+    }
+
+    /// Writes a configuration beside the emulator's state.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).expect("the file is written");
+        path
+    }
+
+    /// Clients' configuration, as a user's own tools would have it.
+    pub(crate) fn config(&self) -> SdkConfig {
+        let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
+        aws::config("us-east-1", Some(&self.endpoint()), credentials)
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config()).force_path_style(true).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// Calls so far, by `service:Operation`.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        let url = format!("{}/_stepstack/calls", self.endpoint());
+        let text = ureq::get(&url).call().expect("the emulator answers").body_mut().read_to_string().expect("a text");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("counts by operation: {error}: {text}"))
+    }
+
+    pub(crate) fn reset_calls(&self) {
+        ureq::post(&format!("{}/_stepstack/calls/reset", self.endpoint())).send_empty().expect("the emulator answers");
+    }
+
+    /// An object of the provisioner's bucket, as JSON.
+    pub(crate) async fn object(&self, key: &str) -> Option<Value> {
+        let object = self.s3().get_object().bucket(BUCKET).key(key).send().await.ok()?;
+        let bytes = object.body.collect().await.expect("the whole object").into_bytes();
+        Some(serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    /// Every object of the run records, of any environment; none when there is no bucket yet.
+    pub(crate) async fn runs_exist(&self) -> Vec<String> {
+        let list = self.s3().list_objects_v2().bucket(BUCKET).prefix("runs/").send().await;
+        let objects = list.map(|list| list.contents().to_vec()).unwrap_or_default();
+        objects.iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
+    /// The ids of an environment's runs, oldest first.
+    pub(crate) async fn runs(&self, environment: &str) -> Vec<String> {
+        let prefix = format!("runs/{environment}/");
+        let list = self.s3().list_objects_v2().bucket(BUCKET).prefix(&prefix).delimiter("/").send().await.expect("a listing");
+        let one = |prefix: Option<&str>| prefix.and_then(|p| p.trim_end_matches('/').rsplit('/').next()).map(str::to_owned);
+        list.common_prefixes().iter().filter_map(|common| one(common.prefix())).collect()
+    }
+
+    /// Waits until an environment has `count` runs and the newest has ended; answers its id and result.
+    pub(crate) async fn run_ended(&self, environment: &str, count: usize) -> (String, Value) {
+        for _ in 0..600 {
+            let runs = self.runs(environment).await;
+            if runs.len() >= count {
+                let newest = runs.last().expect("a run").clone();
+                if let Some(result) = self.object(&format!("runs/{environment}/{newest}/result.json")).await {
+                    return (newest, result);
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("no run number {count} of {environment} ended within a minute: {:?}", self.runs(environment).await);
+    }
+}
+
+/// The provisioner's bucket of the app `arive` on the emulator.
+pub(crate) const BUCKET: &str = "stepstack-arive-000000000000-us-east-1";
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let stopped = self.command(&["local", "stop"]).output();
+        if let Err(error) = stopped {
+            eprintln!("the emulator on port {} may still run: {error}", self.port);
+        }
+    }
+}
