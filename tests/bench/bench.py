@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""How fast Stepstack is: command start to exit, release binaries, a running MiniStack.
+
+    cargo build --release -p bootstrap -p control -p foundation -p network -p certificate \
+        -p database -p ingress -p services -p diagnose
+    python3 tests/bench/bench.py [--runs 5] [--file examples/arive.toml]
+
+Prints a table of medians (fresh apply, no-op apply, plan, destroy, bootstrap by itself), the calls that each
+makes by operation, and for each function its zip size, cold start and peak memory. A benchmark, not a test:
+it fails only when a command fails.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+FUNCTIONS = ["control", "foundation", "network", "certificate", "database", "ingress", "services", "diagnose"]
+
+
+class Emulator:
+    """A MiniStack of its own, driven through the program as a person would."""
+
+    def __init__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="stepstack-bench-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.environment = {
+            **os.environ,
+            "STEPSTACK_LOCAL_DIR": str(self.directory),
+            "STEPSTACK_LOCAL_PORT": str(self.port),
+            "NO_COLOR": "1",
+        }
+
+    def run(self, *arguments):
+        """Seconds from the command's start to its exit."""
+        begin = time.monotonic()
+        done = subprocess.run(
+            [TARGET / "stepstack", *arguments], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        took = time.monotonic() - begin
+        if done.returncode not in (0, 3):
+            sys.exit(f"{' '.join(arguments)} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return took
+
+    def admin(self, method, path):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=b"" if method == "POST" else None)
+        with urllib.request.urlopen(request) as answer:
+            return answer.read()
+
+    def calls(self):
+        return collections.Counter(json.loads(self.admin("GET", "/_stepstack/calls")))
+
+    def reset_calls(self):
+        self.admin("POST", "/_stepstack/calls/reset")
+
+    def stop(self):
+        subprocess.run([TARGET / "stepstack", "local", "stop"], env=self.environment, capture_output=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def measure(runs, file):
+    """Times by command, and the calls of the first run of each."""
+    times, calls = collections.defaultdict(list), {}
+    emulator = Emulator()
+    try:
+        emulator.run("local", "start")
+        for run in range(runs):
+            steps = [
+                ("bootstrap", ["bootstrap", "--yes"]),
+                ("fresh apply", ["apply", "--yes"]),
+                ("no-op apply", ["apply", "--yes"]),
+                ("plan", ["plan"]),
+                ("destroy", ["destroy", "--yes", "--delete-data"]),
+            ]
+            if run > 0:
+                emulator.run("local", "reset")
+            for name, arguments in steps:
+                emulator.reset_calls()
+                times[name].append(emulator.run("--local", "-c", str(file), *arguments))
+                calls.setdefault(name, emulator.calls())
+    finally:
+        emulator.stop()
+    return times, calls
+
+
+def functions():
+    """Zip size, and cold start and peak memory of a real process that answers one request of its runtime."""
+    for name in FUNCTIONS:
+        binary = TARGET / name
+        with tempfile.TemporaryDirectory() as directory:
+            archive = shutil.make_archive(f"{directory}/{name}", "zip", TARGET, name)
+            size = os.path.getsize(archive)
+        start, peak = cold_start(binary)
+        yield name, binary.stat().st_size, size, start, peak
+
+
+def cold_start(binary):
+    """Milliseconds from start to the first request for work, and MiB of peak memory then."""
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(1)
+    server.settimeout(20)
+    environment = {
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.getsockname()[1]}",
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_REGION": "us-east-1",
+    }
+    begin = time.monotonic()
+    process = subprocess.Popen([binary], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        connection, _ = server.accept()
+        connection.recv(4096)
+        took = (time.monotonic() - begin) * 1000
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
+        connection.close()
+    finally:
+        process.kill()
+        process.wait()
+        server.close()
+    return took, peak
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--file", type=pathlib.Path, default=ROOT / "examples/arive.toml")
+    arguments = parser.parse_args()
+    times, calls = measure(arguments.runs, arguments.file.resolve())
+    print(f"{'command':<14}{'median s':>10}{'min s':>8}{'max s':>8}{'calls':>8}")
+    for name, all_times in times.items():
+        total = sum(calls[name].values())
+        print(f"{name:<14}{statistics.median(all_times):>10.2f}{min(all_times):>8.2f}{max(all_times):>8.2f}{total:>8}")
+    for name, counter in calls.items():
+        print(f"\ncalls of {name}:")
+        for operation, count in counter.most_common():
+            print(f"  {count:>4} {operation}")
+    print(f"\n{'function':<14}{'binary MB':>10}{'zip MB':>8}{'cold ms':>9}{'peak MiB':>10}")
+    for name, binary, size, start, peak in functions():
+        print(f"{name:<14}{binary / 1e6:>10.1f}{size / 1e6:>8.1f}{start:>9.0f}{peak:>10.1f}")
+
+
+if __name__ == "__main__":
+    main()
