@@ -8,6 +8,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
+use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
 use crate::tags::{ours, owned, specification};
 use crate::vpc;
 
@@ -37,15 +38,12 @@ impl Resource for Subnet {
     const TOKENLESS: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let (subnet, vpc) = (scope.arn("ec2", "subnet/*"), scope.arn("ec2", "vpc/*"));
-        let ours = [format!("{}/*", scope.app)];
-        vec![
-            Permission::unscoped(&["ec2:DescribeSubnets"], "EC2's Describe actions take no resource"),
-            Permission::on(&["ec2:CreateSubnet"], [subnet.clone()]).when("StringLike", "aws:RequestTag/stepstack:stack", ours.clone()),
-            Permission::on(&["ec2:CreateSubnet"], [vpc]).when("StringLike", "aws:ResourceTag/stepstack:stack", ours.clone()),
-            Permission::on(&["ec2:CreateTags"], [subnet.clone()]).when("StringEquals", "ec2:CreateAction", ["CreateSubnet".to_owned()]),
-            Permission::on(&["ec2:DeleteSubnet"], [subnet]).when("StringLike", "aws:ResourceTag/stepstack:stack", ours),
-        ]
+        let subnet = scope.arn("ec2", "subnet/*");
+        let mut permissions = tagged_create(scope, "ec2:CreateSubnet", "CreateSubnet", &subnet);
+        permissions.push(Permission::unscoped(&["ec2:DescribeSubnets"], DESCRIBE));
+        permissions.push(owned_by_app(scope, &["ec2:CreateSubnet"], [scope.arn("ec2", "vpc/*")]));
+        permissions.push(owned_by_app(scope, &["ec2:DeleteSubnet"], [subnet]));
+        permissions
     }
 
     fn name(&self) -> Name {

@@ -8,6 +8,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
+use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
 use crate::tags::{ours, owned, specification};
 
 /// The stack's VPC. DNS names inside it are on: tasks find the database by name.
@@ -39,14 +40,10 @@ impl Resource for Vpc {
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let vpc = scope.arn("ec2", "vpc/*");
-        let ours = [format!("{}/*", scope.app)];
-        vec![
-            Permission::unscoped(&["ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"], "EC2's Describe actions take no resource"),
-            Permission::on(&["ec2:CreateVpc"], [vpc.clone()]).when("StringLike", "aws:RequestTag/stepstack:stack", ours.clone()),
-            Permission::on(&["ec2:CreateTags"], [vpc.clone()]).when("StringEquals", "ec2:CreateAction", ["CreateVpc".to_owned()]),
-            Permission::on(&["ec2:ModifyVpcAttribute", "ec2:DeleteVpc"], [vpc])
-                .when("StringLike", "aws:ResourceTag/stepstack:stack", ours),
-        ]
+        let mut permissions = tagged_create(scope, "ec2:CreateVpc", "CreateVpc", &vpc);
+        permissions.push(Permission::unscoped(&["ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"], DESCRIBE));
+        permissions.push(owned_by_app(scope, &["ec2:ModifyVpcAttribute", "ec2:DeleteVpc"], [vpc]));
+        permissions
     }
 
     fn name(&self) -> Name {
@@ -104,18 +101,26 @@ impl Resource for Vpc {
         let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
         let vpc = create.send().await.map_err(failed("ec2:CreateVpc"))?;
         let id = vpc.vpc().and_then(RawVpc::vpc_id).ok_or_else(|| Error::missing_field("VPC", "an id"))?.to_owned();
-        // A new VPC lacks the attribute: the look after the create finds that, and the update sets it.
-        Ok(Made::started(id))
+        // A new VPC lacks the attribute. Where setting it fails, the next look finds that and the update mends it.
+        match set_dns_hostnames(&client, &id, self.dns_hostnames).await {
+            Ok(()) => Ok(Made::settled(id)),
+            Err(_) => Ok(Made::started(id)),
+        }
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
-        let value = AttributeBooleanValue::builder().value(self.dns_hostnames).build();
-        let modify = client.modify_vpc_attribute().vpc_id(&id).enable_dns_hostnames(value);
-        modify.send().await.map_err(failed("ec2:ModifyVpcAttribute"))?;
+        set_dns_hostnames(&client, &id, self.dns_hostnames).await?;
         Ok(Made::settled(id))
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
         gone(client.delete_vpc().vpc_id(id).send().await.map_err(failed("ec2:DeleteVpc")), Gone::Now)
     }
+}
+
+async fn set_dns_hostnames(client: &Client, id: &str, on: bool) -> Result<()> {
+    let value = AttributeBooleanValue::builder().value(on).build();
+    let modify = client.modify_vpc_attribute().vpc_id(id).enable_dns_hostnames(value);
+    modify.send().await.map_err(failed("ec2:ModifyVpcAttribute"))?;
+    Ok(())
 }

@@ -1,0 +1,66 @@
+//! Local mode: the whole product on this machine, against MiniStack.
+//!
+//! MiniStack is started on first use and left running. It keeps nothing when it stops. Its port and process
+//! stand in a state directory, so that several can run side by side (tests do).
+
+mod build;
+mod image;
+mod python;
+mod server;
+
+pub use build::{FUNCTIONS, FunctionZip, build_functions};
+pub use image::{has_images, push_sample};
+pub use server::{Endpoint, Server};
+
+/// The pinned MiniStack (PyPI, MIT).
+pub const MINISTACK: &str = "1.5.33";
+
+/// The account that MiniStack gives to the credentials `test`.
+pub const ACCOUNT: &str = "000000000000";
+
+/// The region of local mode.
+pub const REGION: &str = "us-east-1";
+
+/// What can go wrong before there is an emulator to talk to. Each is one sentence with its remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// There is no Python, or only an old one.
+    #[error("Local mode needs Python 3.10 or newer, and none was found ({0}). Install it, or put it on the PATH as `python3`.")]
+    NoPython(String),
+    /// The virtual environment could not be made or filled.
+    #[error("MiniStack could not be installed: {0}. Check the network (it comes from PyPI) and run the command again.")]
+    NotInstalled(String),
+    /// It does not start.
+    #[error("MiniStack does not start on port {port}: {why} Its log is {log}.")]
+    NotStarted {
+        /// The port.
+        port: u16,
+        /// Its last words.
+        why: String,
+        /// Where its log stands.
+        log: String,
+    },
+    /// Something else has the port.
+    #[error("Port {0} is taken by something that is not our MiniStack. Stop it, or choose another port with STEPSTACK_LOCAL_PORT.")]
+    PortTaken(u16),
+    /// The functions could not be built.
+    #[error("The functions could not be built: {0}")]
+    NotBuilt(String),
+    /// A file of the cache could not be read or written.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried, with the path.
+        what: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A call to the emulator failed.
+    #[error("{0}")]
+    Call(String),
+}
+
+/// Gives an I/O error its subject.
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> LocalError {
+    let what = what.into();
+    move |source| LocalError::Io { what, source }
+}
