@@ -132,6 +132,8 @@ pub struct Document {
     pub release: Option<Release>,
     /// Hosts that an earlier configuration named, so that their records are found when it no longer does.
     pub known_hosts: Vec<String>,
+    /// Buckets that an earlier configuration named, likewise.
+    pub known_buckets: Vec<String>,
     /// One slot per stage.
     pub stages: Stages,
     /// What control has decided last; the machine's choices read it.

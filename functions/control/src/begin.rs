@@ -53,6 +53,7 @@ impl Control {
             return self.end_early(run, outcome, reason).await;
         }
         document.known_hosts.clone_from(&intent.hosts);
+        document.known_buckets.clone_from(&intent.buckets);
         document.release = match ask.image {
             Some(Image { digest, tag }) => Some(Release { number: 0, digest, tag }),
             None => intent.release,
@@ -262,6 +263,7 @@ fn document(run: Run, stack: Option<Stack>) -> Document {
         stack,
         release: None,
         known_hosts: Vec::new(),
+        known_buckets: Vec::new(),
         stages: Stages::default(),
         looks: 0,
         verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },

@@ -16,7 +16,7 @@ use statemachine::resource::Name;
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::Control;
-use crate::intent::{Asked, Intent, hosts};
+use crate::intent::{Asked, Intent, buckets, hosts};
 use crate::join::kept;
 
 impl Control {
@@ -98,6 +98,7 @@ impl Control {
         let before = intent.clone();
         if let (Some(stack), Operation::Apply) = (&document.stack, run.operation) {
             intent.hosts = hosts(stack);
+            intent.buckets = buckets(stack);
         }
         let services = &document.stages.services;
         if let Some(digest) = running_digest(services) {

@@ -21,6 +21,8 @@ pub struct Intent {
     pub engine: Option<String>,
     /// Hosts of its public services: their records are found by them once the file no longer names them.
     pub hosts: Vec<String>,
+    /// Names of its uploads buckets, likewise.
+    pub buckets: Vec<String>,
     /// The newest good release: what `apply` keeps running.
     pub release: Option<Release>,
     /// The newest number given to a release.
@@ -33,4 +35,15 @@ pub type Asked = BTreeMap<String, BTreeMap<String, Value>>;
 /// The hosts of a stack's public services.
 pub(crate) fn hosts(stack: &Stack) -> Vec<String> {
     stack.public_services().filter_map(|(_, service)| service.host.clone()).collect()
+}
+
+/// The name of a stack's uploads bucket.
+pub(crate) fn buckets(stack: &Stack) -> Vec<String> {
+    stack.uploads.iter().map(|uploads| uploads.bucket.clone()).collect()
+}
+
+/// What is known already, and what is new.
+pub(crate) fn joined(new: Vec<String>, known: &[String]) -> Vec<String> {
+    let old = known.iter().filter(|name| !new.contains(name)).cloned().collect::<Vec<_>>();
+    new.into_iter().chain(old).collect()
 }

@@ -14,7 +14,7 @@ use statemachine::resource::hex;
 use crate::Control;
 use crate::begin::operation;
 use crate::finish::outputs;
-use crate::intent::{Asked, Intent, hosts};
+use crate::intent::{Asked, Intent, buckets, hosts, joined as joined_names};
 use crate::why::explain;
 
 /// How often a destroy looks again for what came back (a log group after a late write) before it says so.
@@ -154,13 +154,12 @@ impl Control {
             let copy = self.bucket.s3.copy_object().bucket(&self.bucket.name).key(target).copy_source(source);
             copy.send().await.map_err(aws::failed("s3:PutObject"))?;
         }
-        // Hosts only grow while a run is under way: the records of those that leave are still to be found.
-        let mut known = hosts(stack);
-        known.extend(intent.hosts.iter().filter(|host| !known.contains(host)).cloned().collect::<Vec<_>>());
-        if same && known == intent.hosts {
+        // They only grow while a run is under way: what leaves with the old file is still to be found.
+        let known = (joined_names(hosts(stack), &intent.hosts), joined_names(buckets(stack), &intent.buckets));
+        if same && known == (intent.hosts.clone(), intent.buckets.clone()) {
             return Ok(());
         }
-        intent.hosts = known;
+        (intent.hosts, intent.buckets) = known;
         intent.config = config;
         intent.run = Some(run.id.clone());
         intent.at = Some(run.started_at.clone());

@@ -1,1 +1,59 @@
-//! Placeholder.
+//! The foundation function: all that needs nothing, and that others may need early.
+
+pub mod bucket;
+pub mod cluster;
+pub mod log_group;
+pub mod repository;
+pub mod resources;
+pub mod role;
+
+use aws::Function;
+use aws_types::SdkConfig;
+use statemachine::Result;
+use statemachine::message::Document;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::tick::Stage;
+
+/// The function's clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// IAM.
+    pub iam: aws_sdk_iam::Client,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// ECS.
+    pub ecs: aws_sdk_ecs::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// ECR.
+    pub ecr: aws_sdk_ecr::Client,
+}
+
+impl Function for Clients {
+    fn new(config: &SdkConfig) -> Self {
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+        Self {
+            iam: aws_sdk_iam::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            ecs: aws_sdk_ecs::Client::new(config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            ecr: aws_sdk_ecr::Client::new(config),
+        }
+    }
+
+    async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
+        Ok(resources::foundation(self, ctx, document))
+    }
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        [
+            role::Role::permissions(scope),
+            log_group::LogGroup::permissions(scope),
+            cluster::Cluster::permissions(scope),
+            bucket::Bucket::permissions(scope),
+            repository::Repository::permissions(scope),
+        ]
+        .concat()
+    }
+}

@@ -150,6 +150,7 @@ fn document(operation: Operation) -> Document {
         stack: None,
         release: None,
         known_hosts: Vec::new(),
+        known_buckets: Vec::new(),
         stages: Stages::default(),
         looks: 0,
         verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },

@@ -1,0 +1,107 @@
+//! The ECS cluster.
+
+use aws::{failed, gone};
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::types::{Cluster as Raw, ClusterField, ClusterSetting, ClusterSettingName, Tag};
+use serde::Serialize;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, Result};
+
+/// The cluster of a stack. It runs nothing by itself and costs nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cluster {
+    /// `{app}-{env}`.
+    pub cluster_name: String,
+    /// `disabled`: Container Insights costs by metric (security.md).
+    pub container_insights: String,
+}
+
+impl Cluster {
+    /// The cluster of a stack.
+    pub fn new(ctx: &Context) -> Self {
+        Self { cluster_name: ctx.prefix(), container_insights: "disabled".to_owned() }
+    }
+}
+
+/// `cluster/main`.
+pub fn name() -> Name {
+    Name::new(Cluster::KIND, "main")
+}
+
+impl Resource for Cluster {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "cluster";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let clusters = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
+        let actions =
+            ["ecs:CreateCluster", "ecs:DeleteCluster", "ecs:DescribeClusters", "ecs:TagResource", "ecs:UpdateClusterSettings"];
+        vec![Permission::on(&actions, [clusters])]
+    }
+
+    fn name(&self) -> Name {
+        name()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let describe = client.describe_clusters().clusters(ctx.prefix()).include(ClusterField::Tags).include(ClusterField::Settings);
+        let found = describe.send().await.map_err(failed("ecs:DescribeClusters"))?;
+        // A deleted cluster is described as INACTIVE for a while.
+        Ok(found.clusters.unwrap_or_default().into_iter().filter(|cluster| cluster.status() != Some("INACTIVE")).collect())
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let tags = raw.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
+        let id = raw.cluster_name()?;
+        let identity = if ctx.owned(tags) == Some(name()) { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        Some(identity.with("arn", raw.cluster_arn().unwrap_or_default()))
+    }
+
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
+        let setting = raw.settings().iter().find(|setting| setting.name() == Some(&ClusterSettingName::ContainerInsights));
+        let found = Self {
+            cluster_name: raw.cluster_name().unwrap_or_default().to_owned(),
+            container_insights: setting.and_then(|setting| setting.value()).unwrap_or("disabled").to_owned(),
+        };
+        match raw.status() {
+            Some("ACTIVE") => Ok(State::Settled(found)),
+            Some("PROVISIONING") => Ok(State::Changing(Some(found))),
+            Some("DEPROVISIONING") => Ok(State::Deleting),
+            Some("FAILED") => Ok(State::Failed("AWS could not make the cluster".to_owned())),
+            other => Err(Error::unknown_status("ECS cluster", other.unwrap_or("none"))),
+        }
+    }
+
+    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let create = client
+            .create_cluster()
+            .cluster_name(&self.cluster_name)
+            .settings(insights(&self.container_insights))
+            .set_tags(Some(tags.collect()));
+        let cluster = create.send().await.map_err(failed("ecs:CreateCluster"))?;
+        let arn = cluster.cluster().and_then(Raw::cluster_arn).unwrap_or_default().to_owned();
+        Ok(Made::settled(self.cluster_name).with("arn", arn))
+    }
+
+    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        let update = client.update_cluster_settings().cluster(&id).settings(insights(&self.container_insights));
+        update.send().await.map_err(failed("ecs:UpdateClusterSettings"))?;
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        gone(client.delete_cluster().cluster(id).send().await.map_err(failed("ecs:DeleteCluster")), Gone::Going)
+    }
+}
+
+fn insights(value: &str) -> ClusterSetting {
+    ClusterSetting::builder().name(ClusterSettingName::ContainerInsights).value(value).build()
+}

@@ -1,0 +1,161 @@
+//! Log groups, made before their first use so that nobody else makes them without a retention.
+
+use aws::{failed, gone};
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::LogGroup as RawGroup;
+use serde::Serialize;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{ErrorKind, Result};
+
+/// How long the flow log stays, in days (security.md).
+const FLOW_RETENTION_DAYS: i32 = 365;
+
+/// A log group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LogGroup {
+    /// A service's name, or `flow`.
+    pub what: String,
+    /// Its name in AWS.
+    pub log_group_name: String,
+    /// `None`: for ever.
+    pub retention_days: Option<i32>,
+}
+
+/// `log-group/api`.
+pub fn name(what: &str) -> Name {
+    Name::new(LogGroup::KIND, what)
+}
+
+/// The log group of a service.
+pub fn of_service(ctx: &Context, service: &str, retention_days: u32) -> LogGroup {
+    LogGroup {
+        what: service.to_owned(),
+        log_group_name: format!("{}{service}", service_prefix(ctx)),
+        retention_days: i32::try_from(retention_days).ok(),
+    }
+}
+
+/// The log group of the VPC's flow log.
+pub fn of_flow(ctx: &Context) -> LogGroup {
+    LogGroup { what: "flow".to_owned(), log_group_name: flow_name(ctx), retention_days: Some(FLOW_RETENTION_DAYS) }
+}
+
+fn service_prefix(ctx: &Context) -> String {
+    format!("/ecs/{}-", ctx.prefix())
+}
+
+fn flow_name(ctx: &Context) -> String {
+    format!("/vpc/{}/flow", ctx.prefix())
+}
+
+/// A group and the name that its tags give it.
+pub struct Raw {
+    group: RawGroup,
+    owned: Option<Name>,
+}
+
+impl Resource for LogGroup {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "log-group";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let groups = [format!("log-group:/ecs/{}-*", scope.app), format!("log-group:/vpc/{}-*", scope.app)];
+        let groups: Vec<String> = groups.iter().map(|group| scope.arn("logs", group)).collect();
+        vec![
+            Permission::unscoped(&["logs:DescribeLogGroups"], "the listing takes no resource"),
+            Permission::on(
+                &[
+                    "logs:CreateLogGroup",
+                    "logs:DeleteLogGroup",
+                    "logs:ListTagsForResource",
+                    "logs:PutRetentionPolicy",
+                    "logs:TagResource",
+                ],
+                groups,
+            ),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name(&self.what)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let list = |prefix: String| async move {
+            let pages = client.describe_log_groups().log_group_name_prefix(prefix).into_paginator().items().send();
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("logs:DescribeLogGroups"))
+        };
+        let (services, flow) = futures_util::future::try_join(list(service_prefix(ctx)), list(flow_name(ctx))).await?;
+        // The prefix also fits another environment (`prod` and `prod-eu`): only the tags tell.
+        let all = services.into_iter().chain(flow).map(|group| async move {
+            let owned = tags(ctx, client, &group).await?;
+            Ok(Raw { group, owned })
+        });
+        futures_util::future::try_join_all(all).await
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let id = raw.group.log_group_name()?;
+        let what = if id == flow_name(ctx) { "flow" } else { id.strip_prefix(&service_prefix(ctx))? };
+        match &raw.owned {
+            Some(owned) if owned.what() == what => Some(Identity::ours(owned.clone(), id)),
+            _ => Some(Identity::theirs(name(what), id)),
+        }
+    }
+
+    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let id = raw.group.log_group_name().unwrap_or_default().to_owned();
+        Ok(State::Settled(Self {
+            what: names.name_of(&id).what().to_owned(),
+            log_group_name: id,
+            retention_days: raw.group.retention_in_days(),
+        }))
+    }
+
+    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+        let create = client.create_log_group().log_group_name(&self.log_group_name);
+        let create = create.set_tags(Some(ctx.tags(&self.name()).into_iter().collect())).send().await;
+        match create.map_err(failed("logs:CreateLogGroup")) {
+            Ok(_) => {}
+            Err(error) if error.kind == ErrorKind::Exists => return Ok(Made::started(self.log_group_name)),
+            Err(error) => return Err(error),
+        }
+        match put_retention(&client, &self).await {
+            Ok(()) => Ok(Made::settled(self.log_group_name)),
+            // The next look finds the difference.
+            Err(_) => Ok(Made::started(self.log_group_name)),
+        }
+    }
+
+    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        put_retention(&client, &self).await?;
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        gone(client.delete_log_group().log_group_name(id).send().await.map_err(failed("logs:DeleteLogGroup")), Gone::Now)
+    }
+}
+
+async fn put_retention(client: &Client, want: &LogGroup) -> Result<()> {
+    let Some(days) = want.retention_days else { return Ok(()) };
+    let put = client.put_retention_policy().log_group_name(&want.log_group_name).retention_in_days(days).send().await;
+    put.map_err(failed("logs:PutRetentionPolicy"))?;
+    Ok(())
+}
+
+async fn tags(ctx: &Context, client: &Client, group: &RawGroup) -> Result<Option<Name>> {
+    // The ARN of a listing ends in `:*`; tags belong to the one without.
+    let arn = group.arn().unwrap_or_default().trim_end_matches(":*");
+    let tags = client.list_tags_for_resource().resource_arn(arn).send().await;
+    let tags = tags.map_err(failed("logs:ListTagsForResource")).optional()?.and_then(|answer| answer.tags).unwrap_or_default();
+    Ok(ctx.owned(tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
+}

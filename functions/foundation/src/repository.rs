@@ -1,0 +1,225 @@
+//! The image repository.
+
+use aws::{failed, gone};
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::types::{
+    ImageScanningConfiguration, ImageTagMutability, ImageTagMutabilityExclusionFilter, ImageTagMutabilityExclusionFilterType,
+    Repository as RawRepository, Tag,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use statemachine::config::Stack;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, ErrorKind, Result};
+
+/// The repository of a stack. Every tag is immutable but those that a push deploys.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Repository {
+    /// `{app}/{env}`.
+    pub repository_name: String,
+    /// Images are scanned when they are pushed.
+    pub scan_on_push: bool,
+    /// The only tags that may move, sorted.
+    pub mutable_tags: Vec<String>,
+    /// Only untagged images expire: what runs is tagged `release-{n}`, and can always be pulled.
+    pub lifecycle: Option<Value>,
+}
+
+impl Repository {
+    /// The repository of a stack.
+    pub fn new(ctx: &Context, stack: &Stack) -> Self {
+        let mut mutable_tags = stack.image.deploy_on_push.clone();
+        mutable_tags.sort();
+        let lifecycle = json!({ "rules": [{
+            "rulePriority": 1,
+            "description": "Untagged images go after 14 days",
+            "selection": { "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14 },
+            "action": { "type": "expire" },
+        }]});
+        Self { repository_name: repository_name(ctx), scan_on_push: true, mutable_tags, lifecycle: Some(lifecycle) }
+    }
+}
+
+fn repository_name(ctx: &Context) -> String {
+    format!("{}/{}", ctx.app, ctx.environment)
+}
+
+/// `repository/main`.
+pub fn name() -> Name {
+    Name::new(Repository::KIND, "main")
+}
+
+/// A repository with what its description leaves out.
+pub struct Raw {
+    repository: RawRepository,
+    tags: Vec<Tag>,
+    lifecycle: Option<Value>,
+    holds_images: bool,
+}
+
+impl Resource for Repository {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "repository";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let repositories = scope.arn("ecr", &format!("repository/{}/*", scope.app));
+        let actions = [
+            "ecr:CreateRepository",
+            "ecr:DeleteRepository",
+            "ecr:DescribeImages",
+            "ecr:DescribeRepositories",
+            "ecr:GetLifecyclePolicy",
+            "ecr:ListTagsForResource",
+            "ecr:PutImageScanningConfiguration",
+            "ecr:PutImageTagMutability",
+            "ecr:PutLifecyclePolicy",
+            "ecr:TagResource",
+        ];
+        vec![Permission::on(&actions, [repositories])]
+    }
+
+    fn name(&self) -> Name {
+        name()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let wanted = repository_name(ctx);
+        let found = client.describe_repositories().repository_names(&wanted).send().await;
+        let found = found.map_err(failed("ecr:DescribeRepositories")).optional()?;
+        let Some(repository) = found.and_then(|found| found.repositories.unwrap_or_default().into_iter().next()) else {
+            return Ok(Vec::new());
+        };
+        let tags = async {
+            let tags = client.list_tags_for_resource().resource_arn(repository.repository_arn().unwrap_or_default()).send().await;
+            Ok(tags.map_err(failed("ecr:ListTagsForResource"))?.tags.unwrap_or_default())
+        };
+        let lifecycle = async {
+            let policy = client.get_lifecycle_policy().repository_name(&wanted).send().await;
+            let policy = policy.map_err(failed("ecr:GetLifecyclePolicy")).optional()?;
+            let text = policy.as_ref().and_then(|policy| policy.lifecycle_policy_text());
+            text.map(serde_json::from_str).transpose().map_err(|error| Error::internal(format!("a lifecycle policy is no JSON: {error}")))
+        };
+        let holds_images = async {
+            // Only a removal has to know; every run of a described repository is spared the call.
+            if ctx.options.data == DataPolicy::Refuse {
+                return Ok(true);
+            }
+            let images = client.describe_images().repository_name(&wanted).max_results(1).send().await;
+            Ok(!images.map_err(failed("ecr:DescribeImages"))?.image_details().is_empty())
+        };
+        let (tags, lifecycle, holds_images) = futures_util::future::try_join3(tags, lifecycle, holds_images).await?;
+        Ok(vec![Raw { repository, tags, lifecycle, holds_images }])
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let id = raw.repository.repository_name()?;
+        let ours = ctx.owned(raw.tags.iter().map(|tag| (tag.key(), tag.value()))) == Some(name());
+        let identity = if ours { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        let data = if raw.holds_images { Data::Held } else { Data::None };
+        let identity = Identity { data, ..identity };
+        let uri = raw.repository.repository_uri().unwrap_or_default();
+        Some(identity.with("uri", uri).with("arn", raw.repository.repository_arn().unwrap_or_default()))
+    }
+
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
+        let filters = raw.repository.image_tag_mutability_exclusion_filters().iter();
+        let mut mutable_tags: Vec<String> = filters.map(|filter| filter.filter().to_owned()).collect();
+        mutable_tags.sort();
+        if raw.repository.image_tag_mutability() == Some(&ImageTagMutability::Mutable) {
+            mutable_tags = vec!["*".to_owned()];
+        }
+        Ok(State::Settled(Self {
+            repository_name: raw.repository.repository_name().unwrap_or_default().to_owned(),
+            scan_on_push: raw.repository.image_scanning_configuration().is_some_and(ImageScanningConfiguration::scan_on_push),
+            mutable_tags,
+            lifecycle: raw.lifecycle,
+        }))
+    }
+
+    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
+        let create = client
+            .create_repository()
+            .repository_name(&self.repository_name)
+            .image_scanning_configuration(scanning(self.scan_on_push))
+            .image_tag_mutability(self.mutability())
+            .set_image_tag_mutability_exclusion_filters(self.exclusions()?)
+            .set_tags(Some(tags));
+        let made = create.send().await.map_err(failed("ecr:CreateRepository"))?;
+        let repository = made.repository();
+        let id = self.repository_name.clone();
+        let with = |made: Made| {
+            made.with("uri", repository.and_then(RawRepository::repository_uri).unwrap_or_default())
+                .with("arn", repository.and_then(RawRepository::repository_arn).unwrap_or_default())
+        };
+        match put_lifecycle(&client, &self).await {
+            Ok(()) => Ok(with(Made::settled(id))),
+            // The next look finds the difference.
+            Err(_) => Ok(with(Made::started(id))),
+        }
+    }
+
+    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        if self.scan_on_push != now.scan_on_push {
+            let put = client.put_image_scanning_configuration().repository_name(&id);
+            let put = put.image_scanning_configuration(scanning(self.scan_on_push)).send().await;
+            put.map_err(failed("ecr:PutImageScanningConfiguration"))?;
+        }
+        if self.mutable_tags != now.mutable_tags {
+            let put = client.put_image_tag_mutability().repository_name(&id).image_tag_mutability(self.mutability());
+            let put = put.set_image_tag_mutability_exclusion_filters(self.exclusions()?).send().await;
+            put.map_err(failed("ecr:PutImageTagMutability"))?;
+        }
+        if self.lifecycle != now.lifecycle {
+            put_lifecycle(&client, &self).await?;
+        }
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, ctx: Context, client: Client, _: Names) -> Result<Gone> {
+        let force = ctx.options.data == DataPolicy::Delete;
+        let delete = client.delete_repository().repository_name(id).force(force).send().await;
+        match delete.map_err(failed("ecr:DeleteRepository")) {
+            Err(error) if error.code.as_deref() == Some("RepositoryNotEmptyException") => {
+                Err(Error::new(ErrorKind::Invalid, "The repository holds images. Say --delete-data to delete them, or --keep-data."))
+            }
+            other => gone(other, Gone::Now),
+        }
+    }
+}
+
+impl Repository {
+    fn mutability(&self) -> ImageTagMutability {
+        if self.mutable_tags.is_empty() { ImageTagMutability::Immutable } else { ImageTagMutability::ImmutableWithExclusion }
+    }
+
+    fn exclusions(&self) -> Result<Option<Vec<ImageTagMutabilityExclusionFilter>>> {
+        let filter = |tag: &String| {
+            let kind = ImageTagMutabilityExclusionFilterType::Wildcard;
+            ImageTagMutabilityExclusionFilter::builder().filter_type(kind).filter(tag).build()
+        };
+        let filters = self.mutable_tags.iter().map(filter).collect::<Result<Vec<_>, _>>();
+        let filters = filters.map_err(|error| Error::internal(error.to_string()))?;
+        Ok((!filters.is_empty()).then_some(filters))
+    }
+}
+
+fn scanning(on: bool) -> ImageScanningConfiguration {
+    ImageScanningConfiguration::builder().scan_on_push(on).build()
+}
+
+async fn put_lifecycle(client: &Client, want: &Repository) -> Result<()> {
+    let Some(lifecycle) = &want.lifecycle else { return Ok(()) };
+    let put = client.put_lifecycle_policy().repository_name(&want.repository_name).lifecycle_policy_text(lifecycle.to_string());
+    put.send().await.map_err(failed("ecr:PutLifecyclePolicy"))?;
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! The roles of a stack: what its tasks and its flow log may do. All carry the permissions boundary.
+
+use aws::{failed, gone};
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{Role as RawRole, Tag};
+use serde::Serialize;
+use serde_json::{Value, json};
+use statemachine::config::Stack;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, ErrorKind, Result};
+
+/// The name of each role's one inline policy.
+const POLICY: &str = "stepstack";
+
+/// A role with its one inline policy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Role {
+    /// `execution`, `task`, `flow-log`.
+    pub what: String,
+    /// For people.
+    pub description: String,
+    /// Who may assume it.
+    pub trust: Value,
+    /// What it may do; `None` while it has none.
+    pub policy: Option<Value>,
+    /// ARN of the permissions boundary.
+    pub boundary: Option<String>,
+}
+
+/// `role/task`.
+pub fn name(what: &str) -> Name {
+    Name::new(Role::KIND, what)
+}
+
+/// The three roles of a stack.
+pub fn of_stack(ctx: &Context, stack: &Stack) -> Vec<Role> {
+    let role = |what: &str, description: &str, service: &str, statements: Vec<Value>| Role {
+        what: what.to_owned(),
+        description: description.to_owned(),
+        trust: trust(service, &ctx.account),
+        policy: Some(json!({ "Version": "2012-10-17", "Statement": statements })),
+        boundary: Some(ctx.scope().boundary()),
+    };
+    vec![
+        role("execution", "Starts the tasks: pulls the image, reads the secrets, writes the logs", "ecs-tasks.amazonaws.com", execution(ctx)),
+        role("task", "What the app itself may do", "ecs-tasks.amazonaws.com", task(ctx, stack)),
+        role("flow-log", "Writes the VPC's flow log", "vpc-flow-logs.amazonaws.com", flow_log(ctx)),
+    ]
+}
+
+fn trust(service: &str, account: &str) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": { "Service": service },
+        "Action": "sts:AssumeRole",
+        "Condition": { "StringEquals": { "aws:SourceAccount": account } },
+    }]})
+}
+
+fn allow(actions: &[&str], resources: &[String]) -> Value {
+    json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
+}
+
+fn secrets(ctx: &Context) -> Value {
+    let secrets = ctx.scope().arn("secretsmanager", &format!("secret:{}/{}/*", ctx.app, ctx.environment));
+    allow(&["secretsmanager:GetSecretValue"], &[secrets])
+}
+
+fn execution(ctx: &Context) -> Vec<Value> {
+    let scope = ctx.scope();
+    let repository = scope.arn("ecr", &format!("repository/{}/{}", ctx.app, ctx.environment));
+    let logs = scope.arn("logs", &format!("log-group:/ecs/{}-*:log-stream:*", ctx.prefix()));
+    vec![
+        // GetAuthorizationToken is granted on `*` alone.
+        allow(&["ecr:GetAuthorizationToken"], &["*".to_owned()]),
+        allow(&["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], &[repository]),
+        allow(&["logs:CreateLogStream", "logs:PutLogEvents"], &[logs]),
+        secrets(ctx),
+    ]
+}
+
+fn task(ctx: &Context, stack: &Stack) -> Vec<Value> {
+    let mut statements = vec![secrets(ctx)];
+    if let Some(uploads) = &stack.uploads {
+        let bucket = format!("arn:aws:s3:::{}", uploads.bucket);
+        let objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+        statements.push(allow(&objects, &[format!("{bucket}/*")]));
+        statements.push(allow(&["s3:ListBucket", "s3:ListBucketMultipartUploads"], &[bucket]));
+    }
+    if stack.services.values().any(|service| service.exec) {
+        let channels = [
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+        ];
+        // Session Manager's channels take no resource.
+        statements.push(allow(&channels, &["*".to_owned()]));
+    }
+    statements
+}
+
+fn flow_log(ctx: &Context) -> Vec<Value> {
+    let group = ctx.scope().arn("logs", &format!("log-group:/vpc/{}/flow", ctx.prefix()));
+    let actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"];
+    vec![allow(&actions, &[group.clone(), format!("{group}:*")]), allow(&["logs:DescribeLogGroups"], &["*".to_owned()])]
+}
+
+/// A role with what ListRoles leaves out.
+pub struct Raw {
+    role: RawRole,
+    policy: Option<Value>,
+}
+
+impl Resource for Role {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "role";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let roles = scope.global("iam", &format!("role/stepstack/{}/*", scope.app));
+        // Without the boundary, CreateRole and PutRolePolicy on a prefix amount to administrator.
+        let bounded = |actions: &[&'static str]| {
+            Permission::on(actions, [roles.clone()]).when("StringEquals", "iam:PermissionsBoundary", [scope.boundary()])
+        };
+        vec![
+            Permission::on(&["iam:ListRoles"], [scope.global("iam", &format!("role/stepstack/{}/*", scope.app))]),
+            Permission::on(
+                &["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:TagRole"],
+                [roles.clone()],
+            ),
+            bounded(&["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"]),
+            bounded(&["iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:DeleteRole"]),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name(&self.what)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let path = ctx.scope().stack_path(&ctx.environment);
+        let pages = client.list_roles().path_prefix(path).into_paginator().items().send();
+        let listed = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListRoles"))?;
+        // ListRoles leaves out tags, boundary and policies.
+        futures_util::future::try_join_all(listed.iter().map(|role| describe(client, role.role_name())))
+            .await
+            .map(|roles| roles.into_iter().flatten().collect())
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let tags = raw.role.tags().iter().map(|tag| (tag.key(), tag.value()));
+        let id = raw.role.role_name();
+        let what = id.strip_prefix(&format!("{}-", ctx.prefix()))?;
+        let identity = match ctx.owned(tags) {
+            Some(name) if name.what() == what => Identity::ours(name, id),
+            _ => Identity::theirs(name(what), id),
+        };
+        Some(identity.with("arn", raw.role.arn()))
+    }
+
+    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let trust = raw.role.assume_role_policy_document().unwrap_or("{}");
+        Ok(State::Settled(Self {
+            what: names.name_of(raw.role.role_name()).what().to_owned(),
+            description: raw.role.description().unwrap_or_default().to_owned(),
+            trust: document(trust)?,
+            policy: raw.policy,
+            boundary: raw.role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn()).map(str::to_owned),
+        }))
+    }
+
+    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+        let role_name = format!("{}-{}", ctx.prefix(), self.what);
+        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
+        let create = client
+            .create_role()
+            .role_name(&role_name)
+            .path(ctx.scope().stack_path(&ctx.environment))
+            .description(&self.description)
+            .assume_role_policy_document(self.trust.to_string())
+            .set_permissions_boundary(self.boundary.clone())
+            .set_tags(Some(tags));
+        let role = create.send().await.map_err(failed("iam:CreateRole"))?;
+        let arn = role.role().map(RawRole::arn).unwrap_or_default().to_owned();
+        // A role without its policy is a difference that the next look finds.
+        match put_policy(&client, &role_name, self.policy.as_ref()).await {
+            Ok(()) => Ok(Made::settled(role_name).with("arn", arn)),
+            Err(error) if error.kind == ErrorKind::Denied => Err(error),
+            Err(_) => Ok(Made::started(role_name).with("arn", arn)),
+        }
+    }
+
+    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        let Self { what: _, description, trust, policy, boundary } = &self;
+        if let Some(boundary) = boundary.as_ref().filter(|boundary| now.boundary.as_ref() != Some(boundary)) {
+            let put = client.put_role_permissions_boundary().role_name(&id).permissions_boundary(boundary).send().await;
+            put.map_err(failed("iam:PutRolePermissionsBoundary"))?;
+        }
+        if *trust != now.trust {
+            let update = client.update_assume_role_policy().role_name(&id).policy_document(trust.to_string()).send().await;
+            update.map_err(failed("iam:UpdateAssumeRolePolicy"))?;
+        }
+        if *description != now.description {
+            let update = client.update_role().role_name(&id).description(description).send().await;
+            update.map_err(failed("iam:UpdateRole"))?;
+        }
+        if *policy != now.policy {
+            put_policy(&client, &id, policy.as_ref()).await?;
+        }
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        let policies = client.list_role_policies().role_name(&id).into_paginator().items().send();
+        let policies = policies.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListRolePolicies")).optional()?;
+        let Some(policies) = policies else { return Ok(Gone::Now) };
+        for policy in policies {
+            let delete = client.delete_role_policy().role_name(&id).policy_name(policy).send().await;
+            delete.map_err(failed("iam:DeleteRolePolicy")).optional()?;
+        }
+        let attached = client.list_attached_role_policies().role_name(&id).into_paginator().items().send();
+        let attached = attached.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListAttachedRolePolicies"))?;
+        for arn in attached.iter().filter_map(|policy| policy.policy_arn()) {
+            let detach = client.detach_role_policy().role_name(&id).policy_arn(arn).send().await;
+            detach.map_err(failed("iam:DetachRolePolicy")).optional()?;
+        }
+        gone(client.delete_role().role_name(id).send().await.map_err(failed("iam:DeleteRole")), Gone::Now)
+    }
+}
+
+async fn describe(client: &Client, role_name: &str) -> Result<Option<Raw>> {
+    let role = async { client.get_role().role_name(role_name).send().await.map_err(failed("iam:GetRole")).optional() };
+    let policy = async {
+        let get = client.get_role_policy().role_name(role_name).policy_name(POLICY).send().await;
+        get.map_err(failed("iam:GetRolePolicy")).optional()
+    };
+    let (role, policy) = futures_util::future::try_join(role, policy).await?;
+    let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
+    let policy = policy.map(|policy| document(policy.policy_document())).transpose()?;
+    Ok(Some(Raw { role, policy }))
+}
+
+async fn put_policy(client: &Client, role_name: &str, policy: Option<&Value>) -> Result<()> {
+    let Some(policy) = policy else { return Ok(()) };
+    let put = client.put_role_policy().role_name(role_name).policy_name(POLICY).policy_document(policy.to_string());
+    put.send().await.map_err(failed("iam:PutRolePolicy"))?;
+    Ok(())
+}
+
+/// A policy document as IAM returns it: JSON, percent-encoded (RFC 3986).
+pub fn document(text: &str) -> Result<Value> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let hex = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match byte {
+            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
+                (Some(high), Some(low)) => bytes.push(high * 16 + low),
+                _ => return Err(Error::internal("IAM returned a policy document that is not percent-encoded")),
+            },
+            other => bytes.push(other),
+        }
+    }
+    serde_json::from_slice(&bytes).map_err(|error| Error::internal(format!("IAM returned a policy document that is no JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_comes_back_from_iam_as_it_was_put() {
+        let want = trust("ecs-tasks.amazonaws.com", "123456789012");
+        let encoded: String = want.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        assert_eq!(document(&encoded).expect("a document"), want);
+        assert_eq!(document(&want.to_string()).expect("a document"), want);
+        assert!(document("%zz").is_err());
+    }
+}
