@@ -1,1 +1,93 @@
-//! Placeholder.
+//! The certificate function: the domain's hosted zone, the certificate and its validation records.
+
+pub mod certificate;
+pub mod delegation;
+pub mod hosted_zone;
+pub mod record;
+
+use aws::Function;
+use aws_types::SdkConfig;
+use statemachine::Result;
+use statemachine::message::Document;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::tick::Stage;
+
+use crate::certificate::{Certificate, Certificates};
+use crate::delegation::{Delegation, Resolver, SystemResolver};
+use crate::hosted_zone::{HostedZone, Zones};
+use crate::record::{Kind, Record, Records};
+
+/// The function's clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Certificate Manager.
+    pub acm: aws_sdk_acm::Client,
+    /// Route 53.
+    pub route53: aws_sdk_route53::Client,
+    /// Whether AWS is an emulator: then nobody delegates a domain to it, and DNS is not asked.
+    pub emulated: bool,
+}
+
+impl Function for Clients {
+    fn new(config: &SdkConfig) -> Self {
+        Self {
+            acm: aws_sdk_acm::Client::new(config),
+            route53: aws_sdk_route53::Client::new(config),
+            emulated: config.endpoint_url().is_some(),
+        }
+    }
+
+    async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
+        self.describe(ctx, document, &SystemResolver { emulated: self.emulated }).await
+    }
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        [HostedZone::permissions(scope), Certificate::permissions(scope), Record::permissions(scope)].concat()
+    }
+}
+
+impl Clients {
+    /// The stage, with the DNS resolver as a parameter.
+    pub async fn describe(&self, ctx: &Context, document: &Document, resolver: &dyn Resolver) -> Result<Stage> {
+        let hosts = hosts(document);
+        let wanted = document.stack.as_ref().and_then(|stack| stack.domain.clone());
+        let domain = wanted.clone().or_else(|| hosts.first().map(|host| hosted_zone::apex(host)));
+        let zones = Zones::look(ctx, &self.route53, domain, wanted.is_some(), hosts.clone()).await?;
+        let certificates = Certificates { acm: self.acm.clone(), hosts: hosts.clone() };
+        let mut wanted_hosts: Vec<String> = document
+            .stack
+            .iter()
+            .filter(|stack| stack.domain.is_some())
+            .flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()))
+            .collect();
+        wanted_hosts.sort();
+        let records = Records { route53: self.route53.clone(), hosts, wanted: wanted_hosts.clone() };
+        let certificate = (!wanted_hosts.is_empty()).then(|| Certificate { hosts: wanted_hosts.clone() });
+        let name = certificate.as_ref().map(statemachine::resource::Resource::name);
+        let validation = |host: &String| name.clone().map(|certificate| Record::new(host, Kind::Validation { certificate }));
+        let mut stage = Stage::new()
+            .owns(&zones, wanted.iter().map(|domain| HostedZone { domain: zones.name_or(domain) }).collect())
+            .owns(&certificates, certificate.into_iter().collect())
+            .owns(&records, wanted_hosts.iter().filter_map(validation).collect());
+        if let (Some(domain), Some(name)) = (&wanted, name) {
+            let delegation = match zones.name_servers() {
+                Some(servers) => resolver.delegation(&zones.name_or(domain), &servers).await,
+                None => Delegation::NotChecked("the zone is yet to be made".to_owned()),
+            };
+            if let Delegation::Elsewhere(found) = delegation {
+                stage = stage.park(name, delegation::what_to_do(domain, &zones.name_servers().unwrap_or_default(), &found));
+            }
+        }
+        Ok(stage)
+    }
+}
+
+/// All hosts that were ever asked for and may still be there.
+fn hosts(document: &Document) -> Vec<String> {
+    let described = document.stack.iter().flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()));
+    let mut hosts: Vec<String> = described.chain(document.known_hosts.iter().cloned()).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}

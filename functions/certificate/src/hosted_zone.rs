@@ -1,0 +1,228 @@
+//! The domain's hosted zone: used where one exists, made where there is none, never remade.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws::{failed, gone};
+use aws_sdk_route53::Client;
+use aws_sdk_route53::types::{HostedZone as RawZone, HostedZoneConfig, ResourceRecordSet, RrType, Tag, TagResourceType};
+use serde::Serialize;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State};
+use statemachine::{Error, ErrorKind, Result};
+
+/// A public hosted zone. A second one of the same name is made happily by AWS, and DNS stays dead: so the
+/// longest match that exists is used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HostedZone {
+    /// Without a dot at its end.
+    pub domain: String,
+}
+
+/// `hosted-zone/main`.
+pub fn name() -> Name {
+    Name::new(HostedZone::KIND, "main")
+}
+
+/// The last two labels of a host: where a lookup without a configuration begins.
+pub fn apex(host: &str) -> String {
+    let labels: Vec<&str> = host.split('.').collect();
+    labels[labels.len().saturating_sub(2)..].join(".")
+}
+
+/// A zone with what its listing leaves out.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    zone: RawZone,
+    name_servers: Vec<String>,
+    owned: bool,
+    /// Records that are neither the zone's own nor ours.
+    foreign_records: bool,
+    /// The file still names it.
+    described: bool,
+}
+
+/// Route 53, and which domain is looked for. The first look is made before the stage is described, because
+/// the delegation is checked against it.
+#[derive(Clone, Debug)]
+pub struct Zones {
+    route53: Client,
+    domain: Option<String>,
+    described: bool,
+    hosts: Vec<String>,
+    looked: Arc<Mutex<Option<Vec<Raw>>>>,
+}
+
+impl Zones {
+    /// Looks the zone up.
+    pub async fn look(ctx: &Context, route53: &Client, domain: Option<String>, described: bool, hosts: Vec<String>) -> Result<Self> {
+        let zones = Self { route53: route53.clone(), domain, described, hosts, looked: Arc::default() };
+        let found = zones.find(ctx).await?;
+        *zones.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        Ok(zones)
+    }
+
+    fn first(&self) -> Option<Raw> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|found| found.first().cloned())
+    }
+
+    /// The name servers of the zone that was found.
+    pub fn name_servers(&self) -> Option<Vec<String>> {
+        self.first().map(|raw| raw.name_servers)
+    }
+
+    /// The name of the zone that was found (it may be a parent's), else `domain`.
+    pub fn name_or(&self, domain: &str) -> String {
+        self.first().map_or_else(|| domain.to_owned(), |raw| raw.zone.name().trim_end_matches('.').to_owned())
+    }
+
+    async fn find(&self, ctx: &Context) -> Result<Vec<Raw>> {
+        let Some(domain) = &self.domain else { return Ok(Vec::new()) };
+        for candidate in candidates(domain) {
+            let list = self.route53.list_hosted_zones_by_name().dns_name(&candidate).max_items(10).send().await;
+            let list = list.map_err(failed("route53:ListHostedZonesByName"))?;
+            let is_public = |zone: &&RawZone| zone.config().is_none_or(|config| !config.private_zone());
+            let zones = list.hosted_zones().iter().filter(|zone| zone.name().trim_end_matches('.') == candidate);
+            if let Some(zone) = zones.filter(is_public).next() {
+                return Ok(vec![self.describe(ctx, zone.clone()).await?]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn describe(&self, ctx: &Context, zone: RawZone) -> Result<Raw> {
+        let id = plain_id(zone.id());
+        let servers = async {
+            let zone = self.route53.get_hosted_zone().id(&id).send().await.map_err(failed("route53:GetHostedZone"))?;
+            Ok::<_, Error>(zone.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default())
+        };
+        let owned = async {
+            let tags = self.route53.list_tags_for_resource().resource_type(TagResourceType::Hostedzone).resource_id(&id).send();
+            let tags = tags.await.map_err(failed("route53:ListTagsForResource"))?;
+            let tags = tags.resource_tag_set().map(|set| set.tags()).unwrap_or_default();
+            Ok(ctx.owned(tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()))) == Some(name()))
+        };
+        let (name_servers, owned) = futures_util::future::try_join(servers, owned).await?;
+        // Only the removal of a zone of ours has to know.
+        let foreign_records = if owned && !self.described { self.has_foreign_records(&id).await? } else { false };
+        Ok(Raw { zone, name_servers, owned, foreign_records, described: self.described })
+    }
+
+    async fn has_foreign_records(&self, id: &str) -> Result<bool> {
+        let records = crate::record::list(&self.route53, id).await?;
+        Ok(records.iter().any(|record| !self.is_expected(record)))
+    }
+
+    /// NS and SOA of the zone, validation records, and what stands at our hosts.
+    fn is_expected(&self, record: &ResourceRecordSet) -> bool {
+        match record.r#type() {
+            RrType::Ns | RrType::Soa => true,
+            RrType::Cname => record.resource_records().iter().any(|value| value.value().contains("acm-validations.aws")),
+            _ => self.hosts.iter().any(|host| record.name().trim_end_matches('.') == host) && record.alias_target().is_some(),
+        }
+    }
+}
+
+/// `a.b.example.com`, `b.example.com`, `example.com`.
+fn candidates(domain: &str) -> Vec<String> {
+    let labels: Vec<&str> = domain.split('.').collect();
+    (0..labels.len().saturating_sub(1)).map(|at| labels[at..].join(".")).collect()
+}
+
+/// Without `/hostedzone/`.
+pub fn plain_id(id: &str) -> String {
+    id.trim_start_matches("/hostedzone/").to_owned()
+}
+
+impl Resource for HostedZone {
+    type Client = Zones;
+    type Raw = Raw;
+
+    const KIND: &'static str = "hosted-zone";
+    const USES_THEIRS: bool = true;
+
+    fn permissions(_: &Scope) -> Vec<Permission> {
+        let zones = ["arn:aws:route53:::hostedzone/*".to_owned()];
+        let reason = "a zone's ARN holds only its random id; ownership is checked by tag before each change";
+        vec![
+            Permission::unscoped(&["route53:ListHostedZonesByName", "route53:CreateHostedZone"], "these actions take no resource"),
+            Permission {
+                reason: Some(reason),
+                ..Permission::on(
+                    &[
+                        "route53:ChangeTagsForResource",
+                        "route53:DeleteHostedZone",
+                        "route53:GetHostedZone",
+                        "route53:ListTagsForResource",
+                    ],
+                    zones,
+                )
+            },
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    async fn fetch(ctx: &Context, client: &Zones, _: &Names) -> Result<Vec<Raw>> {
+        let looked = client.looked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match looked {
+            Some(found) => Ok(found),
+            None => client.find(ctx).await,
+        }
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let id = plain_id(raw.zone.id());
+        let identity = if raw.owned { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        // Deleting a zone loses its name servers, so even an empty one goes only with consent; and one with
+        // records that are not ours never goes.
+        let consent = ctx.options.data == DataPolicy::Delete;
+        let leaves = raw.owned && !raw.described;
+        let identity = match (leaves, raw.foreign_records, consent) {
+            (false, _, _) | (true, false, true) => identity,
+            (true, true, false) => Identity { data: Data::Held, ..identity },
+            (true, true, true) | (true, false, false) => Identity { owner: Owner::Kept, ..identity },
+        };
+        let zone_name = raw.zone.name().trim_end_matches('.');
+        Some(identity.with("name", zone_name).with("name_servers", raw.name_servers.join(",")))
+    }
+
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
+        Ok(State::Settled(Self { domain: raw.zone.name().trim_end_matches('.').to_owned() }))
+    }
+
+    async fn create(self, ctx: Context, client: Zones, _: Names) -> Result<Made> {
+        let create = client
+            .route53
+            .create_hosted_zone()
+            .name(&self.domain)
+            .caller_reference(ctx.token(&self.name()))
+            .hosted_zone_config(HostedZoneConfig::builder().comment(format!("Stepstack: {}", ctx.stack())).build());
+        let zone = match create.send().await.map_err(failed("route53:CreateHostedZone")) {
+            Ok(zone) => zone,
+            // The same reference: an earlier call of this run made it, and its answer was lost.
+            Err(error) if error.kind == ErrorKind::Exists => return Ok(Made::started(self.domain)),
+            Err(error) => return Err(error),
+        };
+        let id = plain_id(zone.hosted_zone().map(RawZone::id).unwrap_or_default());
+        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let change = client.route53.change_tags_for_resource().resource_type(TagResourceType::Hostedzone).resource_id(&id);
+        change.set_add_tags(Some(tags.collect())).send().await.map_err(failed("route53:ChangeTagsForResource"))?;
+        let servers = zone.delegation_set().map(|set| set.name_servers().join(",")).unwrap_or_default();
+        Ok(Made::settled(id).with("name", self.domain).with("name_servers", servers))
+    }
+
+    async fn update(self, _: Self, _: String, _: Context, _: Zones, _: Names) -> Result<Made> {
+        Err(Error::internal("a hosted zone never changes"))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Zones, _: Names) -> Result<Gone> {
+        let delete = client.route53.delete_hosted_zone().id(id).send().await;
+        gone(delete.map_err(failed("route53:DeleteHostedZone")), Gone::Now)
+    }
+}
