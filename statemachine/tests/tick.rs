@@ -385,6 +385,18 @@ async fn a_change_outside_is_planned_and_mended() {
 }
 
 #[tokio::test]
+async fn changes_of_two_kinds_at_once_are_not_taken_for_second_changes() {
+    let mut run = Run::new();
+    run.until_done(&all(), Mode::Make).await;
+    run.input.made.clear();
+    for record in run.world().things.values_mut().filter(|record| ["part/a", "top/x"].contains(&record.name.as_str())) {
+        record.size = 9;
+    }
+    let report = run.tick(&all(), Mode::Make).await;
+    assert_eq!((report.status, report.failure), (Status::Ready, None));
+}
+
+#[tokio::test]
 async fn a_change_that_aws_does_not_keep_is_a_failure_and_not_an_endless_loop() {
     let mut run = Run::new();
     run.until_done(&all(), Mode::Make).await;

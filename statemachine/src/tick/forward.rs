@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use super::stage::{Acted, Raws};
+use super::stage::{Acted, Raws, Todo};
 use super::{Board, HOLD_MS, Hold, LOOK_UP_MS, Link, now_ms, passes};
 use crate::message::Mode;
 use crate::plan::{Action, Progress};
@@ -270,7 +270,9 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
 /// A second change of what this run has already changed means that AWS does not keep it. Going on would
 /// never end, and calling it done would be a lie.
 pub(super) fn refuse_endless_changes(board: &mut Board, ctx: &Context) {
-    let endless = board.todos().find(|todo| todo.item.action == Action::Update && board.changed.contains(&todo.item.name));
+    // A line whose act was taken is the first change, under way or done, and not yet looked at again.
+    let again = |todo: &&Todo| todo.item.action == Action::Update && todo.act.is_some() && board.changed.contains(&todo.item.name);
+    let endless = board.todos().find(again);
     if let Some(todo) = endless {
         let name = todo.item.name.clone();
         let fields: Vec<String> =
