@@ -1,0 +1,126 @@
+//! The DB subnet group: the private subnets.
+
+use std::collections::BTreeSet;
+
+use aws::{failed, gone};
+use aws_sdk_rds::Client;
+use aws_sdk_rds::types::{DbSubnetGroup as RawGroup, Tag};
+use serde::Serialize;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, Result};
+
+use crate::tags::{owned, tags};
+
+/// Where the database's instances may stand.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SubnetGroup {
+    /// `{app}-{env}`.
+    pub group_name: String,
+    /// The private subnets.
+    pub subnets: BTreeSet<Name>,
+}
+
+/// `db-subnet-group/main`.
+pub fn name() -> Name {
+    Name::new(SubnetGroup::KIND, "main")
+}
+
+impl SubnetGroup {
+    /// The group of a stack.
+    pub fn of(ctx: &Context) -> Self {
+        let subnets = ["private-a", "private-b"].map(|what| Name::new("subnet", what));
+        Self { group_name: ctx.prefix(), subnets: subnets.into() }
+    }
+}
+
+/// A group with its tags.
+pub struct Raw {
+    group: RawGroup,
+    tags: Vec<Tag>,
+}
+
+impl Resource for SubnetGroup {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "db-subnet-group";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let groups = scope.arn("rds", &format!("subgrp:{}-*", scope.app));
+        let actions = [
+            "rds:AddTagsToResource",
+            "rds:CreateDBSubnetGroup",
+            "rds:DeleteDBSubnetGroup",
+            "rds:DescribeDBSubnetGroups",
+            "rds:ListTagsForResource",
+            "rds:ModifyDBSubnetGroup",
+        ];
+        vec![Permission::on(&actions, [groups])]
+    }
+
+    fn name(&self) -> Name {
+        name()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        self.subnets.iter().cloned().map(Need::Exists).collect()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let groups = client.describe_db_subnet_groups().db_subnet_group_name(ctx.prefix()).send().await;
+        let groups = groups.map_err(failed("rds:DescribeDBSubnetGroups")).optional()?;
+        let Some(group) = groups.and_then(|groups| groups.db_subnet_groups.unwrap_or_default().into_iter().next()) else {
+            return Ok(Vec::new());
+        };
+        let tags = client.list_tags_for_resource().resource_name(group.db_subnet_group_arn().unwrap_or_default()).send().await;
+        let tags = tags.map_err(failed("rds:ListTagsForResource"))?.tag_list.unwrap_or_default();
+        Ok(vec![Raw { group, tags }])
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let id = raw.group.db_subnet_group_name()?;
+        let ours = owned(ctx, &raw.tags) == Some(name());
+        Some(if ours { Identity::ours(name(), id) } else { Identity::theirs(name(), id) })
+    }
+
+    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let subnets = raw.group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier());
+        let found = Self {
+            group_name: raw.group.db_subnet_group_name().unwrap_or_default().to_owned(),
+            subnets: subnets.map(|id| names.name_of(id)).collect(),
+        };
+        match raw.group.subnet_group_status() {
+            Some("Complete") => Ok(State::Settled(found)),
+            other => Err(Error::unknown_status("DB subnet group", other.unwrap_or("none"))),
+        }
+    }
+
+    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+        let create = client
+            .create_db_subnet_group()
+            .db_subnet_group_name(&self.group_name)
+            .db_subnet_group_description(format!("Private subnets of {}", ctx.stack()))
+            .set_subnet_ids(Some(self.ids(&ids)?))
+            .set_tags(Some(tags(&ctx, &self.name(), &[])));
+        create.send().await.map_err(failed("rds:CreateDBSubnetGroup"))?;
+        Ok(Made::settled(self.group_name))
+    }
+
+    async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+        let modify = client.modify_db_subnet_group().db_subnet_group_name(&id).set_subnet_ids(Some(self.ids(&ids)?));
+        modify.send().await.map_err(failed("rds:ModifyDBSubnetGroup"))?;
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        gone(client.delete_db_subnet_group().db_subnet_group_name(id).send().await.map_err(failed("rds:DeleteDBSubnetGroup")), Gone::Now)
+    }
+}
+
+impl SubnetGroup {
+    fn ids(&self, ids: &Names) -> Result<Vec<String>> {
+        self.subnets.iter().map(|subnet| ids.need(subnet)).collect()
+    }
+}
