@@ -1,1 +1,52 @@
-//! Placeholder.
+//! The ingress function: the load balancer and its HTTP listener.
+
+pub mod listener;
+pub mod load_balancer;
+pub mod tags;
+
+use aws::Function;
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_types::SdkConfig;
+use statemachine::Result;
+use statemachine::config::Stack;
+use statemachine::message::Document;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::tick::Stage;
+
+use crate::listener::{Action, Listener};
+use crate::load_balancer::LoadBalancer;
+
+/// The function's clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Elastic Load Balancing.
+    pub elb: Client,
+}
+
+impl Function for Clients {
+    fn new(config: &SdkConfig) -> Self {
+        Self { elb: Client::new(config) }
+    }
+
+    async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
+        Ok(self.resources(ctx, document.stack.as_ref()))
+    }
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        [LoadBalancer::permissions(scope), Listener::permissions(scope)].concat()
+    }
+}
+
+impl Clients {
+    /// What the stage owns: nothing, unless a service is public.
+    fn resources(&self, ctx: &Context, stack: Option<&Stack>) -> Stage {
+        let stack = stack.filter(|stack| stack.has_public_service());
+        let balancer = stack.map(|_| LoadBalancer::of(ctx));
+        // With a domain, port 80 only redirects. Without one it is the way in, and the services add rules.
+        let http = stack.map(|stack| Listener::http(if stack.domain.is_some() { Action::RedirectToHttps } else { Action::NotFound }));
+        Stage::new()
+            .owns(&self.elb, balancer.into_iter().collect())
+            .owns(&self.elb, http.into_iter().collect())
+    }
+}

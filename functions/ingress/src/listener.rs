@@ -1,0 +1,228 @@
+//! Listeners: HTTP here, HTTPS in the services stage, where the certificate is settled.
+
+use aws::{failed, gone};
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action as RawAction, ActionTypeEnum, Certificate, FixedResponseActionConfig, Listener as RawListener, ProtocolEnum,
+    RedirectActionConfig, RedirectActionStatusCodeEnum,
+};
+use serde::Serialize;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, Result};
+
+use crate::load_balancer::{self, LoadBalancer};
+use crate::tags::{owned, tags};
+
+/// TLS 1.3 and 1.2, with post-quantum key exchange.
+pub const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
+
+/// A listener of the load balancer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Listener {
+    /// `http` or `https`.
+    pub what: String,
+    /// 80 or 443.
+    pub port: i32,
+    /// What becomes of requests that no rule matches.
+    pub default_action: Action,
+    /// Certificate and policy, for HTTPS.
+    pub tls: Option<Tls>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// 301 to the same address on port 443.
+    RedirectToHttps,
+    /// 404.
+    NotFound,
+    /// Something that we never set, as AWS names it.
+    Other(String),
+}
+
+/// How HTTPS is spoken.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tls {
+    /// Must be issued.
+    pub certificate: Name,
+    /// AWS's name of a policy.
+    pub policy: String,
+}
+
+/// `listener/http`.
+pub fn name(what: &str) -> Name {
+    Name::new(Listener::KIND, what)
+}
+
+impl Listener {
+    /// The listener on port 80.
+    pub fn http(default_action: Action) -> Self {
+        Self { what: "http".to_owned(), port: 80, default_action, tls: None }
+    }
+
+    /// The listener on port 443.
+    pub fn https(certificate: Name) -> Self {
+        let tls = Tls { certificate, policy: TLS_POLICY.to_owned() };
+        Self { what: "https".to_owned(), port: 443, default_action: Action::NotFound, tls: Some(tls) }
+    }
+}
+
+/// A listener and the name that its tags give it.
+pub struct Raw {
+    listener: RawListener,
+    owned: Option<Name>,
+}
+
+impl Resource for Listener {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "listener";
+    const LATE: bool = true;
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let parts = ["loadbalancer/app", "listener/app"];
+        let parts = parts.map(|part| scope.arn("elasticloadbalancing", &format!("{part}/{}-*", scope.app)));
+        let actions = [
+            "elasticloadbalancing:AddTags",
+            "elasticloadbalancing:CreateListener",
+            "elasticloadbalancing:DeleteListener",
+            "elasticloadbalancing:ModifyListener",
+        ];
+        vec![
+            Permission::on(&actions, parts),
+            Permission::unscoped(
+                &["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeTags"],
+                "Elastic Load Balancing's Describe actions take no resource",
+            ),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name(&self.what)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let certificate = self.tls.as_ref().map(|tls| Need::Settled(tls.certificate.clone()));
+        std::iter::once(Need::Exists(load_balancer::name())).chain(certificate).collect()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, names: &Names) -> Result<Vec<Raw>> {
+        let Some((_, balancer)) = names.of_kind(LoadBalancer::KIND).next() else { return Ok(Vec::new()) };
+        let listeners = client.describe_listeners().load_balancer_arn(balancer).send().await;
+        let listeners = listeners.map_err(failed("elasticloadbalancing:DescribeListeners")).optional()?;
+        let listeners = listeners.and_then(|listeners| listeners.listeners).unwrap_or_default();
+        let arns: Vec<String> = listeners.iter().filter_map(|listener| listener.listener_arn().map(str::to_owned)).collect();
+        let mut owned = owned(client, ctx, &arns).await?;
+        let raw = |listener: RawListener| {
+            let owned = listener.listener_arn().and_then(|arn| owned.remove(arn));
+            Raw { listener, owned }
+        };
+        Ok(listeners.into_iter().map(raw).collect())
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let id = raw.listener.listener_arn()?;
+        let what = match raw.listener.port() {
+            Some(80) => "http",
+            Some(443) => "https",
+            _ => return None,
+        };
+        // Each stage sees its own: the other's is none of its business.
+        let own = if ctx.stage == "ingress" { "http" } else { "https" };
+        match &raw.owned {
+            Some(owned) => Some(Identity::ours(owned.clone(), id)),
+            None if what == own => Some(Identity::theirs(name(what), id)),
+            None => None,
+        }
+    }
+
+    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let listener = raw.listener;
+        let port = listener.port().unwrap_or(0);
+        let certificate = listener.certificates().first().and_then(Certificate::certificate_arn);
+        let tls = certificate.map(|arn| Tls {
+            certificate: names.name_of(arn),
+            policy: listener.ssl_policy().unwrap_or_default().to_owned(),
+        });
+        let default_action = listener.default_actions().first().map_or_else(|| Action::Other("none".to_owned()), from_action);
+        let what = if port == 443 { "https" } else { "http" }.to_owned();
+        Ok(State::Settled(Self { what, port, default_action, tls }))
+    }
+
+    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+        let create = client
+            .create_listener()
+            .load_balancer_arn(ids.need(&load_balancer::name())?)
+            .port(self.port)
+            .protocol(self.protocol())
+            .default_actions(action(&self.default_action)?)
+            .set_certificates(self.certificates(&ids)?)
+            .set_ssl_policy(self.tls.as_ref().map(|tls| tls.policy.clone()))
+            .set_tags(Some(tags(&ctx, &self.name())));
+        let made = create.send().await.map_err(failed("elasticloadbalancing:CreateListener"))?;
+        let arn = made.listeners().first().and_then(RawListener::listener_arn);
+        Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("listener", "an ARN"))?))
+    }
+
+    async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+        let modify = client
+            .modify_listener()
+            .listener_arn(&id)
+            .port(self.port)
+            .protocol(self.protocol())
+            .default_actions(action(&self.default_action)?)
+            .set_certificates(self.certificates(&ids)?)
+            .set_ssl_policy(self.tls.as_ref().map(|tls| tls.policy.clone()));
+        modify.send().await.map_err(failed("elasticloadbalancing:ModifyListener"))?;
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        let delete = client.delete_listener().listener_arn(id).send().await;
+        gone(delete.map_err(failed("elasticloadbalancing:DeleteListener")), Gone::Now)
+    }
+}
+
+impl Listener {
+    fn protocol(&self) -> ProtocolEnum {
+        if self.tls.is_some() { ProtocolEnum::Https } else { ProtocolEnum::Http }
+    }
+
+    fn certificates(&self, ids: &Names) -> Result<Option<Vec<Certificate>>> {
+        let Some(tls) = &self.tls else { return Ok(None) };
+        Ok(Some(vec![Certificate::builder().certificate_arn(ids.need(&tls.certificate)?).build()]))
+    }
+}
+
+fn from_action(action: &RawAction) -> Action {
+    let redirect = action.redirect_config();
+    let to_https = redirect.is_some_and(|redirect| redirect.protocol() == Some("HTTPS") && redirect.port() == Some("443"));
+    let fixed = action.fixed_response_config().and_then(FixedResponseActionConfig::status_code);
+    match action.r#type() {
+        Some(ActionTypeEnum::Redirect) if to_https => Action::RedirectToHttps,
+        Some(ActionTypeEnum::FixedResponse) if fixed == Some("404") => Action::NotFound,
+        other => Action::Other(other.map_or("none", ActionTypeEnum::as_str).to_owned()),
+    }
+}
+
+fn action(action: &Action) -> Result<RawAction> {
+    match action {
+        Action::RedirectToHttps => {
+            let redirect = RedirectActionConfig::builder()
+                .protocol("HTTPS")
+                .port("443")
+                .status_code(RedirectActionStatusCodeEnum::Http301)
+                .build();
+            Ok(RawAction::builder().r#type(ActionTypeEnum::Redirect).redirect_config(redirect).build())
+        }
+        Action::NotFound => {
+            let fixed = FixedResponseActionConfig::builder().status_code("404").content_type("text/plain").message_body("Not found");
+            Ok(RawAction::builder().r#type(ActionTypeEnum::FixedResponse).fixed_response_config(fixed.build()).build())
+        }
+        Action::Other(kind) => Err(Error::internal(format!("a listener never asks for {kind}"))),
+    }
+}

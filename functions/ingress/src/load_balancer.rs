@@ -1,0 +1,229 @@
+//! The application load balancer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws::{failed, gone};
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::{
+    LoadBalancer as RawBalancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerStateEnum, LoadBalancerTypeEnum,
+};
+use serde::Serialize;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, ErrorKind, Result, naming};
+
+use crate::tags::{owned, tags};
+
+/// Longest name of a load balancer.
+const MAX_NAME: usize = 32;
+
+/// An application load balancer, open to the internet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LoadBalancer {
+    /// `{app}-{env}`, fitted to 32 characters.
+    pub balancer_name: String,
+    /// The public subnets.
+    pub subnets: BTreeSet<Name>,
+    /// Its groups.
+    pub security_groups: BTreeSet<Name>,
+    /// The attributes that we set, by AWS's keys. Others are AWS's own business.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// `load-balancer/main`.
+pub fn name() -> Name {
+    Name::new(LoadBalancer::KIND, "main")
+}
+
+fn balancer_name(ctx: &Context) -> String {
+    naming::fit(&[&ctx.prefix()], MAX_NAME)
+}
+
+impl LoadBalancer {
+    /// The load balancer of a stack.
+    pub fn of(ctx: &Context) -> Self {
+        let logs = naming::fit(&[&ctx.prefix(), "logs", &ctx.account], 63);
+        let attributes = [
+            ("access_logs.s3.bucket", logs.as_str()),
+            ("access_logs.s3.enabled", "true"),
+            ("access_logs.s3.prefix", "alb"),
+            ("deletion_protection.enabled", "true"),
+            ("routing.http.desync_mitigation_mode", "defensive"),
+            ("routing.http.drop_invalid_header_fields.enabled", "true"),
+        ];
+        Self {
+            balancer_name: balancer_name(ctx),
+            subnets: ["public-a", "public-b"].map(|what| Name::new("subnet", what)).into(),
+            security_groups: [Name::new("security-group", "load-balancer")].into(),
+            attributes: attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        }
+    }
+}
+
+/// A load balancer with what its description leaves out.
+pub struct Raw {
+    balancer: RawBalancer,
+    owned: Option<Name>,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Resource for LoadBalancer {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "load-balancer";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let balancers = scope.arn("elasticloadbalancing", &format!("loadbalancer/app/{}-*", scope.app));
+        let actions = [
+            "elasticloadbalancing:AddTags",
+            "elasticloadbalancing:CreateLoadBalancer",
+            "elasticloadbalancing:DeleteLoadBalancer",
+            "elasticloadbalancing:ModifyLoadBalancerAttributes",
+            "elasticloadbalancing:SetSecurityGroups",
+            "elasticloadbalancing:SetSubnets",
+        ];
+        let describe = [
+            "elasticloadbalancing:DescribeLoadBalancerAttributes",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "elasticloadbalancing:DescribeTags",
+        ];
+        vec![
+            Permission::on(&actions, [balancers]),
+            Permission::unscoped(&describe, "Elastic Load Balancing's Describe actions take no resource"),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        // Its access logs go to the log bucket, whose policy must be there first.
+        let logs = Name::new("bucket", "logs");
+        self.subnets.iter().chain(&self.security_groups).cloned().chain([logs]).map(Need::Settled).collect()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let found = client.describe_load_balancers().names(balancer_name(ctx)).send().await;
+        let found = found.map_err(failed("elasticloadbalancing:DescribeLoadBalancers")).optional()?;
+        let Some(balancer) = found.and_then(|found| found.load_balancers.unwrap_or_default().into_iter().next()) else {
+            return Ok(Vec::new());
+        };
+        let arn = balancer.load_balancer_arn().unwrap_or_default().to_owned();
+        let attributes = async {
+            let all = client.describe_load_balancer_attributes().load_balancer_arn(&arn).send().await;
+            let all = all.map_err(failed("elasticloadbalancing:DescribeLoadBalancerAttributes"))?;
+            let pair = |one: &LoadBalancerAttribute| Some((one.key()?.to_owned(), one.value()?.to_owned()));
+            Ok(all.attributes().iter().filter_map(pair).collect::<BTreeMap<_, _>>())
+        };
+        let arns = [arn.clone()];
+        let (attributes, mut owned) = futures_util::future::try_join(attributes, owned(client, ctx, &arns)).await?;
+        Ok(vec![Raw { owned: owned.remove(&arn), balancer, attributes }])
+    }
+
+    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let id = raw.balancer.load_balancer_arn()?;
+        let identity = if raw.owned == Some(name()) { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        Some(with_attributes(identity, &raw.balancer))
+    }
+
+    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let Raw { balancer, owned: _, attributes } = raw;
+        let set = |ids: Vec<&str>| ids.into_iter().map(|id| names.name_of(id)).collect::<BTreeSet<_>>();
+        let managed = |key: &str| MANAGED.contains(&key);
+        let found = Self {
+            balancer_name: balancer.load_balancer_name().unwrap_or_default().to_owned(),
+            subnets: set(balancer.availability_zones().iter().filter_map(|zone| zone.subnet_id()).collect()),
+            security_groups: set(balancer.security_groups().iter().map(String::as_str).collect()),
+            attributes: attributes.into_iter().filter(|(key, _)| managed(key)).collect(),
+        };
+        match balancer.state().and_then(|state| state.code()) {
+            Some(LoadBalancerStateEnum::Active | LoadBalancerStateEnum::ActiveImpaired) => Ok(State::Settled(found)),
+            Some(LoadBalancerStateEnum::Provisioning) => Ok(State::Changing(Some(found))),
+            Some(LoadBalancerStateEnum::Failed) => {
+                let reason = balancer.state().and_then(|state| state.reason()).unwrap_or("no reason given");
+                Ok(State::Failed(reason.to_owned()))
+            }
+            other => Err(Error::unknown_status("load balancer", other.map_or("none", LoadBalancerStateEnum::as_str))),
+        }
+    }
+
+    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+        let all = |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+        let create = client
+            .create_load_balancer()
+            .name(&self.balancer_name)
+            .r#type(LoadBalancerTypeEnum::Application)
+            .scheme(LoadBalancerSchemeEnum::InternetFacing)
+            .set_subnets(Some(all(&self.subnets)?))
+            .set_security_groups(Some(all(&self.security_groups)?))
+            .set_tags(Some(tags(&ctx, &self.name())));
+        let made = create.send().await.map_err(failed("elasticloadbalancing:CreateLoadBalancer"))?;
+        let balancer = made.load_balancers().first().ok_or_else(|| Error::missing_field("load balancer", "itself"))?;
+        let arn = balancer.load_balancer_arn().unwrap_or_default();
+        // What fails here is a difference that the next look finds.
+        let _ = set_attributes(&client, arn, &self.attributes).await;
+        let identity = with_attributes(Identity::ours(name(), arn), balancer);
+        Ok(Made { id: arn.to_owned(), settled: false, attributes: identity.attributes })
+    }
+
+    async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+        let all = |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+        if self.subnets != now.subnets {
+            let set = client.set_subnets().load_balancer_arn(&id).set_subnets(Some(all(&self.subnets)?));
+            set.send().await.map_err(failed("elasticloadbalancing:SetSubnets"))?;
+        }
+        if self.security_groups != now.security_groups {
+            let set = client.set_security_groups().load_balancer_arn(&id).set_security_groups(Some(all(&self.security_groups)?));
+            set.send().await.map_err(failed("elasticloadbalancing:SetSecurityGroups"))?;
+        }
+        if self.attributes != now.attributes {
+            set_attributes(&client, &id, &self.attributes).await?;
+        }
+        Ok(Made::started(id))
+    }
+
+    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        let protected = now.is_none_or(|now| now.attributes.get(PROTECTION).is_some_and(|on| on == "true"));
+        if protected {
+            match set_attributes(&client, &id, &BTreeMap::from([(PROTECTION.to_owned(), "false".to_owned())])).await {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::Missing => return Ok(Gone::Now),
+                Err(error) => return Err(error),
+            }
+        }
+        let delete = client.delete_load_balancer().load_balancer_arn(id).send().await;
+        // Its network interfaces outlive it by minutes: groups and subnets wait for them by themselves.
+        gone(delete.map_err(failed("elasticloadbalancing:DeleteLoadBalancer")), Gone::Now)
+    }
+}
+
+const PROTECTION: &str = "deletion_protection.enabled";
+/// The attributes that we set.
+const MANAGED: [&str; 6] = [
+    "access_logs.s3.bucket",
+    "access_logs.s3.enabled",
+    "access_logs.s3.prefix",
+    PROTECTION,
+    "routing.http.desync_mitigation_mode",
+    "routing.http.drop_invalid_header_fields.enabled",
+];
+
+fn with_attributes(identity: Identity, balancer: &RawBalancer) -> Identity {
+    let arn = balancer.load_balancer_arn().unwrap_or_default();
+    let full_name = arn.split_once(":loadbalancer/").map_or("", |(_, name)| name);
+    identity
+        .with("dns_name", balancer.dns_name().unwrap_or_default())
+        .with("zone_id", balancer.canonical_hosted_zone_id().unwrap_or_default())
+        .with("full_name", full_name)
+}
+
+async fn set_attributes(client: &Client, arn: &str, attributes: &BTreeMap<String, String>) -> Result<()> {
+    let one = |(key, value): (&String, &String)| LoadBalancerAttribute::builder().key(key).value(value).build();
+    let modify = client.modify_load_balancer_attributes().load_balancer_arn(arn);
+    let modify = modify.set_attributes(Some(attributes.iter().map(one).collect())).send().await;
+    modify.map_err(failed("elasticloadbalancing:ModifyLoadBalancerAttributes"))?;
+    Ok(())
+}
