@@ -1,40 +1,42 @@
-//! The public addresses of NAT gateways.
+//! Elastic IP addresses of the NAT gateways.
 
-use aws::failed;
+use aws::{failed, gone};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Address as Raw, DomainType, ResourceType};
+use aws_sdk_ec2::types::{Address as RawAddress, DomainType, ResourceType};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
+use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
 
-/// An Elastic IP address.
+/// A fixed public address; AWS chooses it. Others see a stack's tasks come from here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Address {
-    /// The zone's letter: `a`.
+    /// `a` or `b`: the zone of its NAT gateway.
     pub what: String,
 }
 
 /// `address/a`.
-pub fn name(zone: &str) -> Name {
-    Name::new(Address::KIND, zone)
+pub fn name(what: &str) -> Name {
+    Name::new(Address::KIND, what)
 }
+
+/// The attribute with the address itself.
+const PUBLIC_IP: &str = "public_ip";
 
 impl Resource for Address {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawAddress;
 
     const KIND: &'static str = "address";
     const TOKENLESS: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let address = scope.arn("ec2", "elastic-ip/*");
-        let mut permissions = tagged_create(scope, "ec2:AllocateAddress", "AllocateAddress", &address);
-        permissions.push(Permission::unscoped(&["ec2:DescribeAddresses"], DESCRIBE));
-        permissions.push(owned_by_app(scope, &["ec2:ReleaseAddress"], [address]));
+        let mut permissions = create(scope, "ec2:AllocateAddress", "elastic-ip");
+        permissions.push(describe(&["ec2:DescribeAddresses"]));
+        permissions.push(change(scope, &["ec2:ReleaseAddress"], &["elastic-ip"]));
         permissions
     }
 
@@ -46,27 +48,27 @@ impl Resource for Address {
         Vec::new()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let all = client.describe_addresses().filters(ours(ctx)).send().await.map_err(failed("ec2:DescribeAddresses"))?;
-        Ok(all.addresses.unwrap_or_default())
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawAddress>> {
+        let answer = client.describe_addresses().filters(ours(ctx)).send().await;
+        Ok(answer.map_err(failed("ec2:DescribeAddresses"))?.addresses.unwrap_or_default())
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+    fn identify(ctx: &Context, raw: &RawAddress, _: &Names) -> Option<Identity> {
         let identity = Identity::ours(owned(ctx, raw.tags())?, raw.allocation_id()?);
-        Some(identity.with("public_ip", raw.public_ip().unwrap_or_default()))
+        Some(identity.with(PUBLIC_IP, raw.public_ip().unwrap_or_default()))
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+    fn read(raw: RawAddress, names: &Names) -> Result<State<Self>> {
         let id = raw.allocation_id().ok_or_else(|| Error::missing_field("address", "an id"))?;
         Ok(State::Settled(Self { what: names.name_of(id).what().to_owned() }))
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::ElasticIp, &self.name());
-        let address = client.allocate_address().domain(DomainType::Vpc).tag_specifications(tags).send().await;
-        let address = address.map_err(failed("ec2:AllocateAddress"))?;
+        let allocate = client.allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
+        let address = allocate.send().await.map_err(failed("ec2:AllocateAddress"))?;
         let id = address.allocation_id().ok_or_else(|| Error::missing_field("address", "an id"))?;
-        Ok(Made::settled(id).with("public_ip", address.public_ip().unwrap_or_default()))
+        Ok(Made::settled(id).with(PUBLIC_IP, address.public_ip().unwrap_or_default()))
     }
 
     async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
@@ -74,12 +76,24 @@ impl Resource for Address {
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        match client.release_address().allocation_id(&id).send().await.map_err(failed("ec2:ReleaseAddress")) {
-            Ok(_) => Ok(Gone::Now),
-            Err(error) if error.kind == ErrorKind::Missing => Ok(Gone::Now),
-            // A second release of the same address is answered like this: believe the listing, not the error.
-            Err(error) if error.code.as_deref() == Some("AuthFailure") => Ok(Gone::Going),
-            Err(error) => Err(error),
+        let released =
+            client.release_address().allocation_id(&id).send().await.map_err(failed("ec2:ReleaseAddress"));
+        match released {
+            // What EC2 says about an address that is released already (aws-facts.md section 2, row 12):
+            // believe the listing.
+            Err(error) if error.code.as_deref() == Some("AuthFailure") => {
+                let look = client
+                    .describe_addresses()
+                    .allocation_ids(&id)
+                    .send()
+                    .await
+                    .map_err(failed("ec2:DescribeAddresses"));
+                match look {
+                    Err(look) if look.kind == ErrorKind::Missing => Ok(Gone::Now),
+                    Err(_) | Ok(_) => Err(error),
+                }
+            }
+            other => gone(other, Gone::Now),
         }
     }
 }

@@ -1,107 +1,140 @@
-//! The VPC's default security group, which is to have no rules (FSBP EC2.2).
+//! The VPC's default security group, emptied: whatever is started without a group gets no traffic at all.
 
 use aws::failed;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup as Raw};
+use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup as RawGroup};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::permissions::DESCRIBE;
+use crate::permissions::describe;
 use crate::vpc;
 
-/// The group that AWS makes with each VPC. It carries no tag of ours: it is ours because its VPC is.
+/// The default security group. AWS makes it with the VPC, without tags, and takes it with the VPC: it is ours
+/// because the VPC is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DefaultSecurityGroup {
-    /// Rules in it, both directions; 0 is wanted.
-    pub rules: usize,
+    /// Its rules in words; none are wanted.
+    pub rules: Vec<String>,
 }
 
-/// A group with its rules, as they are to be revoked.
-pub struct Rules {
-    group: Raw,
+/// The one default group of the stack's VPC.
+pub fn name() -> Name {
+    Name::new(DefaultSecurityGroup::KIND, "main")
 }
 
 impl Resource for DefaultSecurityGroup {
     type Client = Client;
-    type Raw = Rules;
+    type Raw = RawGroup;
 
     const KIND: &'static str = "default-security-group";
+    /// Found by the VPC's id.
     const LATE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
+        let revoke = ["ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"];
         vec![
-            Permission::unscoped(&["ec2:DescribeSecurityGroups"], DESCRIBE),
-            // The group is untagged and cannot be told by its ARN; rules are only ever taken out of it.
-            Permission::on(
-                &["ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"],
-                [scope.arn("ec2", "security-group/*")],
+            describe(&["ec2:DescribeSecurityGroups"]),
+            // The default group carries no tags: allowed on groups without ours, and only to take rules away.
+            Permission::on(&revoke, [scope.arn("ec2", "security-group/*")]).when(
+                "Null",
+                "aws:ResourceTag/stepstack:stack",
+                ["true".to_owned()],
             ),
         ]
     }
 
     fn name(&self) -> Name {
-        Name::new(Self::KIND, "main")
+        name()
     }
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::Exists(vpc::name())]
     }
 
-    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<Rules>> {
-        let Some(vpc) = names.id(&vpc::name()) else { return Ok(Vec::new()) };
-        Ok(find(client, vpc).await?.into_iter().map(|group| Rules { group }).collect())
-    }
-
-    fn identify(_: &Context, raw: &Rules, _: &Names) -> Option<Identity> {
-        Some(Identity::ours(Name::new(Self::KIND, "main"), raw.group.group_id()?))
-    }
-
-    fn read(raw: Rules, _: &Names) -> Result<State<Self>> {
-        let rules = raw.group.ip_permissions().len() + raw.group.ip_permissions_egress().len();
-        Ok(State::Settled(Self { rules }))
-    }
-
-    async fn create(self, _: Context, client: Client, ids: Names) -> Result<Made> {
-        // AWS makes it with the VPC; it only has to be emptied.
-        let Some(group) = find(&client, &ids.need(&vpc::name())?).await? else {
-            return Err(Error::not_ready("the VPC's default security group is not visible yet"));
-        };
-        empty(&client, &group).await
-    }
-
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
-        let groups = client.describe_security_groups().group_ids(id).send().await.map_err(failed("ec2:DescribeSecurityGroups"))?;
-        match groups.security_groups().first() {
-            Some(group) => empty(&client, group).await,
-            None => Err(Error::missing_field("security group", "itself")),
+    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<RawGroup>> {
+        match names.id(&vpc::name()) {
+            Some(vpc) => list(client, vpc).await,
+            None => Ok(Vec::new()),
         }
     }
 
+    fn identify(_: &Context, raw: &RawGroup, names: &Names) -> Option<Identity> {
+        let ours = raw.group_name() == Some("default")
+            && raw.vpc_id().is_some()
+            && raw.vpc_id() == names.id(&vpc::name());
+        ours.then(|| raw.group_id().map(|id| Identity::ours(name(), id))).flatten()
+    }
+
+    fn read(raw: RawGroup, _: &Names) -> Result<State<Self>> {
+        let ways_in = raw.ip_permissions().iter().map(|permission| in_words("in", permission));
+        let ways_out = raw.ip_permissions_egress().iter().map(|permission| in_words("out", permission));
+        Ok(State::Settled(Self { rules: ways_in.chain(ways_out).collect() }))
+    }
+
+    /// AWS has made it with the VPC: creating it is emptying it.
+    async fn create(self, _: Context, client: Client, ids: Names) -> Result<Made> {
+        empty(&client, &ids.need(&vpc::name())?).await
+    }
+
+    async fn update(self, _: Self, _: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+        empty(&client, &ids.need(&vpc::name())?).await
+    }
+
+    /// It goes with the VPC.
     async fn delete(_: String, _: Option<Self>, _: Context, _: Client, _: Names) -> Result<Gone> {
-        // It goes with the VPC.
         Ok(Gone::Now)
     }
 }
 
-async fn find(client: &Client, vpc: &str) -> Result<Option<Raw>> {
+async fn list(client: &Client, vpc: &str) -> Result<Vec<RawGroup>> {
     let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-    let groups = client.describe_security_groups().filters(filter("vpc-id", vpc)).filters(filter("group-name", "default"));
-    let groups = groups.send().await.map_err(failed("ec2:DescribeSecurityGroups"))?;
-    Ok(groups.security_groups().first().cloned())
+    let describe = client
+        .describe_security_groups()
+        .filters(filter("vpc-id", vpc))
+        .filters(filter("group-name", "default"));
+    let pages = describe.into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSecurityGroups"))
 }
 
-async fn empty(client: &Client, group: &Raw) -> Result<Made> {
+async fn empty(client: &Client, vpc: &str) -> Result<Made> {
+    let group = list(client, vpc).await?.into_iter().next();
+    let group =
+        group.ok_or_else(|| Error::not_ready("AWS does not show the VPC's default security group yet"))?;
     let id = group.group_id().ok_or_else(|| Error::missing_field("security group", "an id"))?;
-    let set = |permissions: &[IpPermission]| (!permissions.is_empty()).then(|| permissions.to_vec());
-    if let Some(ingress) = set(group.ip_permissions()) {
-        let revoke = client.revoke_security_group_ingress().group_id(id).set_ip_permissions(Some(ingress)).send().await;
-        revoke.map_err(failed("ec2:RevokeSecurityGroupIngress"))?;
+    if !group.ip_permissions().is_empty() {
+        let revoke = client
+            .revoke_security_group_ingress()
+            .group_id(id)
+            .set_ip_permissions(group.ip_permissions.clone());
+        revoke.send().await.map_err(failed("ec2:RevokeSecurityGroupIngress"))?;
     }
-    if let Some(egress) = set(group.ip_permissions_egress()) {
-        let revoke = client.revoke_security_group_egress().group_id(id).set_ip_permissions(Some(egress)).send().await;
-        revoke.map_err(failed("ec2:RevokeSecurityGroupEgress"))?;
+    if !group.ip_permissions_egress().is_empty() {
+        let revoke = client
+            .revoke_security_group_egress()
+            .group_id(id)
+            .set_ip_permissions(group.ip_permissions_egress.clone());
+        revoke.send().await.map_err(failed("ec2:RevokeSecurityGroupEgress"))?;
     }
     Ok(Made::settled(id))
+}
+
+/// `in tcp 22-22 from 0.0.0.0/0`.
+fn in_words(direction: &str, permission: &IpPermission) -> String {
+    let protocol = match permission.ip_protocol() {
+        Some("-1") | None => "everything",
+        Some(protocol) => protocol,
+    };
+    let ports = match (permission.from_port(), permission.to_port()) {
+        (Some(from), Some(to)) => format!(" {from}-{to}"),
+        _ => String::new(),
+    };
+    let peers: Vec<&str> = (permission.ip_ranges().iter().filter_map(|range| range.cidr_ip()))
+        .chain(permission.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6()))
+        .chain(permission.user_id_group_pairs().iter().filter_map(|pair| pair.group_id()))
+        .chain(permission.prefix_list_ids().iter().filter_map(|list| list.prefix_list_id()))
+        .collect();
+    let toward = if direction == "in" { "from" } else { "to" };
+    format!("{direction} {protocol}{ports} {toward} {}", peers.join(", "))
 }

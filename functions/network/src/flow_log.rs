@@ -1,92 +1,102 @@
-//! The VPC's flow log of rejected connections.
+//! The VPC's flow log: what was rejected.
 
-use aws::failed;
+use aws::{failed, gone, kind_of};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{FlowLog as Raw, FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType};
+use aws_sdk_ec2::types::{
+    FlowLog as RawFlowLog, FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType,
+    UnsuccessfulItem,
+};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
+use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
 use crate::vpc;
 
-/// A flow log to CloudWatch Logs. Nothing of it can change in place.
+/// The flow log. AWS changes nothing of one in place, and it holds nothing itself: a change makes it anew.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FlowLog {
-    /// `REJECT`.
+    /// Whose traffic.
+    pub vpc: Name,
+    /// `REJECT`: what was refused.
     pub traffic: String,
-    /// The log group.
+    /// Where it is written.
     pub log_group: Name,
-    /// The role that writes.
+    /// As whom.
     pub role: Name,
-    /// Seconds over which it gathers.
+    /// Longest time that flows are gathered before they are written, in seconds.
     pub interval_s: i32,
 }
 
-/// The flow log that every stack has.
-pub fn of_rejects() -> FlowLog {
-    FlowLog {
-        traffic: "REJECT".to_owned(),
-        log_group: Name::new("log-group", "flow"),
-        role: Name::new("role", "flow-log"),
-        interval_s: 600,
-    }
+/// The one flow log of a stack.
+pub fn name() -> Name {
+    Name::new(FlowLog::KIND, "main")
 }
 
 impl FlowLog {
-    fn role_arn(&self) -> Name {
-        self.role.attribute("arn")
+    /// The VPC's rejects, to the foundation's log group.
+    pub fn rejects() -> Self {
+        Self {
+            vpc: vpc::name(),
+            traffic: TrafficType::Reject.as_str().to_owned(),
+            log_group: Name::new("log-group", "flow"),
+            role: Name::new("role", "flow-log"),
+            interval_s: 600,
+        }
     }
 }
 
 impl Resource for FlowLog {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawFlowLog;
 
     const KIND: &'static str = "flow-log";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let log = scope.arn("ec2", "vpc-flow-log/*");
-        let mut permissions = tagged_create(scope, "ec2:CreateFlowLogs", "CreateFlowLogs", &log);
-        permissions.push(Permission::unscoped(&["ec2:DescribeFlowLogs"], DESCRIBE));
-        permissions.push(owned_by_app(scope, &["ec2:CreateFlowLogs"], [scope.arn("ec2", "vpc/*")]));
-        permissions.push(owned_by_app(scope, &["ec2:DeleteFlowLogs"], [log]));
-        let role = scope.global("iam", &format!("role/stepstack/{}/*", scope.app));
-        permissions.push(
-            Permission::on(&["iam:PassRole"], [role])
-                .when("StringEquals", "iam:PassedToService", ["vpc-flow-logs.amazonaws.com".to_owned()]),
-        );
+        let mut permissions = create(scope, "ec2:CreateFlowLogs", "vpc-flow-log");
+        permissions.push(describe(&["ec2:DescribeFlowLogs"]));
+        permissions.push(change(scope, &["ec2:CreateFlowLogs"], &["vpc"]));
+        permissions.push(change(scope, &["ec2:DeleteFlowLogs"], &["vpc-flow-log"]));
+        let role = scope.global("iam", &format!("role/stepstack/{0}/*/{0}-*-flow-log", scope.app));
+        let pass = Permission::on(&["iam:PassRole"], [role]);
+        permissions.push(pass.when(
+            "StringEquals",
+            "iam:PassedToService",
+            ["vpc-flow-logs.amazonaws.com".to_owned()],
+        ));
         permissions
     }
 
     fn name(&self) -> Name {
-        Name::hashed(Self::KIND, "main", self)
+        name()
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::Exists(vpc::name()), Need::Exists(self.log_group.clone()), Need::Exists(self.role.clone())]
+        [&self.vpc, &self.log_group, &self.role].into_iter().cloned().map(Need::Exists).collect()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawFlowLog>> {
         let pages = client.describe_flow_logs().filter(ours(ctx)).into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeFlowLogs"))
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+    fn identify(ctx: &Context, raw: &RawFlowLog, _: &Names) -> Option<Identity> {
         Some(Identity::ours(owned(ctx, raw.tags())?, raw.flow_log_id()?))
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let role = raw.deliver_logs_permission_arn().unwrap_or_default();
-        let wanted = of_rejects();
-        let role = if names.id(&wanted.role_arn()) == Some(role) { wanted.role } else { Name::foreign(role) };
+    fn read(raw: RawFlowLog, names: &Names) -> Result<State<Self>> {
+        let missing = |field| Error::missing_field("flow log", field);
+        // A role's id is its name, the last part of its ARN.
+        let role =
+            raw.deliver_logs_permission_arn().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
         let found = Self {
-            traffic: raw.traffic_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
+            vpc: names.name_of(raw.resource_id().ok_or_else(|| missing("a VPC"))?),
+            traffic: raw.traffic_type().ok_or_else(|| missing("a kind of traffic"))?.as_str().to_owned(),
             log_group: names.name_of(raw.log_group_name().unwrap_or_default()),
-            role,
-            interval_s: raw.max_aggregation_interval().unwrap_or(600),
+            role: names.name_of(role),
+            interval_s: raw.max_aggregation_interval().ok_or_else(|| missing("an interval"))?,
         };
         match raw.flow_log_status() {
             Some("ACTIVE") => Ok(State::Settled(found)),
@@ -94,45 +104,41 @@ impl Resource for FlowLog {
         }
     }
 
-    fn immutable(&self, now: &Self) -> Option<String> {
-        (self != now).then(|| "A flow log cannot change. Delete it in the console; the next apply makes it anew.".to_owned())
-    }
-
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
         let create = client
             .create_flow_logs()
             .resource_type(FlowLogsResourceType::Vpc)
-            .resource_ids(ids.need(&vpc::name())?)
-            .traffic_type(TrafficType::Reject)
+            .resource_ids(ids.need(&self.vpc)?)
+            .traffic_type(TrafficType::from(self.traffic.as_str()))
             .log_destination_type(LogDestinationType::CloudWatchLogs)
             .log_group_name(ids.need(&self.log_group)?)
-            .deliver_logs_permission_arn(ids.need(&self.role_arn())?)
+            .deliver_logs_permission_arn(ids.need_attribute(&self.role, "arn")?)
             .max_aggregation_interval(self.interval_s)
             .client_token(ctx.token(&self.name()))
             .tag_specifications(specification(&ctx, ResourceType::VpcFlowLog, &self.name()));
-        let made = create.send().await.map_err(failed("ec2:CreateFlowLogs"))?;
-        if let Some(error) = made.unsuccessful().iter().find_map(|item| item.error()) {
-            let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or("no reason given"));
-            let mut failure = Error::new(aws::kind_of(code, message, 400), format!("CreateFlowLogs failed: {message} ({code})"));
-            if message.contains("Log Destination") || message.contains("assume") {
-                failure.kind = ErrorKind::Propagating;
-            }
-            return Err(failure);
-        }
-        let id = made.flow_log_ids().first().ok_or_else(|| Error::missing_field("flow log", "an id"))?;
+        let answer = create.send().await.map_err(failed("ec2:CreateFlowLogs"))?;
+        refused("ec2:CreateFlowLogs", answer.unsuccessful())?;
+        let id = answer.flow_log_ids().first().ok_or_else(|| Error::missing_field("flow log", "an id"))?;
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
-        Err(Error::internal("a flow log never changes"))
+    async fn update(self, _: Self, id: String, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+        Self::delete(id, None, ctx.clone(), client.clone(), ids.clone()).await?;
+        self.create(ctx, client, ids).await
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        let deleted = client.delete_flow_logs().flow_log_ids(id).send().await.map_err(failed("ec2:DeleteFlowLogs"));
-        match deleted {
-            Ok(_) => Ok(Gone::Now),
-            Err(error) if error.kind == ErrorKind::Missing => Ok(Gone::Now),
-            Err(error) => Err(error),
-        }
+        let answer =
+            client.delete_flow_logs().flow_log_ids(id).send().await.map_err(failed("ec2:DeleteFlowLogs"));
+        gone(answer.and_then(|answer| refused("ec2:DeleteFlowLogs", answer.unsuccessful())), Gone::Now)
     }
+}
+
+/// What a call could not do stands in an answer that is otherwise a good one.
+fn refused(action: &'static str, unsuccessful: &[UnsuccessfulItem]) -> Result<()> {
+    let Some(error) = unsuccessful.iter().find_map(UnsuccessfulItem::error) else { return Ok(()) };
+    let (code, said) = (error.code().unwrap_or(""), error.message().unwrap_or("no message"));
+    let operation = action.trim_start_matches("ec2:");
+    let message = format!("{operation} failed: {said} ({code})");
+    Err(Error { kind: kind_of(code, said, 400), message, action: Some(action), code: Some(code.to_owned()) })
 }

@@ -1,51 +1,56 @@
-//! NAT gateways: the private tasks' way to the internet.
+//! NAT gateways: the way out for tasks in private subnets.
 
 use aws::{failed, gone};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{NatGateway as Raw, NatGatewayState, ResourceType};
+use aws_sdk_ec2::types::{ConnectivityType, NatGateway as RawGateway, NatGatewayState, ResourceType};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, Result};
+use statemachine::{Error, ErrorKind, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
+use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
-use crate::{address, subnet};
+use crate::{address, internet_gateway, subnet};
 
-/// A NAT gateway in a zone's public subnet.
+/// A NAT gateway. Nothing of it can change; making one takes AWS about two minutes, deleting it one
+/// (aws-facts.md section 3).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NatGateway {
-    /// The zone's letter: `a`.
+    /// `a` or `b`: its zone.
     pub what: String,
-    /// The public subnet it is in.
+    /// A public one.
     pub subnet: Name,
-    /// Its public address.
+    /// From which the tasks come, for others.
     pub address: Name,
 }
 
 /// `nat-gateway/a`.
-pub fn name(zone: &str) -> Name {
-    Name::new(NatGateway::KIND, zone)
+pub fn name(what: &str) -> Name {
+    Name::new(NatGateway::KIND, what)
 }
 
-/// The NAT gateway of a zone.
-pub fn of_zone(zone: &str) -> NatGateway {
-    NatGateway { what: zone.to_owned(), subnet: subnet::name(&format!("public-{zone}")), address: address::name(zone) }
+impl NatGateway {
+    /// The gateway in the public subnet of a zone, `a` or `b`.
+    pub fn in_zone(what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            subnet: subnet::name(&format!("public-{what}")),
+            address: address::name(what),
+        }
+    }
 }
 
 impl Resource for NatGateway {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawGateway;
 
     const KIND: &'static str = "nat-gateway";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let gateway = scope.arn("ec2", "natgateway/*");
-        let mut permissions = tagged_create(scope, "ec2:CreateNatGateway", "CreateNatGateway", &gateway);
-        permissions.push(Permission::unscoped(&["ec2:DescribeNatGateways"], DESCRIBE));
-        let parts = ["subnet/*", "elastic-ip/*"].map(|part| scope.arn("ec2", part));
-        permissions.push(owned_by_app(scope, &["ec2:CreateNatGateway"], parts));
-        permissions.push(owned_by_app(scope, &["ec2:DeleteNatGateway"], [gateway]));
+        let mut permissions = create(scope, "ec2:CreateNatGateway", "natgateway");
+        permissions.push(describe(&["ec2:DescribeNatGateways"]));
+        permissions.push(change(scope, &["ec2:CreateNatGateway"], &["subnet", "elastic-ip"]));
+        permissions.push(change(scope, &["ec2:DeleteNatGateway"], &["natgateway"]));
         permissions
     }
 
@@ -54,37 +59,43 @@ impl Resource for NatGateway {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::Exists(self.subnet.clone()), Need::Exists(self.address.clone())]
+        // Without an attached internet gateway it fails.
+        let gateway = Need::Settled(internet_gateway::name());
+        vec![Need::Exists(self.subnet.clone()), Need::Exists(self.address.clone()), gateway]
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawGateway>> {
         let pages = client.describe_nat_gateways().filter(ours(ctx)).into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeNatGateways"))?;
-        // A deleted one is listed for an hour.
-        Ok(all.into_iter().filter(|one| one.state() != Some(&NatGatewayState::Deleted)).collect())
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeNatGateways"))
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let address = raw.nat_gateway_addresses().first().and_then(|address| address.public_ip()).unwrap_or_default();
-        let identity = Identity::ours(owned(ctx, raw.tags())?, raw.nat_gateway_id()?);
-        Some(identity.with("public_ip", address))
+    fn identify(ctx: &Context, raw: &RawGateway, _: &Names) -> Option<Identity> {
+        let mut identity = Identity::ours(owned(ctx, raw.tags())?, raw.nat_gateway_id()?);
+        identity.created = raw.create_time().map(|time| format!("{:020}", time.secs())).unwrap_or_default();
+        // A deleted one stays in the listing for about an hour.
+        (raw.state() != Some(&NatGatewayState::Deleted)).then_some(identity)
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let id = raw.nat_gateway_id().ok_or_else(|| Error::missing_field("NAT gateway", "an id"))?;
-        let address = raw.nat_gateway_addresses().first().and_then(|address| address.allocation_id()).unwrap_or_default();
-        let found = Self {
-            what: names.name_of(id).what().to_owned(),
-            subnet: names.name_of(raw.subnet_id().unwrap_or_default()),
-            address: names.name_of(address),
+    fn read(raw: RawGateway, names: &Names) -> Result<State<Self>> {
+        let field = |value: Option<&str>, field| {
+            value.map(str::to_owned).ok_or_else(|| Error::missing_field("NAT gateway", field))
+        };
+        let addresses = raw.nat_gateway_addresses();
+        let main = addresses.iter().find(|address| address.is_primary() == Some(true)).or(addresses.first());
+        let found = || -> Result<Self> {
+            Ok(Self {
+                what: names.name_of(&field(raw.nat_gateway_id(), "an id")?).what().to_owned(),
+                subnet: names.name_of(&field(raw.subnet_id(), "a subnet")?),
+                address: names
+                    .name_of(&field(main.and_then(|address| address.allocation_id()), "an address")?),
+            })
         };
         match raw.state() {
-            Some(NatGatewayState::Available) => Ok(State::Settled(found)),
-            Some(NatGatewayState::Pending) => Ok(State::Changing(Some(found))),
-            Some(NatGatewayState::Deleting) => Ok(State::Deleting),
-            Some(NatGatewayState::Failed) => {
-                Ok(State::Failed(raw.failure_message().or(raw.failure_code()).unwrap_or("no reason given").to_owned()))
-            }
+            Some(NatGatewayState::Available) => Ok(State::Settled(found()?)),
+            // Its address may not be shown yet.
+            Some(NatGatewayState::Pending) => Ok(State::Changing(found().ok())),
+            Some(NatGatewayState::Deleting | NatGatewayState::Deleted) => Ok(State::Deleting),
+            Some(NatGatewayState::Failed) => Ok(State::Failed(failure_of(&raw))),
             other => Err(Error::unknown_status("NAT gateway", other.map_or("none", NatGatewayState::as_str))),
         }
     }
@@ -92,8 +103,12 @@ impl Resource for NatGateway {
     fn immutable(&self, now: &Self) -> Option<String> {
         (self != now).then(|| {
             format!(
-                "The NAT gateway {} stands in {} with {} and cannot move. Delete it in the console; the next apply makes it anew.",
-                self.what, now.subnet, now.address
+                "{} is in {} with {}, and cannot change to {} with {}. Delete it, then apply again.",
+                self.name(),
+                now.subnet,
+                now.address,
+                self.subnet,
+                self.address
             )
         })
     }
@@ -101,13 +116,25 @@ impl Resource for NatGateway {
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
         let create = client
             .create_nat_gateway()
+            .connectivity_type(ConnectivityType::Public)
             .subnet_id(ids.need(&self.subnet)?)
             .allocation_id(ids.need(&self.address)?)
             .client_token(ctx.token(&self.name()))
             .tag_specifications(specification(&ctx, ResourceType::Natgateway, &self.name()));
-        let gateway = create.send().await.map_err(failed("ec2:CreateNatGateway"))?;
-        let id = gateway.nat_gateway().and_then(Raw::nat_gateway_id).ok_or_else(|| Error::missing_field("NAT gateway", "an id"))?;
-        Ok(Made::started(id))
+        let answer = create.send().await.map_err(failed("ec2:CreateNatGateway"))?;
+        let gateway = answer.nat_gateway().ok_or_else(|| Error::missing_field("NAT gateway", "anything"))?;
+        let id = gateway.nat_gateway_id().ok_or_else(|| Error::missing_field("NAT gateway", "an id"))?;
+        match gateway.state() {
+            Some(NatGatewayState::Available) => Ok(Made::settled(id)),
+            // The token is the run's: AWS hands out this run's first one again, even when it has failed and
+            // was deleted. Another run has another token.
+            Some(NatGatewayState::Failed | NatGatewayState::Deleting | NatGatewayState::Deleted) => {
+                let message = format!("CreateNatGateway failed: {}", failure_of(gateway));
+                let code = gateway.failure_code().map(str::to_owned);
+                Err(Error { kind: ErrorKind::Invalid, message, action: Some("ec2:CreateNatGateway"), code })
+            }
+            _ => Ok(Made::started(id)),
+        }
     }
 
     async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
@@ -115,6 +142,12 @@ impl Resource for NatGateway {
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        gone(client.delete_nat_gateway().nat_gateway_id(id).send().await.map_err(failed("ec2:DeleteNatGateway")), Gone::Going)
+        let delete = client.delete_nat_gateway().nat_gateway_id(id);
+        gone(delete.send().await.map_err(failed("ec2:DeleteNatGateway")), Gone::Going)
     }
+}
+
+fn failure_of(raw: &RawGateway) -> String {
+    let code = raw.failure_code().unwrap_or("no code");
+    format!("{} ({code})", raw.failure_message().unwrap_or("AWS gives no reason"))
 }

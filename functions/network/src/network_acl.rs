@@ -1,120 +1,226 @@
-//! The VPC's default network ACL, with a deny for SSH from the internet (FSBP EC2.21).
-//!
-//! Not for 3389: ACLs are stateless, and a NAT gateway's answers come back on such ports.
+//! The VPC's default network ACL, with SSH shut.
+
+use std::collections::BTreeMap;
 
 use aws::failed;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, NetworkAcl as Raw, PortRange, RuleAction};
+use aws_sdk_ec2::types::{Filter, NetworkAcl as RawAcl, NetworkAclEntry, PortRange, RuleAction};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::permissions::DESCRIBE;
+use crate::permissions::describe;
 use crate::vpc;
 
-/// The number of our entry: before AWS's own 100, which allows everything.
-const RULE: i32 = 22;
-
-/// The ACL that AWS makes with each VPC. It carries no tag of ours: it is ours because its VPC is.
+/// The default network ACL: every subnet of ours has it. AWS makes it with the VPC, without tags, and takes it
+/// with the VPC: it is ours because the VPC is. AWS's last entry, which denies the rest, is no part of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NetworkAcl {
-    /// Whether TCP port 22 is denied from everywhere.
-    pub denies_ssh: bool,
+    /// By number, which is their order.
+    pub ingress: BTreeMap<i32, Entry>,
+    /// By number, which is their order.
+    pub egress: BTreeMap<i32, Entry>,
+}
+
+/// An entry of a network ACL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// `allow` or `deny`.
+    pub action: String,
+    /// IANA's number (6 is TCP), -1 for all.
+    pub protocol: String,
+    /// From and to; none for protocols without ports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<(i32, i32)>,
+    /// Whom it is about.
+    pub cidr: String,
+}
+
+/// AWS's own last entry in each direction: denies what no other allows, and cannot be removed.
+const LAST: i32 = 32_767;
+/// AWS's own first entry: allows everything.
+const EVERYTHING: i32 = 100;
+/// Stands before it.
+const SSH: i32 = 90;
+
+/// The one network ACL of the stack's VPC.
+pub fn name() -> Name {
+    Name::new(NetworkAcl::KIND, "main")
+}
+
+impl NetworkAcl {
+    /// Everything may pass, as by AWS's default, but SSH from outside. RDP stays open: ACLs are stateless, and
+    /// NAT gateways use ports like 3389 for answers (security.md).
+    pub fn without_ssh() -> Self {
+        let entry = |action: &str, protocol: &str, ports| Entry {
+            action: action.to_owned(),
+            protocol: protocol.to_owned(),
+            ports,
+            cidr: "0.0.0.0/0".to_owned(),
+        };
+        let everything = entry("allow", "-1", None);
+        Self {
+            ingress: BTreeMap::from([
+                (SSH, entry("deny", "6", Some((22, 22)))),
+                (EVERYTHING, everything.clone()),
+            ]),
+            egress: BTreeMap::from([(EVERYTHING, everything)]),
+        }
+    }
 }
 
 impl Resource for NetworkAcl {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawAcl;
 
     const KIND: &'static str = "network-acl";
+    /// Found by the VPC's id.
     const LATE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
+        let entries =
+            ["ec2:CreateNetworkAclEntry", "ec2:ReplaceNetworkAclEntry", "ec2:DeleteNetworkAclEntry"];
         vec![
-            Permission::unscoped(&["ec2:DescribeNetworkAcls"], DESCRIBE),
-            // The default ACL is untagged and cannot be told by its ARN.
-            Permission::on(
-                &["ec2:CreateNetworkAclEntry", "ec2:ReplaceNetworkAclEntry"],
-                [scope.arn("ec2", "network-acl/*")],
+            describe(&["ec2:DescribeNetworkAcls"]),
+            // A VPC's default ACL carries no tags: allowed on ACLs without ours.
+            Permission::on(&entries, [scope.arn("ec2", "network-acl/*")]).when(
+                "Null",
+                "aws:ResourceTag/stepstack:stack",
+                ["true".to_owned()],
             ),
         ]
     }
 
     fn name(&self) -> Name {
-        Name::new(Self::KIND, "main")
+        name()
     }
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::Exists(vpc::name())]
     }
 
-    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<RawAcl>> {
         match names.id(&vpc::name()) {
-            Some(vpc) => Ok(find(client, vpc).await?.into_iter().collect()),
+            Some(vpc) => list(client, vpc).await,
             None => Ok(Vec::new()),
         }
     }
 
-    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        Some(Identity::ours(Name::new(Self::KIND, "main"), raw.network_acl_id()?))
+    fn identify(_: &Context, raw: &RawAcl, names: &Names) -> Option<Identity> {
+        let ours = raw.is_default() == Some(true)
+            && raw.vpc_id().is_some()
+            && raw.vpc_id() == names.id(&vpc::name());
+        ours.then(|| raw.network_acl_id().map(|id| Identity::ours(name(), id))).flatten()
     }
 
-    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
-        let denies_ssh = raw.entries().iter().any(|entry| {
-            entry.egress() == Some(false)
-                && entry.rule_action() == Some(&RuleAction::Deny)
-                && entry.cidr_block() == Some("0.0.0.0/0")
-                && entry.rule_number() == Some(RULE)
-                && entry.port_range().is_none_or(|range| (range.from(), range.to()) == (Some(22), Some(22)))
-        });
-        Ok(State::Settled(Self { denies_ssh }))
+    fn read(raw: RawAcl, _: &Names) -> Result<State<Self>> {
+        let mut found = Self { ingress: BTreeMap::new(), egress: BTreeMap::new() };
+        for raw in raw.entries() {
+            let (number, entry) = read_entry(raw)?;
+            let entries = if raw.egress() == Some(true) { &mut found.egress } else { &mut found.ingress };
+            if number != LAST {
+                entries.insert(number, entry);
+            }
+        }
+        Ok(State::Settled(found))
     }
 
+    /// AWS has made it with the VPC: creating it is bringing its entries to what is wanted.
     async fn create(self, _: Context, client: Client, ids: Names) -> Result<Made> {
-        let Some(acl) = find(&client, &ids.need(&vpc::name())?).await? else {
-            return Err(Error::not_ready("the VPC's default network ACL is not visible yet"));
-        };
-        let id = acl.network_acl_id().ok_or_else(|| Error::missing_field("network ACL", "an id"))?;
-        deny(&client, id).await
+        let acl = list(&client, &ids.need(&vpc::name())?).await?.into_iter().next();
+        let acl = acl.ok_or_else(|| Error::not_ready("AWS does not show the VPC's network ACL yet"))?;
+        let id = acl.network_acl_id().ok_or_else(|| Error::missing_field("network ACL", "an id"))?.to_owned();
+        if let State::Settled(now) = Self::read(acl, &ids)? {
+            self.bring_from(&now, &id, &client).await?;
+        }
+        Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
-        deny(&client, &id).await
+    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        self.bring_from(&now, &id, &client).await?;
+        Ok(Made::settled(id))
     }
 
+    /// It goes with the VPC.
     async fn delete(_: String, _: Option<Self>, _: Context, _: Client, _: Names) -> Result<Gone> {
-        // It goes with the VPC.
         Ok(Gone::Now)
     }
 }
 
-async fn find(client: &Client, vpc: &str) -> Result<Option<Raw>> {
-    let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-    let acls = client.describe_network_acls().filters(filter("vpc-id", vpc)).filters(filter("default", "true")).send().await;
-    Ok(acls.map_err(failed("ec2:DescribeNetworkAcls"))?.network_acls().first().cloned())
+impl NetworkAcl {
+    async fn bring_from(&self, now: &Self, id: &str, client: &Client) -> Result<()> {
+        for (egress, want, now) in [(false, &self.ingress, &now.ingress), (true, &self.egress, &now.egress)] {
+            for (number, entry) in want {
+                match now.get(number) {
+                    Some(same) if same == entry => {}
+                    Some(_) => replace(client, id, egress, *number, entry).await?,
+                    None => insert(client, id, egress, *number, entry).await?,
+                }
+            }
+            for number in now.keys().filter(|number| !want.contains_key(number)) {
+                let delete =
+                    client.delete_network_acl_entry().network_acl_id(id).egress(egress).rule_number(*number);
+                delete.send().await.map_err(failed("ec2:DeleteNetworkAclEntry"))?;
+            }
+        }
+        Ok(())
+    }
 }
 
-async fn deny(client: &Client, id: &str) -> Result<Made> {
-    let ssh = PortRange::builder().from(22).to(22).build();
-    let entry = client
+async fn insert(client: &Client, id: &str, egress: bool, number: i32, entry: &Entry) -> Result<()> {
+    let Entry { action, protocol, ports, cidr } = entry;
+    let create = client
         .create_network_acl_entry()
         .network_acl_id(id)
-        .rule_number(RULE)
-        .protocol("6")
-        .rule_action(RuleAction::Deny)
-        .egress(false)
-        .cidr_block("0.0.0.0/0")
-        .port_range(ssh.clone());
-    match entry.send().await.map_err(failed("ec2:CreateNetworkAclEntry")) {
-        Ok(_) => Ok(Made::settled(id)),
-        // Another entry has our number: ours takes its place.
-        Err(error) if error.code.as_deref() == Some("NetworkAclEntryAlreadyExists") => {
-            let entry = client.replace_network_acl_entry().network_acl_id(id).rule_number(RULE).protocol("6");
-            let entry = entry.rule_action(RuleAction::Deny).egress(false).cidr_block("0.0.0.0/0").port_range(ssh);
-            entry.send().await.map_err(failed("ec2:ReplaceNetworkAclEntry"))?;
-            Ok(Made::settled(id))
+        .egress(egress)
+        .rule_number(number)
+        .rule_action(RuleAction::from(action.as_str()))
+        .protocol(protocol)
+        .set_port_range(ports.map(port_range))
+        .cidr_block(cidr);
+    create.send().await.map_err(failed("ec2:CreateNetworkAclEntry"))?;
+    Ok(())
+}
+
+async fn replace(client: &Client, id: &str, egress: bool, number: i32, entry: &Entry) -> Result<()> {
+    let Entry { action, protocol, ports, cidr } = entry;
+    let replace = client
+        .replace_network_acl_entry()
+        .network_acl_id(id)
+        .egress(egress)
+        .rule_number(number)
+        .rule_action(RuleAction::from(action.as_str()))
+        .protocol(protocol)
+        .set_port_range(ports.map(port_range))
+        .cidr_block(cidr);
+    replace.send().await.map_err(failed("ec2:ReplaceNetworkAclEntry"))?;
+    Ok(())
+}
+
+fn port_range((from, to): (i32, i32)) -> PortRange {
+    PortRange::builder().from(from).to(to).build()
+}
+
+fn read_entry(raw: &NetworkAclEntry) -> Result<(i32, Entry)> {
+    let number = raw.rule_number().ok_or_else(|| Error::missing_field("network ACL entry", "a number"))?;
+    let action = match raw.rule_action() {
+        Some(action @ (RuleAction::Allow | RuleAction::Deny)) => action.as_str().to_owned(),
+        other => {
+            return Err(Error::unknown_status("network ACL entry", other.map_or("none", RuleAction::as_str)));
         }
-        Err(error) => Err(error),
-    }
+    };
+    let protocol =
+        raw.protocol().ok_or_else(|| Error::missing_field("network ACL entry", "a protocol"))?.to_owned();
+    let ports = raw.port_range().and_then(|ports| Some((ports.from()?, ports.to()?)));
+    let cidr = raw.cidr_block().or(raw.ipv6_cidr_block()).unwrap_or_default().to_owned();
+    Ok((number, Entry { action, protocol, ports, cidr }))
+}
+
+async fn list(client: &Client, vpc: &str) -> Result<Vec<RawAcl>> {
+    let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+    let describe =
+        client.describe_network_acls().filters(filter("vpc-id", vpc)).filters(filter("default", "true"));
+    let pages = describe.into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeNetworkAcls"))
 }

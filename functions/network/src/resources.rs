@@ -1,168 +1,200 @@
 //! What the two stages own, in the order in which it is made.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_ec2::Client;
 use statemachine::config::{Egress, Stack};
+use statemachine::resource::{Context, Name};
 use statemachine::tick::Stage;
 
 use crate::address::Address;
 use crate::default_security_group::DefaultSecurityGroup;
-use crate::flow_log::{self, FlowLog};
+use crate::flow_log::FlowLog;
 use crate::internet_gateway::{self, InternetGateway};
 use crate::nat_gateway::{self, NatGateway};
 use crate::network_acl::NetworkAcl;
-use crate::route::Route;
+use crate::route::{PRIVATE, Route};
 use crate::route_table::{self, RouteTable};
 use crate::security_group::{self, SecurityGroup, of_service};
-use crate::security_group_rule::{Direction, Peer, SecurityGroupRule};
+use crate::security_group_rule::{Peer, SecurityGroupRule, Traffic};
 use crate::subnet::{self, Subnet};
 use crate::vpc::{self, Vpc};
-use crate::vpc_endpoint::{self, VpcEndpoint};
+use crate::vpc_endpoint::VpcEndpoint;
 
-/// Everywhere.
-const INTERNET: &str = "0.0.0.0/0";
+/// PostgreSQL's.
+const DATABASE_PORT: u16 = 5432;
+/// What a Fargate task calls of AWS before its program runs, and its logs.
+const ENDPOINTS: [&str; 4] = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"];
+/// What ECS Exec goes through.
+const EXEC_ENDPOINT: &str = "ssmmessages";
 
-/// The stage `network`: all of it free, and there within seconds.
-pub fn network(ec2: &Client, stack: Option<&Stack>, zones: &[String; 2]) -> Stage {
-    let private_tables = ["private-a", "private-b"].map(route_table::name);
-    let stage = Stage::new();
-    let Some(stack) = stack else {
-        return stage
+/// The stage `network`, in the two `zones`: free of charge, and there within seconds. Without a stack: the
+/// removal of everything.
+///
+/// Route tables stand before subnets because a subnet that goes takes its association along. The default group
+/// and ACL are AWS's, made with the VPC and gone with it: a removal has nothing to do about them.
+pub fn network(
+    ctx: &Context,
+    ec2: &Client,
+    subnets: &subnet::Client,
+    wanted: Option<(&Stack, &[String; 2])>,
+) -> Stage {
+    let Some((stack, zones)) = wanted else {
+        return Stage::new()
             .owns::<Vpc>(ec2, vec![])
             .owns::<InternetGateway>(ec2, vec![])
-            .owns::<Subnet>(ec2, vec![])
             .owns::<RouteTable>(ec2, vec![])
+            .owns::<Subnet>(subnets, vec![])
             .owns::<VpcEndpoint>(ec2, vec![])
             .owns::<SecurityGroup>(ec2, vec![])
             .owns::<SecurityGroupRule>(ec2, vec![]);
     };
-    stage
+    let private = PRIVATE.map(route_table::name).to_vec();
+    Stage::new()
         .owns(ec2, vec![Vpc { cidr: stack.network.cidr.to_string(), dns_hostnames: true }])
-        .owns(ec2, vec![InternetGateway { attached_to: Some(vpc::name()) }])
-        .owns(ec2, subnets(stack, zones))
+        .owns(ec2, vec![InternetGateway { vpc: Some(vpc::name()) }])
+        .owns(ec2, vec![DefaultSecurityGroup { rules: Vec::new() }])
+        .owns(ec2, vec![NetworkAcl::without_ssh()])
         .owns(ec2, route_tables())
-        .owns(ec2, vec![vpc_endpoint::s3(private_tables.into())])
+        .owns(subnets, subnets_of(stack, zones))
+        .owns(ec2, vec![VpcEndpoint::s3(ctx, private)])
         .owns(ec2, security_groups(stack))
         .owns(ec2, security_group_rules(stack))
-        .owns(ec2, vec![DefaultSecurityGroup { rules: 0 }])
-        .owns(ec2, vec![NetworkAcl { denies_ssh: true }])
 }
 
-/// The stage `egress`: what is slow, and only tasks need.
-pub fn egress(ec2: &Client, stack: Option<&Stack>) -> Stage {
-    let mode = stack.map(|stack| stack.network.egress);
-    let zones: &[&str] = match mode {
-        Some(Egress::Nat) => &["a"],
-        Some(Egress::NatPerZone) => &["a", "b"],
-        Some(Egress::Endpoints | Egress::Public) | None => &[],
+/// The stage `egress`: what is slow, and only tasks need. Without a stack: the removal of everything.
+pub fn egress(ctx: &Context, ec2: &Client, wanted: Option<&Stack>) -> Stage {
+    let mode = wanted.map(|stack| stack.network.egress);
+    // By private route table, the zone of the NAT gateway that it leads to.
+    let ways: [Option<&str>; 2] = match mode {
+        Some(Egress::Nat) => [Some("a"), Some("a")],
+        Some(Egress::NatPerZone) => [Some("a"), Some("b")],
+        Some(Egress::Endpoints | Egress::Public) | None => [None, None],
     };
-    let routes = match zones {
-        [] => vec![],
-        [only] => vec![route("private-a", only), route("private-b", only)],
-        [first, second, ..] => vec![route("private-a", first), route("private-b", second)],
+    let mut zones: Vec<&str> = ways.into_iter().flatten().collect();
+    zones.dedup();
+    let route = |(what, zone): (&str, Option<&str>)| {
+        zone.map(|zone| Route { what: what.to_owned(), nat_gateway: nat_gateway::name(zone) })
     };
-    let endpoints = stack.filter(|stack| stack.network.egress == Egress::Endpoints).map(endpoints).unwrap_or_default();
+    let endpoints = match (wanted, mode) {
+        (Some(stack), Some(Egress::Endpoints)) => endpoints(ctx, stack),
+        (_, Some(Egress::Nat | Egress::NatPerZone | Egress::Endpoints | Egress::Public) | None) => Vec::new(),
+    };
     Stage::new()
         .owns(ec2, zones.iter().map(|zone| Address { what: (*zone).to_owned() }).collect())
-        .owns(ec2, zones.iter().map(|zone| nat_gateway::of_zone(zone)).collect::<Vec<NatGateway>>())
-        .owns(ec2, routes)
+        .owns(ec2, zones.iter().map(|zone| NatGateway::in_zone(zone)).collect())
         .owns(ec2, endpoints)
-        .owns(ec2, stack.iter().map(|_| flow_log::of_rejects()).collect::<Vec<FlowLog>>())
+        .owns(ec2, PRIVATE.into_iter().zip(ways).filter_map(route).collect())
+        .owns(ec2, wanted.map(|_| FlowLog::rejects()).into_iter().collect())
 }
 
-fn subnets(stack: &Stack, zones: &[String; 2]) -> Vec<Subnet> {
-    let tiers = [("public", stack.network.public_subnets), ("private", stack.network.private_subnets)];
-    let of_tier = |(tier, cidrs): (&'static str, [_; 2])| {
-        cidrs.into_iter().zip(zones).zip(["a", "b"]).map(move |((cidr, zone), letter)| Subnet {
-            what: format!("{tier}-{letter}"),
-            cidr: ToString::to_string(&cidr),
-            zone: zone.clone(),
-            vpc: vpc::name(),
-        })
+fn subnets_of(stack: &Stack, zones: &[String; 2]) -> Vec<Subnet> {
+    let subnet = |what: &str, cidr: String, zone: &String| Subnet {
+        what: what.to_owned(),
+        cidr,
+        zone: zone.clone(),
+        gives_public_addresses: false,
+        vpc: vpc::name(),
     };
-    tiers.into_iter().flat_map(of_tier).collect()
+    let [public_a, public_b] = stack.network.public_subnets.map(|cidr| cidr.to_string());
+    let [private_a, private_b] = stack.network.private_subnets.map(|cidr| cidr.to_string());
+    let [zone_a, zone_b] = zones;
+    vec![
+        subnet("public-a", public_a, zone_a),
+        subnet("public-b", public_b, zone_b),
+        subnet("private-a", private_a, zone_a),
+        subnet("private-b", private_b, zone_b),
+    ]
 }
 
 fn route_tables() -> Vec<RouteTable> {
-    let private = |letter: &str| RouteTable {
-        what: format!("private-{letter}"),
-        internet_gateway: None,
-        subnets: BTreeSet::from([subnet::name(&format!("private-{letter}"))]),
+    let table = |what: &str, internet: Option<Name>, subnets: &[&str]| RouteTable {
+        what: what.to_owned(),
+        vpc: vpc::name(),
+        internet,
+        subnets: subnets.iter().map(|what| subnet::name(what)).collect(),
     };
-    let public = RouteTable {
-        what: "public".to_owned(),
-        internet_gateway: Some(internet_gateway::name()),
-        subnets: ["public-a", "public-b"].map(subnet::name).into(),
-    };
-    vec![public, private("a"), private("b")]
-}
-
-fn route(table: &str, zone: &str) -> Route {
-    Route { what: table.to_owned(), nat_gateway: nat_gateway::name(zone) }
-}
-
-fn endpoints(stack: &Stack) -> Vec<VpcEndpoint> {
-    let mut services = vec!["ecr.api", "ecr.dkr", "logs", "secretsmanager"];
-    if stack.services.values().any(|service| service.exec) {
-        services.push("ssmmessages");
-    }
-    let endpoint = |service: &str| VpcEndpoint {
-        service: service.to_owned(),
-        route_tables: BTreeSet::new(),
-        subnets: ["private-a", "private-b"].map(subnet::name).into(),
-        security_groups: [security_group::name("endpoints")].into(),
-        policy: None,
-    };
-    services.into_iter().map(endpoint).collect()
+    vec![
+        table("public", Some(internet_gateway::name()), &["public-a", "public-b"]),
+        table("private-a", None, &["private-a"]),
+        table("private-b", None, &["private-b"]),
+    ]
 }
 
 fn security_groups(stack: &Stack) -> Vec<SecurityGroup> {
-    let group = |what: &str, description: String| SecurityGroup { what: what.to_owned(), description };
-    let mut groups = Vec::new();
-    if stack.has_public_service() {
-        groups.push(group("load-balancer", "Load balancer: HTTP and HTTPS from the internet".to_owned()));
-    }
-    for service in stack.services.keys() {
-        groups.push(group(&format!("service-{service}"), format!("Tasks of the service {service}")));
-    }
-    if stack.database.is_some() {
-        groups.push(group("database", "Database: PostgreSQL from the services alone".to_owned()));
-    }
-    if stack.network.egress == Egress::Endpoints {
-        groups.push(group("endpoints", "Interface endpoints: HTTPS from the services alone".to_owned()));
-    }
-    groups
+    let load_balancer = stack.has_public_service().then(|| security_group::name("load-balancer"));
+    let services = stack.services.keys().map(|service| of_service(service));
+    let endpoints = (stack.network.egress == Egress::Endpoints).then(|| security_group::name("endpoints"));
+    let database = stack.database.is_some().then(|| security_group::name("database"));
+    let names = load_balancer.into_iter().chain(services).chain(endpoints).chain(database);
+    names.map(|name| SecurityGroup { what: name.what().to_owned(), vpc: vpc::name() }).collect()
 }
 
+/// Chained: the internet to the load balancer, it to the public services, every service to the database, each
+/// from the group before it alone.
 fn security_group_rules(stack: &Stack) -> Vec<SecurityGroupRule> {
-    use Direction::{In, Out};
-    let rule = SecurityGroupRule::new;
-    let internet = || Peer::Cidr(INTERNET.to_owned());
-    let balancer = security_group::name("load-balancer");
+    use SecurityGroupRule as Rule;
+    let load_balancer = security_group::name("load-balancer");
+    let from = |name: &Name| Peer::Group(name.clone());
     let mut rules = Vec::new();
     if stack.has_public_service() {
         if stack.domain.is_some() {
-            rules.push(rule(&balancer, In, Some(443), internet(), "HTTPS from the internet"));
+            rules.push(Rule::way_in(
+                &load_balancer,
+                Traffic::tcp(443),
+                Peer::internet(),
+                "HTTPS from the internet",
+            ));
+            let why = "HTTP from the internet, only to be redirected to HTTPS";
+            rules.push(Rule::way_in(&load_balancer, Traffic::tcp(80), Peer::internet(), why));
+        } else {
+            rules.push(Rule::way_in(
+                &load_balancer,
+                Traffic::tcp(80),
+                Peer::internet(),
+                "HTTP from the internet",
+            ));
         }
-        let why = if stack.domain.is_some() { "HTTP from the internet, only to redirect" } else { "HTTP from the internet" };
-        rules.push(rule(&balancer, In, Some(80), internet(), why));
     }
-    for (name, service) in &stack.services {
-        let group = of_service(name);
-        if let Some(port) = service.port {
-            rules.push(rule(&balancer, Out, Some(port), Peer::Group(group.clone()), &format!("To the tasks of {name}")));
-            rules.push(rule(&group, In, Some(port), Peer::Group(balancer.clone()), "From the load balancer"));
+    for (service, settings) in &stack.services {
+        let group = of_service(service);
+        if let Some(port) = settings.port {
+            let to = format!("Requests to the service {service}");
+            rules.push(Rule::way_out(&load_balancer, Traffic::tcp(port), from(&group), to));
+            let why = "Requests from the load balancer";
+            rules.push(Rule::way_in(&group, Traffic::tcp(port), from(&load_balancer), why));
         }
-        rules.push(rule(&group, Out, None, internet(), "To everywhere"));
-        if stack.database.is_some() {
-            let database = security_group::name("database");
-            rules.push(rule(&database, In, Some(5432), Peer::Group(group.clone()), &format!("PostgreSQL from {name}")));
-        }
+        rules.push(Rule::way_out(&group, Traffic::everything(), Peer::internet(), "Out to everywhere"));
+    }
+    for service in stack.services.keys() {
+        let group = of_service(service);
         if stack.network.egress == Egress::Endpoints {
-            let endpoints = security_group::name("endpoints");
-            rules.push(rule(&endpoints, In, Some(443), Peer::Group(group), &format!("HTTPS from {name}")));
+            let why = format!("Calls to AWS from the service {service}");
+            rules.push(Rule::way_in(
+                &security_group::name("endpoints"),
+                Traffic::tcp(443),
+                from(&group),
+                why,
+            ));
+        }
+        if stack.database.is_some() {
+            let why = format!("Queries from the service {service}");
+            rules.push(Rule::way_in(
+                &security_group::name("database"),
+                Traffic::tcp(DATABASE_PORT),
+                from(&group),
+                why,
+            ));
         }
     }
     rules
+}
+
+fn endpoints(ctx: &Context, stack: &Stack) -> Vec<VpcEndpoint> {
+    let exec = stack.services.values().any(|service| service.exec).then_some(EXEC_ENDPOINT);
+    let subnets = || PRIVATE.into_iter().map(subnet::name).collect();
+    let groups = || vec![security_group::name("endpoints")];
+    ENDPOINTS
+        .into_iter()
+        .chain(exec)
+        .map(|what| VpcEndpoint::interface(ctx, what, subnets(), groups()))
+        .collect()
 }

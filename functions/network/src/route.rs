@@ -1,35 +1,42 @@
-//! The private tables' default routes. A route carries no tag: it is ours because its table is.
+//! The private subnets' way out: a default route to a NAT gateway.
 
 use aws::{failed, gone};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, RouteState};
+use aws_sdk_ec2::types::{Filter, Route as RawRoute, RouteState};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{ErrorKind, Result};
+use statemachine::{Error, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app};
-use crate::route_table::{self, RouteTable};
+use crate::nat_gateway::NatGateway;
+use crate::permissions::{change, describe};
+use crate::route_table::{self, EVERYWHERE};
 
-/// The default route of a private table.
+/// The default route of a private route table. Routes carry no tags: it is ours by its table and by what it
+/// points to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Route {
-    /// `private-a`: the table's own.
+    /// Of which table: `private-a`, `private-b`.
     pub what: String,
-    /// The NAT gateway that it leads to.
+    /// Where everything outside the VPC is sent.
     pub nat_gateway: Name,
 }
 
 /// `route/private-a`.
-pub fn name(table: &str) -> Name {
-    Name::new(Route::KIND, table)
+pub fn name(what: &str) -> Name {
+    Name::new(Route::KIND, what)
 }
 
-/// A default route as found, with its table.
+/// The private route tables, by what they are.
+pub const PRIVATE: [&str; 2] = ["private-a", "private-b"];
+
+/// A default route, with its table's id.
+#[derive(Debug)]
 pub struct Raw {
-    table: String,
-    target: String,
-    blackhole: bool,
+    /// Of the route table.
+    pub table: String,
+    /// The route.
+    pub route: RawRoute,
 }
 
 impl Resource for Route {
@@ -39,10 +46,8 @@ impl Resource for Route {
     const KIND: &'static str = "route";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        vec![
-            Permission::unscoped(&["ec2:DescribeRouteTables"], DESCRIBE),
-            owned_by_app(scope, &["ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute"], [scope.arn("ec2", "route-table/*")]),
-        ]
+        let actions = ["ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute"];
+        vec![describe(&["ec2:DescribeRouteTables"]), change(scope, &actions, &["route-table"])]
     }
 
     fn name(&self) -> Name {
@@ -50,63 +55,89 @@ impl Resource for Route {
     }
 
     fn needs(&self) -> Vec<Need> {
-        // AWS takes a NAT gateway that is still pending.
-        vec![Need::Exists(route_table::name(&self.what)), Need::Exists(self.nat_gateway.clone())]
+        vec![Need::Exists(route_table::name(&self.what)), Need::Settled(self.nat_gateway.clone())]
     }
 
     async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<Raw>> {
-        let tables = names.of_kind(RouteTable::KIND).filter(|(name, _)| name.what().starts_with("private"));
-        let tables: Vec<String> = tables.map(|(_, id)| id.to_owned()).collect();
+        let tables = PRIVATE.into_iter().filter_map(|what| names.id(&route_table::name(what)));
+        let tables: Vec<String> = tables.map(str::to_owned).collect();
         if tables.is_empty() {
             return Ok(Vec::new());
         }
         let filter = Filter::builder().name("route-table-id").set_values(Some(tables)).build();
-        let pages = client.describe_route_tables().filters(filter).into_paginator().items().send();
-        let tables = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeRouteTables"))?;
-        let default_route = |table: &aws_sdk_ec2::types::RouteTable| {
-            let route = table.routes().iter().find(|route| route.destination_cidr_block() == Some("0.0.0.0/0"))?;
-            let target = route.nat_gateway_id().or(route.gateway_id()).or(route.network_interface_id()).unwrap_or("unknown");
-            let blackhole = route.state() == Some(&RouteState::Blackhole);
-            Some(Raw { table: table.route_table_id()?.to_owned(), target: target.to_owned(), blackhole })
-        };
-        Ok(tables.iter().filter_map(default_route).collect())
+        let mut pages = client.describe_route_tables().filters(filter).into_paginator().items().send();
+        let mut raws = Vec::new();
+        while let Some(table) = pages.next().await {
+            let table = table.map_err(failed("ec2:DescribeRouteTables"))?;
+            let id = table.route_table_id().unwrap_or_default().to_owned();
+            let routes = table.routes.unwrap_or_default().into_iter();
+            let default = routes.filter(|route| route.destination_cidr_block() == Some(EVERYWHERE));
+            raws.extend(default.map(|route| Raw { table: id.clone(), route }));
+        }
+        Ok(raws)
     }
 
     fn identify(_: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
         let table = names.name_of(&raw.table);
-        Some(Identity::ours(name(table.what()), format!("{} 0.0.0.0/0", raw.table)))
+        let what = PRIVATE.into_iter().find(|what| route_table::name(what) == table)?;
+        // An id of its own: the table's belongs to the table.
+        let id = format!("{}|{EVERYWHERE}", raw.table);
+        let Raw { route, .. } = raw;
+        let leads_to_ours =
+            route.nat_gateway_id().is_some_and(|id| names.name_of(id).kind() == NatGateway::KIND);
+        // Its NAT gateway is gone, or somebody has opened a private subnet to the internet: neither is a way
+        // that anybody could want kept. Another target, such as a transit gateway, may be.
+        let leads_nowhere = route.state() == Some(&RouteState::Blackhole);
+        let leads_open = route.gateway_id().is_some_and(|id| id.starts_with("igw-"));
+        let ours = leads_to_ours || leads_nowhere || leads_open;
+        Some(if ours { Identity::ours(name(what), id) } else { Identity::theirs(name(what), id) })
     }
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
         let what = names.name_of(&raw.table).what().to_owned();
-        // A blackhole leads to a gateway that is gone, whatever it is called.
-        let target = if raw.blackhole { Name::foreign("blackhole") } else { names.name_of(&raw.target) };
-        Ok(State::Settled(Self { what, nat_gateway: target }))
+        let Raw { route, .. } = raw;
+        let target = route
+            .nat_gateway_id()
+            .or(route.gateway_id())
+            .or(route.transit_gateway_id())
+            .or(route.network_interface_id());
+        let target = target.or(route.vpc_peering_connection_id()).or(route.instance_id());
+        let target = target.ok_or_else(|| Error::missing_field("route", "a target that Stepstack knows"))?;
+        match route.state() {
+            Some(RouteState::Active | RouteState::Blackhole) => {
+                Ok(State::Settled(Self { what, nat_gateway: names.name_of(target) }))
+            }
+            other => Err(Error::unknown_status("route", other.map_or("none", RouteState::as_str))),
+        }
     }
 
     async fn create(self, _: Context, client: Client, ids: Names) -> Result<Made> {
         let table = ids.need(&route_table::name(&self.what))?;
-        let create = client.create_route().route_table_id(&table).destination_cidr_block("0.0.0.0/0");
-        match create.nat_gateway_id(ids.need(&self.nat_gateway)?).send().await.map_err(failed("ec2:CreateRoute")) {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::Exists => {}
-            Err(error) => return Err(error),
-        }
-        Ok(Made::settled(format!("{table} 0.0.0.0/0")))
+        let create = client
+            .create_route()
+            .route_table_id(&table)
+            .destination_cidr_block(EVERYWHERE)
+            .nat_gateway_id(ids.need(&self.nat_gateway)?);
+        create.send().await.map_err(failed("ec2:CreateRoute"))?;
+        Ok(Made::settled(format!("{table}|{EVERYWHERE}")))
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
-        let replace = client.replace_route().route_table_id(table_of(&id)).destination_cidr_block("0.0.0.0/0");
-        replace.nat_gateway_id(ids.need(&self.nat_gateway)?).send().await.map_err(failed("ec2:ReplaceRoute"))?;
+        let replace = client
+            .replace_route()
+            .route_table_id(table_of(&id))
+            .destination_cidr_block(EVERYWHERE)
+            .nat_gateway_id(ids.need(&self.nat_gateway)?);
+        replace.send().await.map_err(failed("ec2:ReplaceRoute"))?;
         Ok(Made::settled(id))
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        let delete = client.delete_route().route_table_id(table_of(&id)).destination_cidr_block("0.0.0.0/0").send().await;
-        gone(delete.map_err(failed("ec2:DeleteRoute")), Gone::Now)
+        let delete = client.delete_route().route_table_id(table_of(&id)).destination_cidr_block(EVERYWHERE);
+        gone(delete.send().await.map_err(failed("ec2:DeleteRoute")), Gone::Now)
     }
 }
 
 fn table_of(id: &str) -> &str {
-    id.split(' ').next().unwrap_or(id)
+    id.split('|').next().unwrap_or(id)
 }

@@ -1,48 +1,56 @@
-//! Security groups, without their rules: those are a kind of their own.
+//! Security groups, without their rules.
 
 use aws::{failed, gone};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, ResourceType, SecurityGroup as Raw};
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, ResourceType, SecurityGroup as RawGroup};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
+use crate::permissions::{change, create, describe};
+use crate::route_table::EVERYWHERE;
 use crate::tags::{ours, owned, specification};
 use crate::vpc;
 
-/// A security group. A new one lets everything out; that rule is taken away when it is made.
+/// A security group. Its rules are a kind of their own: they join groups that need one another, and go before
+/// the groups do. Its description only says whose it is; AWS cannot change it, so it is no part of this.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SecurityGroup {
-    /// `load-balancer`, `service-api`, `database`, `endpoints`.
+    /// `load-balancer`, `database`, `endpoints`, `service-api`.
     pub what: String,
-    /// Cannot change.
-    pub description: String,
+    /// The VPC it is in.
+    pub vpc: Name,
 }
 
-/// `security-group/service-api`.
+/// `security-group/load-balancer`.
 pub fn name(what: &str) -> Name {
     Name::new(SecurityGroup::KIND, what)
 }
 
-/// The group of a service's tasks.
+/// `security-group/service-api`.
 pub fn of_service(service: &str) -> Name {
     name(&format!("service-{service}"))
 }
 
+impl SecurityGroup {
+    fn aws_name(ctx: &Context, name: &Name) -> String {
+        format!("{}-{}", ctx.prefix(), name.what())
+    }
+}
+
 impl Resource for SecurityGroup {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawGroup;
 
     const KIND: &'static str = "security-group";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let group = scope.arn("ec2", "security-group/*");
-        let mut permissions = tagged_create(scope, "ec2:CreateSecurityGroup", "CreateSecurityGroup", &group);
-        permissions.push(Permission::unscoped(&["ec2:DescribeSecurityGroups"], DESCRIBE));
-        permissions.push(owned_by_app(scope, &["ec2:CreateSecurityGroup"], [scope.arn("ec2", "vpc/*")]));
-        permissions.push(owned_by_app(scope, &["ec2:DeleteSecurityGroup", "ec2:RevokeSecurityGroupEgress"], [group]));
+        let mut permissions = create(scope, "ec2:CreateSecurityGroup", "security-group");
+        permissions.push(describe(&["ec2:DescribeSecurityGroups"]));
+        permissions.push(change(scope, &["ec2:CreateSecurityGroup"], &["vpc"]));
+        let actions = ["ec2:RevokeSecurityGroupEgress", "ec2:DeleteSecurityGroup"];
+        permissions.push(change(scope, &actions, &["security-group"]));
         permissions
     }
 
@@ -51,72 +59,101 @@ impl Resource for SecurityGroup {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::Exists(vpc::name())]
+        vec![Need::Exists(self.vpc.clone())]
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawGroup>> {
         let pages = client.describe_security_groups().filters(ours(ctx)).into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSecurityGroups"))
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        Some(Identity::ours(owned(ctx, raw.tags())?, raw.group_id()?))
+    fn identify(ctx: &Context, raw: &RawGroup, _: &Names) -> Option<Identity> {
+        let name = owned(ctx, raw.tags())?;
+        // Copying a group in the console copies its tags.
+        (raw.group_name()? == Self::aws_name(ctx, &name)).then_some(())?;
+        Some(Identity::ours(name, raw.group_id()?))
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+    fn read(raw: RawGroup, names: &Names) -> Result<State<Self>> {
         let id = raw.group_id().ok_or_else(|| Error::missing_field("security group", "an id"))?;
-        let description = raw.description().unwrap_or_default().to_owned();
-        Ok(State::Settled(Self { what: names.name_of(id).what().to_owned(), description }))
+        let vpc = raw.vpc_id().ok_or_else(|| Error::missing_field("security group", "a VPC"))?;
+        Ok(State::Settled(Self { what: names.name_of(id).what().to_owned(), vpc: names.name_of(vpc) }))
     }
 
     fn immutable(&self, now: &Self) -> Option<String> {
-        (self != now).then(|| {
-            format!("The security group {} is described as {:?}, which AWS does not let us change.", now.what, now.description)
+        (self.vpc != now.vpc).then(|| {
+            format!(
+                "{} is in {}, and a security group cannot move. Delete it, then apply again.",
+                self.name(),
+                now.vpc
+            )
         })
     }
 
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
-        let (vpc, group_name) = (ids.need(&vpc::name())?, format!("{}-{}", ctx.prefix(), self.what));
+        let vpc = ids.need(&vpc::name())?;
+        let aws_name = Self::aws_name(&ctx, &self.name());
         let create = client
             .create_security_group()
+            .group_name(&aws_name)
+            .description(format!("{} of the stack {}, managed by Stepstack", self.what, ctx.stack()))
             .vpc_id(&vpc)
-            .group_name(&group_name)
-            .description(&self.description)
-            .tag_specifications(specification(&ctx, ResourceType::SecurityGroup, &self.name()))
-            .send()
-            .await
-            .map_err(failed("ec2:CreateSecurityGroup"));
-        let id = match create {
-            Ok(created) => created.group_id().map(str::to_owned),
-            // Its name is unique in the VPC: an earlier call made it, and its answer was lost.
-            Err(error) if error.kind == ErrorKind::Exists => find(&client, &ctx, &vpc, &group_name).await?,
+            .tag_specifications(specification(&ctx, ResourceType::SecurityGroup, &self.name()));
+        let id = match create.send().await.map_err(failed("ec2:CreateSecurityGroup")) {
+            Ok(group) => {
+                group.group_id().ok_or_else(|| Error::missing_field("security group", "an id"))?.to_owned()
+            }
+            // Perhaps ours, from a call whose answer was lost.
+            Err(error) if error.kind == ErrorKind::Exists => {
+                find(&ctx, &client, &vpc, &aws_name, &self.name()).await?.ok_or(error)?
+            }
             Err(error) => return Err(error),
         };
-        let id = id.ok_or_else(|| Error::missing_field("security group", "an id"))?;
-        let everywhere = IpPermission::builder().ip_protocol("-1").ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build();
-        let revoke = client.revoke_security_group_egress().group_id(&id).ip_permissions(everywhere).send().await;
-        match revoke.map_err(failed("ec2:RevokeSecurityGroupEgress")) {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::Missing => {}
-            // The rule is then seen as one that nobody describes, and goes in the removing pass.
-            Err(error) if error.kind == ErrorKind::Transient => {}
-            Err(error) => return Err(error),
-        }
+        revoke_default(&client, &id).await?;
         Ok(Made::settled(id))
     }
 
     async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
-        Err(Error::internal("a security group never changes"))
+        Err(Error::internal("a security group without its rules never changes"))
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        gone(client.delete_security_group().group_id(id).send().await.map_err(failed("ec2:DeleteSecurityGroup")), Gone::Now)
+        gone(
+            client
+                .delete_security_group()
+                .group_id(id)
+                .send()
+                .await
+                .map_err(failed("ec2:DeleteSecurityGroup")),
+            Gone::Now,
+        )
     }
 }
 
-async fn find(client: &Client, ctx: &Context, vpc: &str, group_name: &str) -> Result<Option<String>> {
+/// The group of that name in the VPC, if it is ours.
+async fn find(
+    ctx: &Context,
+    client: &Client,
+    vpc: &str,
+    aws_name: &str,
+    name: &Name,
+) -> Result<Option<String>> {
     let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-    let groups = client.describe_security_groups().filters(filter("vpc-id", vpc)).filters(filter("group-name", group_name));
-    let groups = groups.filters(ours(ctx)).send().await.map_err(failed("ec2:DescribeSecurityGroups"))?;
-    Ok(groups.security_groups().first().and_then(Raw::group_id).map(str::to_owned))
+    let describe = client
+        .describe_security_groups()
+        .filters(filter("vpc-id", vpc))
+        .filters(filter("group-name", aws_name));
+    let groups = describe.send().await.map_err(failed("ec2:DescribeSecurityGroups"))?;
+    let ours = groups.security_groups().iter().find(|group| owned(ctx, group.tags()).as_ref() == Some(name));
+    Ok(ours.and_then(RawGroup::group_id).map(str::to_owned))
+}
+
+/// AWS gives every new group a way out to everywhere. Where that is left (the function died just before this
+/// call), the rules find it and take it away.
+async fn revoke_default(client: &Client, id: &str) -> Result<()> {
+    let everywhere = IpRange::builder().cidr_ip(EVERYWHERE).build();
+    let permission = IpPermission::builder().ip_protocol("-1").ip_ranges(everywhere).build();
+    let revoke = client.revoke_security_group_egress().group_id(id).ip_permissions(permission);
+    gone(revoke.send().await.map_err(failed("ec2:RevokeSecurityGroupEgress")), Gone::Now)?;
+    Ok(())
 }

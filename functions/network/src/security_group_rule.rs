@@ -1,135 +1,186 @@
-//! The rules of our security groups. They are a kind of their own: groups name each other, and rules go
-//! before groups.
+//! The rules of security groups.
+
+use std::fmt;
 
 use aws::{failed, gone};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, ResourceType, SecurityGroupRule as Raw, UserIdGroupPair};
+use aws_sdk_ec2::types::{
+    Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, SecurityGroupRule as RawRule,
+    SecurityGroupRuleRequest, SecurityGroupRuleUpdate, UserIdGroupPair,
+};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app};
+use crate::names::id_of;
+use crate::permissions::{change, describe};
+use crate::route_table::EVERYWHERE;
 use crate::security_group::SecurityGroup;
 use crate::tags::specification;
 
-/// One rule. A rule in one of our groups that nobody describes is a left-over, whoever made it.
+/// One rule of one of our groups. All that it lets through is its identity: another port is another rule, and
+/// the old one goes in the removing pass. So a rule that somebody adds by hand is a left-over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SecurityGroupRule {
-    /// The group it is in.
+    /// Whose rule it is.
     pub group: Name,
-    /// In or out.
+    /// Whether it lets in or out.
     pub direction: Direction,
-    /// A TCP port; `None` is every protocol and port.
-    pub port: Option<u16>,
-    /// From whom, or to whom.
+    /// What it lets through.
+    pub traffic: Traffic,
+    /// From where, or to where.
     pub peer: Peer,
     /// For people.
     pub description: String,
 }
 
-/// In or out.
+/// Which way a rule lets traffic through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// Into the group's members.
+    /// Into the group.
     In,
-    /// Out of them.
+    /// Out of it.
     Out,
 }
 
+/// What a rule lets through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// `tcp`, `udp`, `icmp`, a number, or `-1` for everything.
+    protocol: String,
+    /// The first port; -1 with everything.
+    from_port: i32,
+    /// The last port; -1 with everything.
+    to_port: i32,
+}
+
+impl Traffic {
+    /// One TCP port.
+    pub fn tcp(port: u16) -> Self {
+        Self { protocol: "tcp".to_owned(), from_port: port.into(), to_port: port.into() }
+    }
+
+    /// Everything.
+    pub fn everything() -> Self {
+        Self { protocol: "-1".to_owned(), from_port: -1, to_port: -1 }
+    }
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, from_port, to_port } = self;
+        match protocol.as_str() {
+            "-1" => f.write_str("everything"),
+            "tcp" if from_port == to_port => write!(f, "{from_port}"),
+            _ => write!(f, "{protocol}-{from_port}-{to_port}"),
+        }
+    }
+}
+
 /// The other side of a rule.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Peer {
-    /// Addresses.
-    Cidr(String),
     /// The members of a group.
     Group(Name),
+    /// IPv4 addresses.
+    Cidr(String),
+    /// IPv6 addresses.
+    CidrV6(String),
+    /// A managed list of addresses.
+    PrefixList(String),
+}
+
+impl Peer {
+    /// Everybody, over IPv4; the VPC has no other addresses.
+    pub fn internet() -> Self {
+        Self::Cidr(EVERYWHERE.to_owned())
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Group(name) => f.write_str(name.what()),
+            Peer::Cidr(cidr) if cidr == EVERYWHERE => f.write_str("internet"),
+            Peer::Cidr(other) | Peer::CidrV6(other) | Peer::PrefixList(other) => f.write_str(other),
+        }
+    }
 }
 
 impl SecurityGroupRule {
-    /// A rule in `security-group/{group}`.
-    pub fn new(group: &Name, direction: Direction, port: Option<u16>, peer: Peer, description: &str) -> Self {
-        Self { group: group.clone(), direction, port, peer, description: description.to_owned() }
+    /// Lets `traffic` into `group` from `peer`.
+    pub fn way_in(group: &Name, traffic: Traffic, peer: Peer, description: impl Into<String>) -> Self {
+        Self {
+            group: group.clone(),
+            direction: Direction::In,
+            traffic,
+            peer,
+            description: description.into(),
+        }
     }
 
-    /// What it is told by: all but its description.
-    fn key(&self) -> String {
-        let direction = match self.direction {
-            Direction::In => "in",
-            Direction::Out => "out",
-        };
-        let port = self.port.map_or_else(|| "all".to_owned(), |port| port.to_string());
-        let peer = match &self.peer {
-            Peer::Cidr(cidr) => cidr.as_str(),
-            Peer::Group(name) => name.what(),
-        };
-        format!("{}-{direction}-{port}-{peer}", self.group.what())
+    /// Lets `traffic` out of `group` to `peer`.
+    pub fn way_out(group: &Name, traffic: Traffic, peer: Peer, description: impl Into<String>) -> Self {
+        Self {
+            group: group.clone(),
+            direction: Direction::Out,
+            traffic,
+            peer,
+            description: description.into(),
+        }
     }
-}
-
-fn from_raw(raw: &Raw, names: &Names) -> Option<SecurityGroupRule> {
-    let all = raw.ip_protocol() == Some("-1");
-    let port = raw.from_port().filter(|_| !all && raw.from_port() == raw.to_port() && raw.ip_protocol() == Some("tcp"));
-    let group = raw.referenced_group_info().and_then(|info| info.group_id());
-    let peer = match (raw.cidr_ipv4(), group) {
-        (Some(cidr), _) => Peer::Cidr(cidr.to_owned()),
-        (None, Some(group)) => Peer::Group(names.name_of(group)),
-        (None, None) => return None,
-    };
-    if port.is_none() && !all {
-        return None;
-    }
-    Some(SecurityGroupRule {
-        group: names.name_of(raw.group_id()?),
-        direction: if raw.is_egress() == Some(true) { Direction::Out } else { Direction::In },
-        port: port.and_then(|port| u16::try_from(port).ok()),
-        peer,
-        description: raw.description().unwrap_or_default().to_owned(),
-    })
 }
 
 impl Resource for SecurityGroupRule {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawRule;
 
     const KIND: &'static str = "security-group-rule";
+    /// Found by the groups' ids.
     const LATE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let (group, rule) = (scope.arn("ec2", "security-group/*"), scope.arn("ec2", "security-group-rule/*"));
-        let actions: &[&'static str] = &[
+        let rules = [
             "ec2:AuthorizeSecurityGroupIngress",
             "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:ModifySecurityGroupRules",
             "ec2:RevokeSecurityGroupIngress",
             "ec2:RevokeSecurityGroupEgress",
-            "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
-            "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
         ];
-        let created = ["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"].map(str::to_owned);
+        let made_by = ["AuthorizeSecurityGroupIngress".to_owned(), "AuthorizeSecurityGroupEgress".to_owned()];
+        let arn = scope.arn("ec2", "security-group-rule/*");
         vec![
-            Permission::unscoped(&["ec2:DescribeSecurityGroupRules"], DESCRIBE),
-            owned_by_app(scope, actions, [group]),
-            Permission::on(&["ec2:CreateTags"], [rule.clone()]).when("StringEquals", "ec2:CreateAction", created),
-            // A rule that is being made has no tag of ours yet; its group has.
-            Permission::on(&["ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"], [rule]),
+            describe(&["ec2:DescribeSecurityGroupRules"]),
+            // Each of these is checked on the group too, and only our groups pass. One that somebody added by
+            // hand has no tags, and goes all the same.
+            Permission::on(&rules, [arn.clone()]),
+            change(scope, &rules, &["security-group"]),
+            Permission::on(&["ec2:CreateTags"], [arn]).when("StringEquals", "ec2:CreateAction", made_by),
         ]
     }
 
+    /// `security-group-rule/service-api-in-8000-from-load-balancer`.
     fn name(&self) -> Name {
-        Name::new(Self::KIND, self.key())
+        let Self { group, direction, traffic, peer, description: _ } = self;
+        let (direction, toward) = match direction {
+            Direction::In => ("in", "from"),
+            Direction::Out => ("out", "to"),
+        };
+        Name::new(Self::KIND, format!("{}-{direction}-{traffic}-{toward}-{peer}", group.what()))
     }
 
     fn needs(&self) -> Vec<Need> {
         let peer = match &self.peer {
-            Peer::Group(name) => Some(Need::Exists(name.clone())),
-            Peer::Cidr(_) => None,
+            Peer::Group(name) => Some(name.clone()),
+            Peer::Cidr(_) | Peer::CidrV6(_) | Peer::PrefixList(_) => None,
         };
-        std::iter::once(Need::Exists(self.group.clone())).chain(peer).collect()
+        [Some(self.group.clone()), peer].into_iter().flatten().map(Need::Exists).collect()
     }
 
-    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<RawRule>> {
         let groups: Vec<String> = names.of_kind(SecurityGroup::KIND).map(|(_, id)| id.to_owned()).collect();
         if groups.is_empty() {
             return Ok(Vec::new());
@@ -139,103 +190,145 @@ impl Resource for SecurityGroupRule {
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSecurityGroupRules"))
     }
 
-    fn identify(_: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
-        let id = raw.security_group_rule_id()?;
-        if names.name_of(raw.group_id()?).kind() != SecurityGroup::KIND {
-            return None;
-        }
-        let name = from_raw(raw, names).map_or_else(|| Name::new(Self::KIND, id), |rule| rule.name());
-        Some(Identity::ours(name, id))
+    fn identify(_: &Context, raw: &RawRule, names: &Names) -> Option<Identity> {
+        let rule = from_raw(raw, names).ok()?;
+        let in_our_group = rule.group.kind() == SecurityGroup::KIND;
+        in_our_group.then(|| raw.security_group_rule_id().map(|id| Identity::ours(rule.name(), id))).flatten()
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let unreadable = || SecurityGroupRule {
-            // A rule of a form that we never make: only its group and direction matter, to revoke it.
-            group: names.name_of(raw.group_id().unwrap_or_default()),
-            direction: if raw.is_egress() == Some(true) { Direction::Out } else { Direction::In },
-            port: None,
-            peer: Peer::Cidr(raw.cidr_ipv6().or(raw.prefix_list_id()).unwrap_or("unknown").to_owned()),
-            description: raw.description().unwrap_or_default().to_owned(),
-        };
-        Ok(State::Settled(from_raw(&raw, names).unwrap_or_else(unreadable)))
+    fn read(raw: RawRule, names: &Names) -> Result<State<Self>> {
+        from_raw(&raw, names).map(State::Settled)
     }
 
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
-        let group = ids.need(&self.group)?;
+        let (group, permission) = (ids.need(&self.group)?, self.permission(&ids));
         let tags = specification(&ctx, ResourceType::SecurityGroupRule, &self.name());
-        let permission = self.permission(&ids)?;
-        let rule = match self.direction {
+        let rules = match self.direction {
             Direction::In => {
-                let call = client.authorize_security_group_ingress().group_id(group).ip_permissions(permission).tag_specifications(tags);
-                let made = call.send().await.map_err(failed("ec2:AuthorizeSecurityGroupIngress"));
-                made.map(|made| made.security_group_rules().first().and_then(Raw::security_group_rule_id).map(str::to_owned))
+                let call = client.authorize_security_group_ingress().group_id(group);
+                let answer = call.ip_permissions(permission).tag_specifications(tags).send().await;
+                answer
+                    .map(|answer| answer.security_group_rules)
+                    .map_err(failed("ec2:AuthorizeSecurityGroupIngress"))
             }
             Direction::Out => {
-                let call = client.authorize_security_group_egress().group_id(group).ip_permissions(permission).tag_specifications(tags);
-                let made = call.send().await.map_err(failed("ec2:AuthorizeSecurityGroupEgress"));
-                made.map(|made| made.security_group_rules().first().and_then(Raw::security_group_rule_id).map(str::to_owned))
+                let call = client.authorize_security_group_egress().group_id(group);
+                let answer = call.ip_permissions(permission).tag_specifications(tags).send().await;
+                answer
+                    .map(|answer| answer.security_group_rules)
+                    .map_err(failed("ec2:AuthorizeSecurityGroupEgress"))
             }
         };
-        match rule {
-            Ok(Some(id)) => Ok(Made::settled(id)),
-            // The answer of an earlier call was lost: look for its rule.
-            Ok(None) => Ok(Made::started(self.name().to_string())),
-            Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.name().to_string())),
-            Err(error) => Err(error),
-        }
+        let rules = match rules {
+            Err(error) if error.kind == ErrorKind::Exists => {
+                return Err(Error {
+                    kind: ErrorKind::NotReady,
+                    message: format!("{}; looking again", error.message),
+                    ..error
+                });
+            }
+            other => other?.unwrap_or_default(),
+        };
+        let id = rules.first().and_then(RawRule::security_group_rule_id);
+        Ok(Made::settled(id.ok_or_else(|| Error::missing_field("security group rule", "an id"))?))
     }
 
+    /// Only the description can differ.
     async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
-        let group = ids.need(&self.group)?;
-        let described = aws_sdk_ec2::types::SecurityGroupRuleDescription::builder()
+        let request = self.request(&ids);
+        let update = SecurityGroupRuleUpdate::builder()
             .security_group_rule_id(&id)
-            .description(&self.description)
+            .security_group_rule(request)
             .build();
-        match self.direction {
-            Direction::In => {
-                let call = client.update_security_group_rule_descriptions_ingress().group_id(group);
-                let call = call.security_group_rule_descriptions(described).send().await;
-                call.map_err(failed("ec2:UpdateSecurityGroupRuleDescriptionsIngress"))?;
-            }
-            Direction::Out => {
-                let call = client.update_security_group_rule_descriptions_egress().group_id(group);
-                let call = call.security_group_rule_descriptions(described).send().await;
-                call.map_err(failed("ec2:UpdateSecurityGroupRuleDescriptionsEgress"))?;
-            }
-        }
+        let modify = client
+            .modify_security_group_rules()
+            .group_id(ids.need(&self.group)?)
+            .security_group_rules(update);
+        modify.send().await.map_err(failed("ec2:ModifySecurityGroupRules"))?;
         Ok(Made::settled(id))
     }
 
     async fn delete(id: String, now: Option<Self>, _: Context, client: Client, ids: Names) -> Result<Gone> {
-        let now = now.ok_or_else(|| Error::internal("a rule is always readable"))?;
+        let now = now.ok_or_else(|| Error::internal("a security group rule can always be read"))?;
         let group = ids.need(&now.group)?;
         match now.direction {
             Direction::In => {
-                let call = client.revoke_security_group_ingress().group_id(group).security_group_rule_ids(id).send().await;
-                gone(call.map_err(failed("ec2:RevokeSecurityGroupIngress")), Gone::Now)
+                let revoke =
+                    client.revoke_security_group_ingress().group_id(group).security_group_rule_ids(id);
+                gone(revoke.send().await.map_err(failed("ec2:RevokeSecurityGroupIngress")), Gone::Now)
             }
             Direction::Out => {
-                let call = client.revoke_security_group_egress().group_id(group).security_group_rule_ids(id).send().await;
-                gone(call.map_err(failed("ec2:RevokeSecurityGroupEgress")), Gone::Now)
+                let revoke =
+                    client.revoke_security_group_egress().group_id(group).security_group_rule_ids(id);
+                gone(revoke.send().await.map_err(failed("ec2:RevokeSecurityGroupEgress")), Gone::Now)
             }
         }
     }
 }
 
 impl SecurityGroupRule {
-    fn permission(&self, ids: &Names) -> Result<IpPermission> {
-        let permission = match self.port {
-            Some(port) => IpPermission::builder().ip_protocol("tcp").from_port(port.into()).to_port(port.into()),
-            None => IpPermission::builder().ip_protocol("-1"),
+    fn permission(&self, ids: &Names) -> IpPermission {
+        let Self { traffic, peer, description, .. } = self;
+        let permission = IpPermission::builder().ip_protocol(&traffic.protocol);
+        let permission = match traffic.protocol.as_str() {
+            "-1" => permission,
+            _ => permission.from_port(traffic.from_port).to_port(traffic.to_port),
         };
-        let permission = match &self.peer {
-            Peer::Cidr(cidr) => {
-                permission.ip_ranges(IpRange::builder().cidr_ip(cidr).description(&self.description).build())
-            }
+        match peer {
             Peer::Group(name) => permission.user_id_group_pairs(
-                UserIdGroupPair::builder().group_id(ids.need(name)?).description(&self.description).build(),
+                UserIdGroupPair::builder().group_id(id_of(ids, name)).description(description).build(),
             ),
-        };
-        Ok(permission.build())
+            Peer::Cidr(cidr) => {
+                permission.ip_ranges(IpRange::builder().cidr_ip(cidr).description(description).build())
+            }
+            Peer::CidrV6(cidr) => {
+                permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).description(description).build())
+            }
+            Peer::PrefixList(list) => permission.prefix_list_ids(
+                PrefixListId::builder().prefix_list_id(list).description(description).build(),
+            ),
+        }
+        .build()
     }
+
+    fn request(&self, ids: &Names) -> SecurityGroupRuleRequest {
+        let Self { group: _, direction: _, traffic, peer, description } = self;
+        let request = SecurityGroupRuleRequest::builder()
+            .ip_protocol(&traffic.protocol)
+            .from_port(traffic.from_port)
+            .to_port(traffic.to_port)
+            .description(description);
+        match peer {
+            Peer::Group(name) => request.referenced_group_id(id_of(ids, name)),
+            Peer::Cidr(cidr) => request.cidr_ipv4(cidr),
+            Peer::CidrV6(cidr) => request.cidr_ipv6(cidr),
+            Peer::PrefixList(list) => request.prefix_list_id(list),
+        }
+        .build()
+    }
+}
+
+fn from_raw(raw: &RawRule, names: &Names) -> Result<SecurityGroupRule> {
+    let missing = |field| Error::missing_field("security group rule", field);
+    let referenced = raw
+        .referenced_group_info()
+        .and_then(|group| group.group_id())
+        .map(|id| Peer::Group(names.name_of(id)));
+    let peer = referenced
+        .or_else(|| raw.cidr_ipv4().map(|cidr| Peer::Cidr(cidr.to_owned())))
+        .or_else(|| raw.cidr_ipv6().map(|cidr| Peer::CidrV6(cidr.to_owned())))
+        .or_else(|| raw.prefix_list_id().map(|list| Peer::PrefixList(list.to_owned())));
+    let direction =
+        if raw.is_egress().ok_or_else(|| missing("a direction"))? { Direction::Out } else { Direction::In };
+    Ok(SecurityGroupRule {
+        group: names.name_of(raw.group_id().ok_or_else(|| missing("a group"))?),
+        direction,
+        traffic: Traffic {
+            protocol: raw.ip_protocol().ok_or_else(|| missing("a protocol"))?.to_owned(),
+            from_port: raw.from_port().unwrap_or(-1),
+            to_port: raw.to_port().unwrap_or(-1),
+        },
+        peer: peer.ok_or_else(|| missing("a source or target"))?,
+        description: raw.description().unwrap_or_default().to_owned(),
+    })
 }

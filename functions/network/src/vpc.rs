@@ -2,16 +2,17 @@
 
 use aws::{failed, gone};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Vpc as RawVpc, VpcState};
+use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Vpc as RawVpc, VpcAttributeName, VpcState};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
+use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
 
-/// The stack's VPC. DNS names inside it are on: tasks find the database by name.
+/// The stack's VPC. DNS names inside it are on: tasks find the database by name, and interface endpoints
+/// take the place of AWS's public names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Vpc {
     /// Cannot change.
@@ -25,10 +26,12 @@ pub fn name() -> Name {
     Name::new(Vpc::KIND, "main")
 }
 
-/// A VPC and its attribute, which is a call of its own.
+/// A VPC and its attribute, which AWS tells only in a call of its own.
 pub struct Raw {
-    vpc: RawVpc,
-    dns_hostnames: bool,
+    /// The VPC.
+    pub vpc: RawVpc,
+    /// Its attribute `enableDnsHostnames`.
+    pub dns_hostnames: bool,
 }
 
 impl Resource for Vpc {
@@ -39,10 +42,9 @@ impl Resource for Vpc {
     const TOKENLESS: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let vpc = scope.arn("ec2", "vpc/*");
-        let mut permissions = tagged_create(scope, "ec2:CreateVpc", "CreateVpc", &vpc);
-        permissions.push(Permission::unscoped(&["ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"], DESCRIBE));
-        permissions.push(owned_by_app(scope, &["ec2:ModifyVpcAttribute", "ec2:DeleteVpc"], [vpc]));
+        let mut permissions = create(scope, "ec2:CreateVpc", "vpc");
+        permissions.push(describe(&["ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"]));
+        permissions.push(change(scope, &["ec2:ModifyVpcAttribute", "ec2:DeleteVpc"], &["vpc"]));
         permissions
     }
 
@@ -62,11 +64,12 @@ impl Resource for Vpc {
             let attribute = client
                 .describe_vpc_attribute()
                 .vpc_id(vpc.vpc_id().unwrap_or_default())
-                .attribute("enableDnsHostnames".into())
+                .attribute(VpcAttributeName::EnableDnsHostnames)
                 .send()
                 .await
                 .map_err(failed("ec2:DescribeVpcAttribute"))?;
-            let dns_hostnames = attribute.enable_dns_hostnames().and_then(AttributeBooleanValue::value).unwrap_or(false);
+            let dns_hostnames =
+                attribute.enable_dns_hostnames().and_then(AttributeBooleanValue::value).unwrap_or(false);
             raws.push(Raw { vpc, dns_hostnames });
         }
         Ok(raws)
@@ -100,12 +103,18 @@ impl Resource for Vpc {
         let tags = specification(&ctx, ResourceType::Vpc, &self.name());
         let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
         let vpc = create.send().await.map_err(failed("ec2:CreateVpc"))?;
-        let id = vpc.vpc().and_then(RawVpc::vpc_id).ok_or_else(|| Error::missing_field("VPC", "an id"))?.to_owned();
-        // A new VPC lacks the attribute. Where setting it fails, the next look finds that and the update mends it.
-        match set_dns_hostnames(&client, &id, self.dns_hostnames).await {
-            Ok(()) => Ok(Made::settled(id)),
-            Err(_) => Ok(Made::started(id)),
-        }
+        let id = vpc
+            .vpc()
+            .and_then(RawVpc::vpc_id)
+            .ok_or_else(|| Error::missing_field("VPC", "an id"))?
+            .to_owned();
+        // The id must not be lost with the second call: if that fails, the look after the create finds the
+        // attribute missing, and the update sets it. Usable at once: what is put into it does not wait for
+        // `available`.
+        Ok(match set_dns_hostnames(&client, &id, self.dns_hostnames).await {
+            Ok(()) => Made::settled(id),
+            Err(_) => Made::started(id),
+        })
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {

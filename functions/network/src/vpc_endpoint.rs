@@ -1,170 +1,260 @@
-//! VPC endpoints: the S3 gateway endpoint, and the interface endpoints of `egress = "endpoints"`.
+//! VPC endpoints: the gateway to S3, and the interfaces to AWS where tasks have no way to the internet.
 
-use std::collections::BTreeSet;
-
-use aws::failed;
+use aws::{failed, gone, kind_of};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{ResourceType, State as EndpointState, VpcEndpoint as Raw, VpcEndpointType};
+use aws_sdk_ec2::types::{ResourceType, State as EndpointState, VpcEndpoint as RawEndpoint, VpcEndpointType};
 use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::permissions::{DESCRIBE, owned_by_app, tagged_create};
+use crate::names::{id_of, ids_of, sorted};
+use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
 use crate::vpc;
 
-/// A way to one of AWS's services that does not cross the internet.
+/// A VPC endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VpcEndpoint {
-    /// The service: `s3`, `ecr.api`.
+    /// `s3`, `ecr.api`, …: the end of the service's name.
+    pub what: String,
+    /// `com.amazonaws.us-east-1.s3`. Cannot change.
     pub service: String,
-    /// Gateway endpoints stand in route tables.
-    pub route_tables: BTreeSet<Name>,
-    /// Interface endpoints stand in subnets.
-    pub subnets: BTreeSet<Name>,
-    /// Interface endpoints have groups.
-    pub security_groups: BTreeSet<Name>,
-    /// The policy, for gateway endpoints.
-    pub policy: Option<Value>,
+    /// `Gateway` or `Interface`. Cannot change.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Cannot change.
+    pub vpc: Name,
+    /// Of a gateway: the route tables that lead to it, sorted.
+    pub route_tables: Vec<Name>,
+    /// Of an interface: where it has an address, sorted.
+    pub subnets: Vec<Name>,
+    /// Of an interface: who may reach it, sorted.
+    pub security_groups: Vec<Name>,
+    /// Of an interface: whether the service's public name leads to it inside the VPC.
+    pub private_dns: bool,
+    /// What may be done through it.
+    pub policy: Value,
 }
 
 /// `vpc-endpoint/s3`.
-pub fn name(service: &str) -> Name {
-    Name::new(VpcEndpoint::KIND, service)
-}
-
-/// S3 for the private route tables. Its policy lets every request through that has credentials behind it.
-pub fn s3(route_tables: BTreeSet<Name>) -> VpcEndpoint {
-    let policy = json!({
-        "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*" }],
-    });
-    let none = BTreeSet::new();
-    VpcEndpoint { service: "s3".to_owned(), route_tables, subnets: none.clone(), security_groups: none, policy: Some(policy) }
+pub fn name(what: &str) -> Name {
+    Name::new(VpcEndpoint::KIND, what)
 }
 
 impl VpcEndpoint {
-    fn is_gateway(&self) -> bool {
-        self.subnets.is_empty()
+    /// The gateway to S3, free of charge.
+    ///
+    /// Its policy lets everybody read what S3 shows them (ECR's layers come from a bucket of AWS's, with
+    /// links that AWS has signed), and everything else only to this account's own principals: nobody carries
+    /// data out with somebody else's keys.
+    pub fn s3(ctx: &Context, route_tables: Vec<Name>) -> Self {
+        let reads =
+            json!({ "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": "*" });
+        Self {
+            what: "s3".to_owned(),
+            service: service(ctx, "s3"),
+            kind: VpcEndpointType::Gateway.as_str().to_owned(),
+            vpc: vpc::name(),
+            route_tables,
+            subnets: Vec::new(),
+            security_groups: Vec::new(),
+            private_dns: false,
+            policy: json!({ "Version": "2012-10-17", "Statement": [reads, own_account(ctx)] }),
+        }
     }
+
+    /// An interface to an AWS service, by the end of its name. Only this account's principals pass.
+    pub fn interface(ctx: &Context, what: &str, subnets: Vec<Name>, security_groups: Vec<Name>) -> Self {
+        Self {
+            what: what.to_owned(),
+            service: service(ctx, what),
+            kind: VpcEndpointType::Interface.as_str().to_owned(),
+            vpc: vpc::name(),
+            route_tables: Vec::new(),
+            subnets,
+            security_groups,
+            private_dns: true,
+            policy: json!({ "Version": "2012-10-17", "Statement": [own_account(ctx)] }),
+        }
+    }
+}
+
+fn service(ctx: &Context, what: &str) -> String {
+    format!("com.amazonaws.{}.{what}", ctx.region)
+}
+
+fn own_account(ctx: &Context) -> Value {
+    json!({
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": { "StringEquals": { "aws:PrincipalAccount": ctx.account } },
+    })
 }
 
 impl Resource for VpcEndpoint {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawEndpoint;
 
     const KIND: &'static str = "vpc-endpoint";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let endpoint = scope.arn("ec2", "vpc-endpoint/*");
-        let parts = ["vpc/*", "subnet/*", "route-table/*", "security-group/*"].map(|part| scope.arn("ec2", part));
-        let mut permissions = tagged_create(scope, "ec2:CreateVpcEndpoint", "CreateVpcEndpoint", &endpoint);
-        permissions.push(Permission::unscoped(&["ec2:DescribeVpcEndpoints"], DESCRIBE));
-        permissions.push(owned_by_app(scope, &["ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint"], parts));
-        permissions.push(owned_by_app(scope, &["ec2:ModifyVpcEndpoint", "ec2:DeleteVpcEndpoints"], [endpoint]));
+        let mut permissions = create(scope, "ec2:CreateVpcEndpoint", "vpc-endpoint");
+        permissions.push(describe(&["ec2:DescribeVpcEndpoints"]));
+        let partners = ["vpc", "route-table", "subnet", "security-group"];
+        permissions.push(change(scope, &["ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint"], &partners));
+        permissions.push(change(
+            scope,
+            &["ec2:ModifyVpcEndpoint", "ec2:DeleteVpcEndpoints"],
+            &["vpc-endpoint"],
+        ));
+        // Private DNS is a hosted zone of AWS's that EC2 joins to the VPC in the caller's name.
+        let zones = ["arn:aws:route53:::hostedzone/*".to_owned()];
+        permissions.push(Permission::on(&["route53:AssociateVPCWithHostedZone"], zones));
         permissions
     }
 
     fn name(&self) -> Name {
-        name(&self.service)
+        name(&self.what)
     }
 
     fn needs(&self) -> Vec<Need> {
-        let parts = self.route_tables.iter().chain(&self.subnets).chain(&self.security_groups);
-        std::iter::once(vpc::name()).chain(parts.cloned()).map(Need::Exists).collect()
+        let Self { vpc, route_tables, subnets, security_groups, .. } = self;
+        [vpc]
+            .into_iter()
+            .chain(route_tables)
+            .chain(subnets)
+            .chain(security_groups)
+            .cloned()
+            .map(Need::Exists)
+            .collect()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawEndpoint>> {
         let pages = client.describe_vpc_endpoints().filters(ours(ctx)).into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeVpcEndpoints"))?;
-        // A deleted endpoint is listed for a while.
-        Ok(all.into_iter().filter(|one| one.state() != Some(&EndpointState::Deleted)).collect())
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeVpcEndpoints"))
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        Some(Identity::ours(owned(ctx, raw.tags())?, raw.vpc_endpoint_id()?))
+    fn identify(ctx: &Context, raw: &RawEndpoint, _: &Names) -> Option<Identity> {
+        let identity = Identity::ours(owned(ctx, raw.tags())?, raw.vpc_endpoint_id()?);
+        // A deleted one stays in the listing for a while.
+        (state_of(raw.state()) != "deleted").then_some(identity)
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let service = raw.service_name().ok_or_else(|| Error::missing_field("VPC endpoint", "a service"))?;
-        // `com.amazonaws.us-east-1.ecr.api`: the service is what follows the region.
-        let service = service.splitn(4, '.').nth(3).unwrap_or(service).to_owned();
-        let set = |ids: Vec<&str>| ids.into_iter().map(|id| names.name_of(id)).collect::<BTreeSet<_>>();
-        let is_gateway = raw.vpc_endpoint_type() == Some(&VpcEndpointType::Gateway);
-        let policy = raw.policy_document().filter(|_| is_gateway).map(serde_json::from_str).transpose();
-        let found = Self {
-            service,
-            route_tables: set(raw.route_table_ids().iter().map(String::as_str).collect()),
-            subnets: set(raw.subnet_ids().iter().map(String::as_str).collect()),
-            security_groups: set(raw.groups().iter().filter_map(|group| group.group_id()).collect()),
-            policy: policy.map_err(|error| Error::internal(format!("an endpoint's policy is no JSON: {error}")))?,
+    fn read(raw: RawEndpoint, names: &Names) -> Result<State<Self>> {
+        let field = |value: Option<&str>, field| {
+            value.map(str::to_owned).ok_or_else(|| Error::missing_field("VPC endpoint", field))
         };
-        match raw.state().map(|state| state.as_str().to_ascii_lowercase()).as_deref() {
-            Some("available") => Ok(State::Settled(found)),
-            Some("pending" | "pendingacceptance" | "partial") => Ok(State::Changing(Some(found))),
-            Some("deleting" | "deleted" | "expired") => Ok(State::Deleting),
-            Some("failed" | "rejected") => Ok(State::Failed("AWS could not make the endpoint".to_owned())),
-            other => Err(Error::unknown_status("VPC endpoint", other.unwrap_or("none"))),
+        let policy = raw.policy_document().map(serde_json::from_str::<Value>).transpose();
+        let groups = raw.groups().iter().filter_map(|group| group.group_id());
+        let found = Self {
+            what: names.name_of(&field(raw.vpc_endpoint_id(), "an id")?).what().to_owned(),
+            service: field(raw.service_name(), "a service")?,
+            kind: field(raw.vpc_endpoint_type().map(VpcEndpointType::as_str), "a type")?,
+            vpc: names.name_of(&field(raw.vpc_id(), "a VPC")?),
+            route_tables: sorted(names, raw.route_table_ids().iter().map(String::as_str)),
+            subnets: sorted(names, raw.subnet_ids().iter().map(String::as_str)),
+            security_groups: sorted(names, groups),
+            private_dns: raw.private_dns_enabled().unwrap_or(false),
+            policy: policy
+                .map_err(|_| Error::internal("AWS described a VPC endpoint's policy that is no JSON"))?
+                .unwrap_or_default(),
+        };
+        match state_of(raw.state()).as_str() {
+            "available" => Ok(State::Settled(found)),
+            "pending" | "partial" => Ok(State::Changing(Some(found))),
+            "deleting" | "deleted" => Ok(State::Deleting),
+            "failed" | "rejected" | "expired" => {
+                let said = raw.last_error().and_then(|error| error.message()).unwrap_or("no reason given");
+                Ok(State::Failed(said.to_owned()))
+            }
+            other => Err(Error::unknown_status("VPC endpoint", other)),
         }
+    }
+
+    fn immutable(&self, now: &Self) -> Option<String> {
+        ((&self.service, &self.kind, &self.vpc) != (&now.service, &now.kind, &now.vpc)).then(|| {
+            format!(
+                "{} leads from {} to {}, and cannot change that. Delete it, then apply again.",
+                self.name(),
+                now.vpc,
+                now.service
+            )
+        })
     }
 
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
-        let all = |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
-        let is_gateway = self.is_gateway();
-        let kind = if is_gateway { VpcEndpointType::Gateway } else { VpcEndpointType::Interface };
-        let mut create = client
+        let interface = self.kind == VpcEndpointType::Interface.as_str();
+        let create = client
             .create_vpc_endpoint()
-            .vpc_id(ids.need(&vpc::name())?)
-            .vpc_endpoint_type(kind)
-            .service_name(format!("com.amazonaws.{}.{}", ctx.region, self.service))
+            .vpc_id(ids.need(&self.vpc)?)
+            .service_name(&self.service)
+            .vpc_endpoint_type(VpcEndpointType::from(self.kind.as_str()))
+            .set_route_table_ids(some(ids_of(&ids, &self.route_tables)))
+            .set_subnet_ids(some(ids_of(&ids, &self.subnets)))
+            .set_security_group_ids(some(ids_of(&ids, &self.security_groups)))
+            .set_private_dns_enabled(interface.then_some(self.private_dns))
+            .policy_document(self.policy.to_string())
             .client_token(ctx.token(&self.name()))
-            .set_policy_document(self.policy.as_ref().map(Value::to_string))
             .tag_specifications(specification(&ctx, ResourceType::VpcEndpoint, &self.name()));
-        if is_gateway {
-            create = create.set_route_table_ids(Some(all(&self.route_tables)?));
-        } else {
-            create = create.set_subnet_ids(Some(all(&self.subnets)?)).set_security_group_ids(Some(all(&self.security_groups)?));
-            create = create.private_dns_enabled(true);
-        }
-        let endpoint = create.send().await.map_err(failed("ec2:CreateVpcEndpoint"))?;
-        let id = endpoint.vpc_endpoint().and_then(Raw::vpc_endpoint_id);
-        let id = id.ok_or_else(|| Error::missing_field("VPC endpoint", "an id"))?;
-        // A gateway endpoint is a route: nobody waits for it.
-        Ok(if is_gateway { Made::settled(id) } else { Made::started(id) })
+        let answer = create.send().await.map_err(failed("ec2:CreateVpcEndpoint"))?;
+        let endpoint = answer.vpc_endpoint();
+        let id = endpoint
+            .and_then(RawEndpoint::vpc_endpoint_id)
+            .ok_or_else(|| Error::missing_field("VPC endpoint", "an id"))?;
+        Ok(match state_of(endpoint.and_then(RawEndpoint::state)).as_str() {
+            "available" => Made::settled(id),
+            _ => Made::started(id),
+        })
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
-        let wanted = |more: &BTreeSet<Name>, less: &BTreeSet<Name>| {
-            more.difference(less).map(|name| ids.need(name)).collect::<Result<Vec<_>>>().map(Some)
+        let more = |want: &[Name], now: &[Name]| -> Vec<String> {
+            want.iter().filter(|name| !now.contains(name)).map(|name| id_of(&ids, name)).collect()
         };
-        // What is to go may be none of ours any more: its id stands for its name then.
-        let gone = |less: &BTreeSet<Name>, more: &BTreeSet<Name>| {
-            Some(less.difference(more).map(|name| ids.id(name).map_or_else(|| name.to_string(), str::to_owned)).collect())
-        };
-        client
+        let modify = client
             .modify_vpc_endpoint()
             .vpc_endpoint_id(&id)
-            .set_add_route_table_ids(wanted(&self.route_tables, &now.route_tables)?)
-            .set_remove_route_table_ids(gone(&now.route_tables, &self.route_tables))
-            .set_add_subnet_ids(wanted(&self.subnets, &now.subnets)?)
-            .set_remove_subnet_ids(gone(&now.subnets, &self.subnets))
-            .set_add_security_group_ids(wanted(&self.security_groups, &now.security_groups)?)
-            .set_remove_security_group_ids(gone(&now.security_groups, &self.security_groups))
-            .set_policy_document(self.policy.as_ref().filter(|policy| now.policy.as_ref() != Some(policy)).map(Value::to_string))
-            .send()
-            .await
-            .map_err(failed("ec2:ModifyVpcEndpoint"))?;
+            .set_add_route_table_ids(some(more(&self.route_tables, &now.route_tables)))
+            .set_remove_route_table_ids(some(more(&now.route_tables, &self.route_tables)))
+            .set_add_subnet_ids(some(more(&self.subnets, &now.subnets)))
+            .set_remove_subnet_ids(some(more(&now.subnets, &self.subnets)))
+            .set_add_security_group_ids(some(more(&self.security_groups, &now.security_groups)))
+            .set_remove_security_group_ids(some(more(&now.security_groups, &self.security_groups)))
+            .set_private_dns_enabled((self.private_dns != now.private_dns).then_some(self.private_dns))
+            .set_policy_document((self.policy != now.policy).then(|| self.policy.to_string()));
+        modify.send().await.map_err(failed("ec2:ModifyVpcEndpoint"))?;
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        let answer = client.delete_vpc_endpoints().vpc_endpoint_ids(id).send().await.map_err(failed("ec2:DeleteVpcEndpoints"))?;
-        if let Some(error) = answer.unsuccessful().iter().find_map(|item| item.error()) {
-            let message = error.message().unwrap_or("no reason given");
-            return Err(Error::not_ready(format!("DeleteVpcEndpoints failed: {message} ({})", error.code().unwrap_or(""))));
-        }
-        Ok(if now.is_some_and(|now| now.is_gateway()) { Gone::Now } else { Gone::Going })
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        let action = "ec2:DeleteVpcEndpoints";
+        let answer =
+            client.delete_vpc_endpoints().vpc_endpoint_ids(&id).send().await.map_err(failed(action))?;
+        // What it could not delete stands in an answer that is otherwise a good one.
+        let refused = answer.unsuccessful().iter().find_map(|item| item.error()).map(|error| {
+            let (code, said) = (error.code().unwrap_or(""), error.message().unwrap_or("no message"));
+            let message = format!("DeleteVpcEndpoints failed: {said} ({code})");
+            Error {
+                kind: kind_of(code, said, 400),
+                message,
+                action: Some(action),
+                code: Some(code.to_owned()),
+            }
+        });
+        gone(refused.map_or(Ok(()), Err), Gone::Going)
     }
+}
+
+/// EC2 writes these states in lower case, its API model in upper.
+fn state_of(state: Option<&EndpointState>) -> String {
+    state.map_or("none", EndpointState::as_str).to_lowercase()
+}
+
+/// An empty list is not sent at all.
+fn some(list: Vec<String>) -> Option<Vec<String>> {
+    (!list.is_empty()).then_some(list)
 }

@@ -1,0 +1,404 @@
+//! Plans of both stages: over an empty account, in sync, with one thing changed, and with everything removed.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use aws::Function as _;
+use aws_sdk_ec2::types::{
+    IpPermission, IpRange, NatGatewayState, Route, RouteState, SecurityGroupRule, SubnetState,
+};
+use futures_util::future::BoxFuture;
+use network::{Clients, resources, subnet};
+use statemachine::config::{self, Stack};
+use statemachine::message::{Mode, StageReport};
+use statemachine::permission::{Scope, policy};
+use statemachine::plan::Action;
+use statemachine::resource::{Context, Name, Names};
+use statemachine::tick::{Hold, Input, Link, tick};
+use statemachine::{Error, Result};
+
+use world::{World, group, interface_endpoint, nat_gateway, route_table, rule};
+
+const FILE: &str = r#"
+app = "arive"
+environment = "production"
+domain = "tryarive.com"
+[network]
+egress = "nat"
+[services.api]
+port = 8000
+[services.worker]
+command = ["work"]
+[database]
+"#;
+
+/// A plan neither asks nor notes anything.
+struct Unused;
+
+impl Link for Unused {
+    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
+        unreachable!("a plan writes nothing")
+    }
+    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
+        unreachable!("a plan writes nothing")
+    }
+    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
+        unreachable!("a plan writes nothing")
+    }
+}
+
+fn stack(file: &str) -> Stack {
+    config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one")
+}
+
+async fn look(world: &World, stage: &str, file: Option<&str>, names: Names) -> Result<StageReport> {
+    let (ctx, ec2) = (Context::example(stage), world.client());
+    let stack = file.map(stack);
+    let stage = if stage == "egress" {
+        resources::egress(&ctx, &ec2, stack.as_ref())
+    } else {
+        let subnets = subnet::Client::new(&ec2);
+        match &stack {
+            Some(stack) => {
+                let zones = subnets.zones(&ctx).await?;
+                resources::network(&ctx, &ec2, &subnets, Some((stack, &zones)))
+            }
+            None => resources::network(&ctx, &ec2, &subnets, None),
+        }
+    };
+    tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+}
+
+async fn network(world: &World, file: Option<&str>) -> StageReport {
+    look(world, "network", file, Names::default()).await.expect("the look")
+}
+
+/// The stage `egress`, with what the foundation and the network of the same world hand to it.
+async fn egress(world: &World, file: Option<&str>) -> StageReport {
+    let mut names = network(world, file).await.names;
+    let role = Name::new("role", "flow-log");
+    let arn = "arn:aws:iam::123456789012:role/stepstack/arive/production/arive-production-flow-log";
+    names.insert_with(&role, "arive-production-flow-log", &[("arn", arn.to_owned())]);
+    names.insert(Name::new("log-group", "flow"), "/vpc/arive-production/flow");
+    look(world, "egress", file, names).await.expect("the look")
+}
+
+/// What would change, a line each; with `whole`, also what is to be made.
+fn changes(report: &StageReport, whole: bool) -> String {
+    let mut text = String::new();
+    for item in &report.items {
+        let sign = match item.action {
+            Action::Keep | Action::Kept => continue,
+            Action::Wait => '.',
+            Action::Create => '+',
+            Action::Update => '~',
+            Action::Remake => '±',
+            Action::Delete => '-',
+            Action::Refuse => '!',
+        };
+        write!(text, "{sign} {}", item.name).expect("writing to a string");
+        for change in &item.changes {
+            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
+                .expect("writing to a string");
+        }
+        if let Some(reason) = &item.reason {
+            write!(text, "  {reason}").expect("writing to a string");
+        }
+        if let (Some(to), true) = (&item.to, whole) {
+            write!(text, "  {to}").expect("writing to a string");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[tokio::test]
+async fn in_sync_nothing_changes() {
+    let world = World::in_sync();
+    assert_eq!(changes(&network(&world, Some(FILE)).await, true), "");
+    assert_eq!(changes(&egress(&world, Some(FILE)).await, true), "");
+}
+
+#[tokio::test]
+async fn an_empty_account_gets_everything() {
+    let world = World::empty();
+    insta::assert_snapshot!("empty_network", changes(&network(&world, Some(FILE)).await, true));
+    insta::assert_snapshot!("empty_egress", changes(&egress(&world, Some(FILE)).await, true));
+    let before_any_other_stage =
+        look(&world, "egress", Some(FILE), Names::default()).await.expect("the look");
+    assert_eq!(changes(&before_any_other_stage, true), changes(&egress(&world, Some(FILE)).await, true));
+}
+
+#[tokio::test]
+async fn the_ways_out_differ_in_what_they_own() {
+    let world = World::empty();
+    let mut text = String::new();
+    for way in ["nat-per-zone", "endpoints", "public"] {
+        let file = FILE.replace("\"nat\"", &format!("{way:?}"));
+        writeln!(text, "{way}:").expect("writing to a string");
+        text += &changes(&egress(&world, Some(&file)).await, false);
+    }
+    insta::assert_snapshot!("ways_out", text);
+}
+
+#[tokio::test]
+async fn endpoints_take_calls_from_the_services_alone_and_exec_needs_one_more() {
+    let world = World::empty();
+    let file = FILE.replace("\"nat\"", "\"endpoints\"");
+    let endpoints = |report: &StageReport| -> Vec<String> {
+        report
+            .items
+            .iter()
+            .map(|item| item.name.to_string())
+            .filter(|name| name.contains("endpoints"))
+            .collect()
+    };
+    assert_eq!(
+        endpoints(&network(&world, Some(&file)).await),
+        [
+            "security-group/endpoints",
+            "security-group-rule/endpoints-in-443-from-service-api",
+            "security-group-rule/endpoints-in-443-from-service-worker",
+        ]
+    );
+    let exec = file.replace("command = [\"work\"]", "exec = true\nread_only_root = false");
+    let plan = changes(&egress(&world, Some(&exec)).await, false);
+    assert!(plan.contains("+ vpc-endpoint/ssmmessages"), "{plan}");
+}
+
+#[tokio::test]
+async fn only_what_is_used_has_a_group() {
+    let worker = FILE.replace("[services.api]\nport = 8000\n", "").replace("[database]\n", "");
+    let report = network(&World::empty(), Some(&worker.replace("domain = \"tryarive.com\"\n", ""))).await;
+    let groups: Vec<&str> = report
+        .items
+        .iter()
+        .map(|item| item.name.as_str())
+        .filter(|name| name.starts_with("security"))
+        .collect();
+    assert_eq!(
+        groups,
+        ["security-group/service-worker", "security-group-rule/service-worker-out-everything-to-internet"]
+    );
+}
+
+#[tokio::test]
+async fn without_a_domain_nothing_listens_on_443() {
+    let report = network(&World::empty(), Some(&FILE.replace("domain = \"tryarive.com\"\n", ""))).await;
+    let ways_in: Vec<&str> = report
+        .items
+        .iter()
+        .map(|item| item.name.as_str())
+        .filter(|name| name.contains("load-balancer-in"))
+        .collect();
+    assert_eq!(ways_in, ["security-group-rule/load-balancer-in-80-from-internet"]);
+}
+
+#[tokio::test]
+async fn drift_is_an_update_of_the_field() {
+    let mut plans = String::new();
+    let mut drifted = World::in_sync();
+    drifted.dns_hostnames = false;
+    drifted.internet_gateways[0].attachments = None;
+    drifted.default_groups[0].ip_permissions = Some(vec![
+        IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(22)
+            .to_port(22)
+            .ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build())
+            .build(),
+    ]);
+    drifted.network_acls[0].entries.as_mut().expect("entries")[0].port_range = None;
+    drifted.route_tables[0] = route_table("public", &["public-a"], Route::builder().gateway_id("igw-other"));
+    drifted.route_tables[1] =
+        route_table("private-a", &["private-a"], Route::builder().gateway_id("igw-main"));
+    drifted.subnets[0].map_public_ip_on_launch = Some(true);
+    drifted.vpc_endpoints[0].route_table_ids = Some(vec!["rtb-private-a".to_owned()]);
+    drifted.rules[0].description = None;
+    plans += &changes(&network(&drifted, Some(FILE)).await, false);
+    plans += &changes(&egress(&drifted, Some(FILE)).await, false);
+    insta::assert_snapshot!("drift", plans);
+}
+
+#[tokio::test]
+async fn a_rule_added_by_hand_goes_and_one_of_a_stranger_s_group_does_not() {
+    let mut world = World::in_sync();
+    world.rules.push(rule("service-api", false, 22, "198.51.100.0/24", ""));
+    let icmp = SecurityGroupRule::builder()
+        .security_group_rule_id("sgr-icmp")
+        .group_id("sg-database")
+        .is_egress(true);
+    world.rules.push(icmp.ip_protocol("icmp").from_port(8).to_port(-1).prefix_list_id("pl-1").build());
+    world.rules.push(rule("stranger", false, 22, "0.0.0.0/0", ""));
+    insta::assert_snapshot!(changes(&network(&world, Some(FILE)).await, false), @r"
+    - security-group-rule/database-out-icmp-8--1-to-pl-1
+    - security-group-rule/service-api-in-22-from-198.51.100.0/24
+    ");
+}
+
+#[tokio::test]
+async fn a_service_that_leaves_takes_its_group_and_rules_along() {
+    let less = FILE.replace("[services.worker]\ncommand = [\"work\"]\n", "");
+    insta::assert_snapshot!(changes(&network(&World::in_sync(), Some(&less)).await, false), @r"
+    - security-group/service-worker
+    - security-group-rule/database-in-5432-from-service-worker
+    - security-group-rule/service-worker-out-everything-to-internet
+    ");
+}
+
+#[tokio::test]
+async fn without_a_stack_everything_goes() {
+    let world = World::in_sync();
+    let plans = changes(&egress(&world, None).await, false) + &changes(&network(&world, None).await, false);
+    insta::assert_snapshot!("removed", plans);
+}
+
+#[tokio::test]
+async fn addresses_cannot_change() {
+    let file = FILE.replace("egress = \"nat\"", "egress = \"nat\"\ncidr = \"10.1.0.0/16\"");
+    let plan = changes(&network(&World::in_sync(), Some(&file)).await, false);
+    insta::assert_snapshot!("addresses", plan);
+}
+
+#[tokio::test]
+async fn zones_once_chosen_stay() {
+    let mut world = World::in_sync();
+    world.zones.clear();
+    assert_eq!(changes(&network(&world, Some(FILE)).await, false), "");
+
+    // The private subnets of zone b are to come where the public one is.
+    let mut world = World::in_sync();
+    world.subnets.retain(|subnet| subnet.subnet_id() != Some("subnet-private-b"));
+    let report = network(&world, Some(FILE)).await;
+    let created =
+        report.items.iter().find(|item| item.action == Action::Create).expect("one subnet is missing");
+    assert_eq!(created.to.as_ref().expect("what it will be")["zone"], "us-east-1c");
+}
+
+#[tokio::test]
+async fn a_region_with_one_zone_is_too_small() {
+    let mut world = World::empty();
+    world.zones.truncate(2);
+    let error = look(&world, "network", Some(FILE), Names::default()).await.expect_err("one zone is up");
+    assert_eq!(
+        error.message,
+        "The region us-east-1 offers this account fewer than two zones. Choose another region."
+    );
+}
+
+#[tokio::test]
+async fn groups_are_ours_by_tag_and_by_name() {
+    let mut world = World::in_sync();
+    let mut copy = group("database");
+    (copy.group_id, copy.group_name) = (Some("sg-copy".to_owned()), Some("a copy, tags and all".to_owned()));
+    world.groups.insert(0, copy);
+    let report = network(&world, Some(FILE)).await;
+    assert_eq!(changes(&report, false), "");
+    assert_eq!(report.names.id(&Name::new("security-group", "database")), Some("sg-database"));
+}
+
+#[tokio::test]
+async fn a_nat_gateway_comes_goes_and_fails() {
+    let plan = async |state, file: Option<&str>| {
+        let world = World { nat_gateways: vec![nat_gateway(state)], ..World::in_sync() };
+        changes(&egress(&world, file).await, false)
+    };
+    insta::assert_snapshot!(plan(NatGatewayState::Pending, Some(FILE)).await, @". nat-gateway/a  AWS is still at work on it");
+    insta::assert_snapshot!(plan(NatGatewayState::Failed, Some(FILE)).await, @"± nat-gateway/a  it failed: Network vpc-main has no Internet gateway attached (Gateway.NotAttached)");
+    insta::assert_snapshot!(plan(NatGatewayState::Deleting, None).await, @r"
+    - address/a
+    . nat-gateway/a  on its way out
+    - route/private-a
+    - route/private-b
+    - flow-log/main
+    ");
+}
+
+#[tokio::test]
+async fn a_route_to_a_nat_gateway_that_is_gone_is_led_to_the_new_one() {
+    let mut world = World::in_sync();
+    world.nat_gateways = vec![nat_gateway(NatGatewayState::Deleted)];
+    for table in &mut world.route_tables[1..] {
+        table.routes.as_mut().expect("routes")[2].state = Some(RouteState::Blackhole);
+    }
+    insta::assert_snapshot!(changes(&egress(&world, Some(FILE)).await, false), @r#"
+    + nat-gateway/a
+    ~ route/private-a  nat_gateway: "nat-a" -> "nat-gateway/a"
+    ~ route/private-b  nat_gateway: "nat-a" -> "nat-gateway/a"
+    "#);
+}
+
+#[tokio::test]
+async fn a_stranger_s_way_out_is_refused() {
+    let mut world = World::in_sync();
+    world.route_tables[1] =
+        route_table("private-a", &["private-a"], Route::builder().transit_gateway_id("tgw-1"));
+    let plan = changes(&egress(&world, Some(FILE)).await, false);
+    assert!(
+        plan.starts_with("! route/private-a  route/private-a exists already as rtb-private-a|0.0.0.0/0"),
+        "{plan}"
+    );
+}
+
+#[tokio::test]
+async fn an_interface_without_private_names_is_mended() {
+    let file = FILE.replace("\"nat\"", "\"endpoints\"");
+    let mut world = World::in_sync();
+    world.groups.push(group("endpoints"));
+    let endpoints = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"];
+    world.vpc_endpoints = endpoints.map(interface_endpoint).to_vec();
+    for endpoint in &mut world.vpc_endpoints[1..] {
+        endpoint.private_dns_enabled = Some(true);
+    }
+    (world.nat_gateways, world.addresses) = (Vec::new(), Vec::new());
+    for (table, what) in world.route_tables[1..].iter_mut().zip(["private-a", "private-b"]) {
+        *table = route_table(what, &[what], Route::builder());
+        table.routes.as_mut().expect("routes").pop();
+    }
+    let plan = changes(&egress(&world, Some(&file)).await, false);
+    assert_eq!(plan, "~ vpc-endpoint/ecr.api  private_dns: false -> true\n");
+}
+
+#[tokio::test]
+async fn an_unlisted_status_is_an_error_and_not_probably_fine() {
+    let unknown = async |world: World, stage: &str| -> Error {
+        look(&world, stage, Some(FILE), Names::default()).await.expect_err("AWS says something new")
+    };
+    let mut world = World::in_sync();
+    world.subnets[0].state = Some(SubnetState::from("melting"));
+    insta::assert_snapshot!(unknown(world, "network").await, @r#"subnet: AWS reports the status "melting" for a subnet, which Stepstack does not know"#);
+    let mut world = World::in_sync();
+    world.vpcs[0].state = None;
+    insta::assert_snapshot!(unknown(world, "network").await, @r#"vpc: AWS reports the status "none" for a VPC, which Stepstack does not know"#);
+    let mut world = World::in_sync();
+    world.vpc_endpoints[0].state = Some("evaporated".into());
+    insta::assert_snapshot!(unknown(world, "network").await, @r#"vpc-endpoint: AWS reports the status "evaporated" for a VPC endpoint, which Stepstack does not know"#);
+    let world =
+        World { nat_gateways: vec![nat_gateway(NatGatewayState::from("melting"))], ..World::in_sync() };
+    insta::assert_snapshot!(unknown(world, "egress").await, @r#"nat-gateway: AWS reports the status "melting" for a NAT gateway, which Stepstack does not know"#);
+    let mut world = World::in_sync();
+    world.flow_logs[0].flow_log_status = Some("RESTING".to_owned());
+    insta::assert_snapshot!(unknown(world, "egress").await, @r#"flow-log: AWS reports the status "RESTING" for a flow log, which Stepstack does not know"#);
+}
+
+#[test]
+fn the_role_s_policy_is_narrow_and_fits() {
+    let scope = Scope {
+        app: "a".repeat(20),
+        account: "123456789012".to_owned(),
+        region: "ap-southeast-1".to_owned(),
+    };
+    let permissions = Clients::permissions(&scope);
+    for permission in &permissions {
+        assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
+        let everywhere = permission.resources.iter().any(|resource| resource == "*");
+        assert_eq!(everywhere, permission.reason.is_some(), "{permission:?}");
+    }
+    let document = policy(&permissions).to_string();
+    // A role's inline policies may have 10,240 characters, and every function also reads and writes its record.
+    assert!(document.len() < 8_000, "{} characters", document.len());
+    let arive = Scope { app: "arive".to_owned(), region: "us-east-1".to_owned(), ..scope };
+    insta::assert_snapshot!("policy", format!("{:#}", policy(&Clients::permissions(&arive))));
+}
