@@ -275,6 +275,53 @@ def complete_flow_logs():
     wrap(ec2, "_describe_flow_logs", describe)
 
 
+@mend("ec2: a NAT gateway's address comes back")
+def show_nat_address():
+    def show(original, parameters):
+        answer = original(parameters)
+        text = answer[2].decode() if isinstance(answer[2], bytes) else answer[2]
+        for nat in ec2._nat_gateways.values():
+            if nat.get("AllocationId"):
+                address = ec2._addresses.get(nat["AllocationId"], {})
+                item = (
+                    f"<item><allocationId>{nat['AllocationId']}</allocationId>"
+                    f"<publicIp>{address.get('PublicIp', '')}</publicIp><isPrimary>true</isPrimary></item>"
+                )
+                head, mark, tail = text.partition(f"<natGatewayId>{nat['NatGatewayId']}</natGatewayId>")
+                tail = tail.replace("<natGatewayAddressSet/>", f"<natGatewayAddressSet>{item}</natGatewayAddressSet>", 1)
+                text = head + mark + tail
+        return answer[0], answer[1], text.encode()
+
+    wrap(ec2, "_create_nat_gateway", show)
+    wrap(ec2, "_describe_nat_gateways", show)
+
+
+@mend("ec2: the port range of a network ACL's entry comes back")
+def keep_acl_ports():
+    def remember(original, parameters):
+        answer = original(parameters)
+        acl = ec2._network_acls.get(ec2._p(parameters, "NetworkAclId"))
+        start = ec2._p(parameters, "PortRange.From")
+        if acl and start:
+            number, egress = int(ec2._p(parameters, "RuleNumber")), ec2._p(parameters, "Egress") == "true"
+            for entry in acl["Entries"]:
+                if entry["RuleNumber"] == number and entry["Egress"] == egress:
+                    entry["_ports"] = (start, ec2._p(parameters, "PortRange.To"))
+        return answer
+
+    def show(original, entry):
+        text = original(entry)
+        if "_ports" in entry:
+            start, end = entry["_ports"]
+            ports = f"<portRange><from>{escape(start)}</from><to>{escape(end)}</to></portRange>"
+            text = text.replace("</item>", f"{ports}</item>")
+        return text
+
+    wrap(ec2, "_network_acl_entry_xml", show)
+    wrap(ec2, "_create_network_acl_entry", remember)
+    wrap(ec2, "_replace_network_acl_entry", remember)
+
+
 @mend("ecs: a service's availabilityZoneRebalancing comes back")
 def keep_rebalancing():
     def around(original, data):

@@ -69,7 +69,7 @@ pub fn kind_of(code: &str, message: &str, status: u16) -> ErrorKind {
         | "InvalidAddress.InUse" => ErrorKind::NotReady,
         "InvalidParameterException" if says("still Draining") => ErrorKind::NotReady,
         "InvalidParameterException" | "InvalidParameterValueException" | "ValidationException" | "ValidationError"
-        | "InvalidParameterValue" | "ClientException" | "AccessDeniedException" | "MalformedPolicyDocument"
+        | "InvalidParameterValue" | "InvalidParameter" | "ClientException" | "AccessDeniedException" | "MalformedPolicyDocument"
             if is_propagating(message) =>
         {
             ErrorKind::Propagating
@@ -95,6 +95,7 @@ pub fn kind_of(code: &str, message: &str, status: u16) -> ErrorKind {
 fn is_propagating(message: &str) -> bool {
     [
         "Unable to assume role",
+        "Unable to assume given IAM role",
         "unable to assume the role",
         "cannot be assumed by",
         "is not authorized to access the Log Destination",
@@ -139,5 +140,7 @@ mod tests {
         let message = "The role defined for the function cannot be assumed by Lambda.";
         assert_eq!(kind_of("InvalidParameterValueException", message, 400), ErrorKind::Propagating);
         assert_eq!(kind_of("InvalidParameterValueException", "Bad value", 400), ErrorKind::Invalid);
+        let flow_log = "Unable to assume given IAM role";
+        assert_eq!(kind_of("InvalidParameter", flow_log, 400), ErrorKind::Propagating);
     }
 }
