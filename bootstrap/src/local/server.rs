@@ -11,6 +11,8 @@ use super::{LocalError, io, python};
 
 /// The launcher with all mends; written beside the state, as the program may be anywhere.
 const LAUNCHER: &str = include_str!("ministack.py");
+/// Not `ministack.py`: Python would import the launcher in the package's place.
+const LAUNCHER_NAME: &str = "stepstack_ministack.py";
 /// Longest that it may take to answer; it takes 0.3 s warm, and some seconds the first time.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
@@ -79,7 +81,7 @@ impl Server {
     fn start(&self, python: &Path) -> Result<Endpoint, LocalError> {
         let write = |path: &Path, text: &str| std::fs::write(path, text).map_err(io(format!("writing {}", path.display())));
         std::fs::create_dir_all(&self.directory).map_err(io(format!("making {}", self.directory.display())))?;
-        let (launcher, log) = (self.directory.join("ministack.py"), self.directory.join("ministack.log"));
+        let (launcher, log) = (self.directory.join(LAUNCHER_NAME), self.directory.join("ministack.log"));
         write(&launcher, LAUNCHER)?;
         let file = std::fs::File::create(&log).map_err(io(format!("writing {}", log.display())))?;
         let errors = file.try_clone().map_err(io("sharing the log"))?;
@@ -170,7 +172,7 @@ fn is_ours(running: &Running) -> bool {
     let output = Command::new("ps").args(["-o", "stat=,args=", "-p", &running.pid.to_string()]).output();
     let Ok(output) = output else { return false };
     let line = String::from_utf8_lossy(&output.stdout).into_owned();
-    line.contains("ministack.py") && !line.trim_start().starts_with('Z')
+    line.contains(LAUNCHER_NAME) && !line.trim_start().starts_with('Z')
 }
 
 fn signal(pid: u32, name: &str) {

@@ -18,7 +18,7 @@ pub(super) async fn holds_objects(s3: &Client, bucket: &str) -> Result<bool> {
 }
 
 /// Deletes everything in it. Without time left it says how far it got: the next tick goes on.
-pub(super) async fn empty(s3: &Client, bucket: &str, ctx: &Context) -> Result<()> {
+pub async fn empty(s3: &Client, bucket: &str, ctx: &Context) -> Result<()> {
     loop {
         let versions = s3.list_object_versions().bucket(bucket).max_keys(BATCH).send().await;
         let Some(versions) = versions.map_err(failed("s3:ListBucketVersions")).optional()? else { return Ok(()) };

@@ -1,6 +1,8 @@
 //! The stack's buckets: uploads, and the log bucket that access logs go to.
 
 mod empty;
+
+pub use empty::empty;
 mod settings;
 
 use aws::{failed, gone};
