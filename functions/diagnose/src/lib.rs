@@ -1,1 +1,116 @@
-//! Placeholder.
+//! The diagnose function: the cause of a failure, gathered before anything is cleaned up.
+//!
+//! It reads and never fails a run: what it could not look at, it says.
+
+mod cause;
+pub mod evidence;
+mod gather;
+
+use std::time::Instant;
+
+use aws::failed;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_types::SdkConfig;
+use futures_util::future::BoxFuture;
+use lambda::{Bucket, get_json};
+use serde::{Deserialize, Serialize};
+use statemachine::message::{Diagnosis, Document, Failure, STAGES, StageReport, keys};
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::Name;
+use statemachine::{Error, ErrorKind, Result};
+
+pub use cause::diagnose;
+pub use evidence::{Evidence, StoppedTask, Target};
+
+/// What calls the function.
+#[derive(Debug, Deserialize)]
+pub struct Call {
+    document: Document,
+}
+
+/// What it answers: the diagnosis itself stands in the run's record.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    cause: String,
+}
+
+/// The function's clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// ECS: events and stopped tasks.
+    pub ecs: aws_sdk_ecs::Client,
+    /// CloudWatch Logs: the tasks' last lines.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// Elastic Load Balancing: why targets are unhealthy.
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// The provisioner's bucket.
+    pub bucket: Bucket,
+}
+
+/// Builds the handler that `lambda::serve_with` calls.
+pub fn handler(config: &SdkConfig) -> impl Fn(Call, Instant) -> BoxFuture<'static, Result<Answer>> + use<> {
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+    let clients = Clients {
+        ecs: aws_sdk_ecs::Client::new(config),
+        logs: aws_sdk_cloudwatchlogs::Client::new(config),
+        elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+        bucket: Bucket {
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            name: std::env::var("STEPSTACK_BUCKET").unwrap_or_default(),
+        },
+    };
+    move |call, _| {
+        let clients = clients.clone();
+        Box::pin(async move { clients.answer(call.document).await })
+    }
+}
+
+impl Clients {
+    async fn answer(&self, document: Document) -> Result<Answer> {
+        let Some(failure) = self.failure(&document).await else { return Ok(Answer { cause: "nothing failed".to_owned() }) };
+        let evidence = if failure.stage == "services" { gather::services(self, &document).await } else { Evidence::default() };
+        let diagnosis = diagnose(&failure, &evidence);
+        tracing::info!(run = document.run.id, stage = failure.stage, cause = diagnosis.cause, "diagnosis");
+        self.keep(&document, &diagnosis).await?;
+        Ok(Answer { cause: diagnosis.cause })
+    }
+
+    /// What failed: what a stage reports, else what a Catch caught.
+    async fn failure(&self, document: &Document) -> Option<Failure> {
+        let run = &document.run;
+        for stage in STAGES {
+            for key in [keys::report(&run.environment, &run.id, stage), keys::look(&run.environment, &run.id, stage)] {
+                let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await.ok().flatten();
+                if let Some(failure) = report.and_then(|(report, _)| report.failure) {
+                    return Some(failure);
+                }
+            }
+        }
+        let caught = document.stages.iter().find_map(|(stage, slot)| Some((stage, slot.caught.clone()?)));
+        let (stage, caught) = caught.or_else(|| Some(("control", document.caught.clone()?)))?;
+        let error = Error::new(ErrorKind::Internal, format!("{}: {}", caught.error, caught.cause));
+        Some(Failure::of(stage, &Name::from_tag("*"), &error))
+    }
+
+    async fn keep(&self, document: &Document, diagnosis: &Diagnosis) -> Result<()> {
+        let key = keys::of_run(&document.run.environment, &document.run.id, "diagnosis.json");
+        let body = serde_json::to_vec(diagnosis).map_err(|error| Error::internal(error.to_string()))?;
+        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).body(ByteStream::from(body));
+        put.send().await.map_err(failed("s3:PutObject"))?;
+        Ok(())
+    }
+}
+
+/// What the function may do.
+pub fn permissions(scope: &Scope) -> Vec<Permission> {
+    let ecs = ["service", "task", "container-instance"].map(|part| scope.arn("ecs", &format!("{part}/{}-*", scope.app)));
+    let streams = scope.arn("logs", &format!("log-group:/ecs/{}-*", scope.app));
+    vec![
+        Permission::on(&["ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListTasks"], ecs),
+        Permission::on(&["logs:FilterLogEvents"], [streams]),
+        Permission::unscoped(
+            &["elasticloadbalancing:DescribeTargetHealth"],
+            "Elastic Load Balancing's Describe actions take no resource",
+        ),
+    ]
+}
