@@ -8,16 +8,25 @@ Beside MiniStack's own paths it answers:
   POST /_stepstack/calls/reset  forgets them
 """
 
+import base64
 import collections
+import fnmatch
 import functools
+import hashlib
 import json
+import os
 import sys
+import uuid
 import xml.sax.saxutils
 
+# Python puts a script's own directory first, where this file would be taken for the package of its name.
+sys.path[:] = [place for place in sys.path if place != os.path.dirname(os.path.abspath(__file__))]
+
 from ministack import app
-from ministack.services import acm, alb, ecr, ecs, ec2, eventbridge, rds
+from ministack.services import acm, alb, ec2, ecr, ecs, eventbridge, iam, rds, s3, secretsmanager
 
 MENDED = []
+MEMORIES = []
 
 
 def mend(fact):
@@ -51,27 +60,18 @@ def escape(text):
     return xml.sax.saxutils.escape(str(text))
 
 
-@mend("calls are counted by operation")
-def count_calls():
-    counts = collections.Counter()
-    dispatch, pre_body = app._dispatch_service_request, app._handle_pre_body_request
+def text_of(answer):
+    return answer[2].decode() if isinstance(answer[2], bytes) else answer[2]
 
-    async def counted(method, path, headers, body, query_params, request_id):
-        parameters = app._routing_params(method, path, headers, body, query_params)
-        service = app.detect_service(method, path, headers, parameters)
-        counts[f"{service}:{app._ct_event_name(service, method, path, headers, parameters)}"] += 1
-        return await dispatch(method, path, headers, body, query_params, request_id)
 
-    async def answered(method, path, headers, query_params, request_id):
-        if path == "/_stepstack/calls" and method == "GET":
-            return 200, {"Content-Type": "application/json"}, json.dumps(counts).encode()
-        if path == "/_stepstack/calls/reset" and method == "POST":
-            counts.clear()
-            return 200, {"Content-Type": "application/json"}, b"{}"
-        return await pre_body(method, path, headers, query_params, request_id)
+def with_text(answer, text):
+    return answer[0], answer[1], text.encode()
 
-    app._dispatch_service_request = counted
-    app._handle_pre_body_request = answered
+
+def forgotten_on_reset(memory):
+    """A mend's own memory, emptied when MiniStack is."""
+    MEMORIES.append(memory)
+    return memory
 
 
 @mend("ecr: a push emits the event `ECR Image Action`")
@@ -94,6 +94,61 @@ def emit_image_action():
         return answer
 
     wrap(ecr, "_put_image", around)
+
+
+@mend("ecr: layers are kept, and can be looked for and downloaded")
+def keep_layers():
+    parts, layers = forgotten_on_reset({}), forgotten_on_reset({})
+
+    def upload(original, data):
+        answer = original(data)
+        content = base64.b64decode(data.get("layerPartBlob", ""))
+        parts[data["uploadId"]] = parts.get(data["uploadId"], b"") + content
+        body = {**json.loads(answer[2]), "lastByteReceived": data.get("partLastByte", 0)}
+        return with_text(answer, json.dumps(body))
+
+    def complete(original, data):
+        content = parts.pop(data["uploadId"], b"")
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if digest not in data.get("layerDigests", []):
+            return ecr.error_response_json("InvalidLayerException", f"The layer's digest is {digest}.", 400)
+        layers[(data["repositoryName"], digest)] = content
+        return original(data)
+
+    def look(original, data):
+        answer = original(data)
+        body = json.loads(answer[2])
+        for layer in body.get("layers", []):
+            content = layers.get((data["repositoryName"], layer["layerDigest"]))
+            if content is not None:
+                layer.update({"layerAvailability": "AVAILABLE", "layerSize": len(content)})
+        return with_text(answer, json.dumps(body))
+
+    def address(original, data):
+        answer = original(data)
+        if answer[0] != 200:
+            return answer
+        if (data["repositoryName"], data.get("layerDigest")) not in layers:
+            return ecr.error_response_json("LayersNotFoundException", f"There is no layer {data.get('layerDigest')}.", 400)
+        port = os.environ.get("GATEWAY_PORT", "4566")
+        url = f"http://127.0.0.1:{port}/_stepstack/layers/{data['repositoryName']}/{data['layerDigest']}"
+        return with_text(answer, json.dumps({**json.loads(answer[2]), "downloadUrl": url}))
+
+    wrap(ecr, "_upload_layer_part", upload)
+    wrap(ecr, "_complete_layer_upload", complete)
+    wrap(ecr, "_batch_check_layer_availability", look)
+    wrap(ecr, "_get_download_url_for_layer", address)
+
+    pre_body = app._handle_pre_body_request
+
+    async def answered(method, path, headers, query_params, request_id):
+        if path.startswith("/_stepstack/layers/") and method == "GET":
+            repository, _, digest = path.removeprefix("/_stepstack/layers/").rpartition("/")
+            content = layers.get((repository, digest))
+            return (404, {}, b"") if content is None else (200, {"Content-Type": "application/octet-stream"}, content)
+        return await pre_body(method, path, headers, query_params, request_id)
+
+    app._handle_pre_body_request = answered
 
 
 @mend("ecr: imageTagMutabilityExclusionFilters come back")
@@ -122,6 +177,35 @@ def keep_exclusion_filters():
     wrap(ecr, "_put_image_tag_mutability", remember)
 
 
+@mend("ecr: a tag is put once, and immutable ones stay; an image that is not there is an error")
+def refuse_images():
+    def put(original, data):
+        repository, tag = ecr._repositories.get(data.get("repositoryName", "")), data.get("imageTag")
+        held = ecr._find_image(data.get("repositoryName", ""), {"imageTag": tag}) if repository and tag else None
+        if held:
+            digest = data.get("imageDigest") or ecr._image_digest(data.get("imageManifest", ""))
+            if held["imageDigest"] == digest:
+                said = f"Image with digest '{digest}' and tag '{tag}' already exists in the repository."
+                return ecr.error_response_json("ImageAlreadyExistsException", said, 400)
+            filters = [one["filter"] for one in repository.get("imageTagMutabilityExclusionFilters") or []]
+            excluded = any(fnmatch.fnmatchcase(tag, pattern) for pattern in filters)
+            mutability = repository.get("imageTagMutability")
+            if mutability == "IMMUTABLE" or mutability == "IMMUTABLE_WITH_EXCLUSION" and not excluded:
+                said = f"The image tag '{tag}' already exists and cannot be overwritten: the repository is immutable."
+                return ecr.error_response_json("ImageTagAlreadyExistsException", said, 400)
+        return original(data)
+
+    def describe(original, data):
+        answer = original(data)
+        for one in data.get("imageIds") or [] if answer[0] == 200 else []:
+            if ecr._find_image(data["repositoryName"], one) is None:
+                return ecr.error_response_json("ImageNotFoundException", f"There is no image {json.dumps(one)}.", 400)
+        return answer
+
+    wrap(ecr, "_put_image", put)
+    wrap(ecr, "_describe_images", describe)
+
+
 @mend("rds: EnabledCloudwatchLogsExports and SecondsUntilAutoPause of a cluster come back")
 def keep_cluster_settings():
     def members(parameters, prefix):
@@ -148,7 +232,8 @@ def keep_cluster_settings():
     def show(original, cluster):
         text = original(cluster)
         exports = "".join(f"<member>{escape(name)}</member>" for name in cluster.get("EnabledCloudwatchLogsExports") or [])
-        text = text.replace("<EnabledCloudwatchLogsExports/>", f"<EnabledCloudwatchLogsExports>{exports}</EnabledCloudwatchLogsExports>")
+        if exports:
+            text += f"<EnabledCloudwatchLogsExports>{exports}</EnabledCloudwatchLogsExports>"
         pause = cluster.get("_SecondsUntilAutoPause")
         if pause:
             closing = "</ServerlessV2ScalingConfiguration>"
@@ -175,18 +260,213 @@ def keep_cluster_endpoint():
     wrap(rds, "_cluster_xml", show)
 
 
-@mend("rds: engine versions say from how many ACUs Serverless v2 runs")
+@mend("rds: engine versions say from how many ACUs Serverless v2 runs, and which logs they export")
 def show_serverless_features():
     def show(original, parameters):
         answer = original(parameters)
-        text = answer[2].decode() if isinstance(answer[2], bytes) else answer[2]
         features = (
             "<ServerlessV2FeaturesSupport><MinCapacity>0.0</MinCapacity><MaxCapacity>256.0</MaxCapacity>"
             "</ServerlessV2FeaturesSupport></DBEngineVersion>"
         )
-        return answer[0], answer[1], text.replace("</DBEngineVersion>", features).encode()
+        text = text_of(answer).replace("</DBEngineVersion>", features)
+        if rds._p(parameters, "Engine") == "aurora-postgresql":
+            logs = "<ExportableLogTypes><member>postgresql</member></ExportableLogTypes>"
+            text = text.replace("<ExportableLogTypes/>", logs)
+        return with_text(answer, text)
 
     wrap(rds, "_describe_engine_versions" if hasattr(rds, "_describe_engine_versions") else "_describe_db_engine_versions", show)
+
+
+@mend("rds: an instance of a cluster has the cluster's encryption, and a name for its endpoint")
+def complete_instance():
+    def show(original, instance):
+        cluster = rds._clusters.get(instance.get("DBClusterIdentifier") or "")
+        if cluster is not None:
+            unique, region = cluster["DbClusterResourceId"][-12:].lower(), cluster["DBClusterArn"].split(":")[3]
+            endpoint = {
+                **instance.get("Endpoint", {}),
+                "Address": f"{instance['DBInstanceIdentifier']}.{unique}.{region}.rds.amazonaws.com",
+                "Port": 5432 if "postgres" in cluster["Engine"] else 3306,
+            }
+            instance = {**instance, "StorageEncrypted": cluster["StorageEncrypted"], "Endpoint": endpoint}
+        return original(instance)
+
+    wrap(rds, "_instance_xml", show)
+
+
+@mend("rds: ModifyDBInstance keeps AutoMinorVersionUpgrade, PerformanceInsightsEnabled and PromotionTier")
+def keep_instance_settings():
+    def modify(original, parameters):
+        instance = rds._resolve_instance(rds._p(parameters, "DBInstanceIdentifier"))
+        if instance is not None:
+            for field, kept in {"AutoMinorVersionUpgrade": "AutoMinorVersionUpgrade", "EnablePerformanceInsights": "PerformanceInsightsEnabled"}.items():
+                if value := rds._p(parameters, field):
+                    instance[kept] = value == "true"
+            if tier := rds._p(parameters, "PromotionTier"):
+                instance["PromotionTier"] = int(tier)
+        return original(parameters)
+
+    wrap(rds, "_modify_db_instance", modify)
+
+
+@mend("rds: DeleteDBCluster makes the final snapshot that it is asked for")
+def make_final_snapshot():
+    def delete(original, parameters):
+        name = rds._p(parameters, "FinalDBSnapshotIdentifier")
+        cluster = rds._clusters.get(rds._p(parameters, "DBClusterIdentifier") or "")
+        if not name or cluster is None:
+            return original(parameters)
+        if name in rds._db_cluster_snapshots:
+            return rds._error("DBClusterSnapshotAlreadyExistsFault", f"Cannot create the snapshot because {name} already exists.", 400)
+        tags = list(rds._tags.get(cluster["DBClusterArn"], []))
+        answer = original(parameters)
+        if answer[0] == 200:
+            snapshot = rds._create_cluster_snapshot_internal(name, cluster)
+            if cluster.get("CopyTagsToSnapshot"):
+                rds._tags[snapshot["DBClusterSnapshotArn"]] = snapshot["TagList"] = tags
+        return answer
+
+    wrap(rds, "_delete_db_cluster", delete)
+
+
+@mend("secretsmanager: CreateSecret's ClientRequestToken is its version; a name waiting for deletion is refused as that")
+def keep_version_token():
+    def create(original, data):
+        held = secretsmanager._secrets.get(data.get("Name", ""))
+        if held and held.get("DeletedDate"):
+            said = "You can't create this secret because a secret with this name is already scheduled for deletion."
+            return secretsmanager.error_response_json("InvalidRequestException", said, 400)
+        answer = original(data)
+        token = data.get("ClientRequestToken")
+        if answer[0] != 200 or not token:
+            return answer
+        body = json.loads(answer[2])
+        versions = secretsmanager._secrets[data["Name"]]["Versions"]
+        versions[token] = versions.pop(body["VersionId"])
+        return with_text(answer, json.dumps({**body, "VersionId": token}))
+
+    wrap(secretsmanager, "_create_secret", create)
+
+
+@mend("iam: a service-linked role has AWS's name, and a second one is refused as InvalidInput")
+def name_service_linked_roles():
+    names = {
+        "ecs.amazonaws.com": "AWSServiceRoleForECS",
+        "ecs.application-autoscaling.amazonaws.com": "AWSServiceRoleForApplicationAutoScaling_ECSService",
+        "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+        "rds.amazonaws.com": "AWSServiceRoleForRDS",
+    }
+
+    def create(original, parameters):
+        service = iam._p(parameters, "AWSServiceName")
+        name = names.get(service)
+        if name is None:
+            return original(parameters)
+        if name in iam._roles:
+            said = f"Service role name {name} has been taken in this account, please try a different suffix."
+            return iam._error(400, "InvalidInput", said, ns="iam")
+        answer = original(parameters)
+        made = f"AWSServiceRoleFor{service.split('.')[0].capitalize()}"
+        if answer[0] != 200:
+            return answer
+        role = iam._roles.pop(made)
+        role.update({"RoleName": name, "Arn": role["Arn"].replace(made, name)})
+        iam._roles[name] = role
+        return with_text(answer, text_of(answer).replace(made, name))
+
+    wrap(iam, "_create_service_linked_role", create)
+
+
+@mend("s3: the event of an object names its version")
+def name_version_in_events():
+    versions = {}
+
+    def fire(original, bucket, key, event, *arguments, **named):
+        if named.get("version_id") and named.get("sequencer"):
+            versions[named["sequencer"]] = named["version_id"]
+        try:
+            return original(bucket, key, event, *arguments, **named)
+        finally:
+            versions.pop(named.get("sequencer"), None)
+
+    def dispatch(original, event, *arguments, **named):
+        if event.get("Source") == "aws.s3":
+            detail = json.loads(event["Detail"])
+            version = versions.get(detail.get("object", {}).get("sequencer"))
+            if version:
+                detail["object"]["version-id"] = version
+                event = {**event, "Detail": json.dumps(detail)}
+        return original(event, *arguments, **named)
+
+    wrap(s3, "_fire_s3_event", fire)
+    wrap(eventbridge, "_dispatch_event", dispatch)
+
+
+@mend("elb: a load balancer is in the VPC of its subnets")
+def keep_load_balancer_vpc():
+    def show(original, balancer):
+        subnets = [ec2._subnets[one] for one in balancer["Subnets"] if one in ec2._subnets]
+        return original({**balancer, "VpcId": subnets[0]["VpcId"]} if subnets else balancer)
+
+    wrap(alb, "_lb_xml", show)
+
+
+@mend("elb: a target group shows the protocol's version, the address type, and who uses it by a rule")
+def complete_target_groups():
+    def create(original, parameters):
+        before = set(alb._tgs)
+        answer = original(parameters)
+        for new in set(alb._tgs) - before:
+            alb._tgs[new]["_version"] = alb._p(parameters, "ProtocolVersion") or "HTTP1"
+            alb._tgs[new]["_address"] = alb._p(parameters, "IpAddressType") or "ipv4"
+        return with_text(answer, text_of(answer)) if answer[0] != 200 else alb._xml(
+            200, "CreateTargetGroup", f"<TargetGroups>{''.join(alb._tg_xml(alb._tgs[new]) for new in set(alb._tgs) - before)}</TargetGroups>"
+        )
+
+    def show(original, group):
+        arn = group["TargetGroupArn"]
+        balancers = list(group.get("LoadBalancerArns", []))
+        for rule in alb._rules.values():
+            listener = alb._listeners.get(rule.get("ListenerArn"))
+            used = any(action.get("TargetGroupArn") == arn for action in rule.get("Actions", []))
+            if listener and used and listener["LoadBalancerArn"] not in balancers:
+                balancers.append(listener["LoadBalancerArn"])
+        text = original({**group, "LoadBalancerArns": balancers})
+        extra = f"<ProtocolVersion>{group.get('_version', 'HTTP1')}</ProtocolVersion><IpAddressType>{group.get('_address', 'ipv4')}</IpAddressType>"
+        return text.removesuffix("</member>") + extra + "</member>"
+
+    wrap(alb, "_tg_xml", show)
+    wrap(alb, "_create_tg", create)
+
+
+@mend("elb: a forward action shows its ForwardConfig")
+def show_forward_config():
+    def show(original, action):
+        text = original(action)
+        if action["Type"] == "forward" and "TargetGroupArn" in action:
+            member = f"<member><TargetGroupArn>{action['TargetGroupArn']}</TargetGroupArn><Weight>1</Weight></member>"
+            sticky = "<TargetGroupStickinessConfig><Enabled>false</Enabled></TargetGroupStickinessConfig>"
+            text = text.removesuffix("</member>") + f"<ForwardConfig><TargetGroups>{member}</TargetGroups>{sticky}</ForwardConfig></member>"
+        return text
+
+    wrap(alb, "_action_xml", show)
+
+
+@mend("elb: describing what is not there by name or ARN is refused")
+def refuse_absent():
+    def around(list_name, code, parameter, known):
+        def describe(original, parameters):
+            for one in alb._parse_member_list(parameters, parameter):
+                if one not in known():
+                    return alb._error(code, f"One or more of these are not found: {one}")
+            return original(parameters)
+
+        wrap(alb, list_name, describe)
+
+    around("_describe_tgs", "TargetGroupNotFound", "Names", lambda: {one["TargetGroupName"] for one in alb._tgs.values()})
+    around("_describe_tgs", "TargetGroupNotFound", "TargetGroupArns", lambda: set(alb._tgs))
+    around("_describe_listeners", "ListenerNotFound", "ListenerArns", lambda: set(alb._listeners))
+    around("_describe_rules", "RuleNotFound", "RuleArns", lambda: set(alb._rules))
 
 
 @mend("ec2: DescribeVpcEndpoints filters by tag and VPC, and shows an endpoint's policy, groups and DNS")
@@ -275,7 +555,7 @@ def complete_flow_logs():
     wrap(ec2, "_describe_flow_logs", describe)
 
 
-@mend("ec2: a NAT gateway's address comes back")
+@mend("ec2: a NAT gateway's address comes back, and is associated while the gateway lives")
 def show_nat_address():
     def show(original, parameters):
         answer = original(parameters)
@@ -292,8 +572,24 @@ def show_nat_address():
                 text = head + mark + tail
         return answer[0], answer[1], text.encode()
 
+    def create(original, parameters):
+        answer = original(parameters)
+        address = ec2._addresses.get(ec2._p(parameters, "AllocationId") or "")
+        if answer[0] == 200 and address is not None:
+            address["AssociationId"] = f"eipassoc-{uuid.uuid4().hex[:17]}"
+        return answer
+
+    def delete(original, parameters):
+        nat = ec2._nat_gateways.get(ec2._p(parameters, "NatGatewayId") or "", {})
+        address = ec2._addresses.get(nat.get("AllocationId") or "")
+        if address is not None:
+            address["AssociationId"] = None
+        return original(parameters)
+
     wrap(ec2, "_create_nat_gateway", show)
     wrap(ec2, "_describe_nat_gateways", show)
+    wrap(ec2, "_create_nat_gateway", create)
+    wrap(ec2, "_delete_nat_gateway", delete)
 
 
 @mend("ec2: the port range of a network ACL's entry comes back")
@@ -344,7 +640,7 @@ def keep_rebalancing():
             service["availabilityZoneRebalancing"] = rebalancing.get(key, "DISABLED")
         return answer[0], answer[1], json.dumps(body).encode()
 
-    rebalancing = {}
+    rebalancing = forgotten_on_reset({})
     wrap(ecs, "_create_service", around)
     wrap(ecs, "_update_service", around)
     wrap(ecs, "_describe_services", describe)
@@ -364,45 +660,120 @@ def keep_certificate_options():
 
 @mend("application-autoscaling: scalable targets and policies, in memory")
 def answer_autoscaling():
-    targets, policies = {}, {}
+    targets, policies = forgotten_on_reset({}), forgotten_on_reset({})
+    shown = ("ServiceNamespace", "ResourceId", "ScalableDimension", "MinCapacity", "MaxCapacity", "RoleARN", "SuspendedState")
+
+    class Refused(Exception):
+        pass
 
     def answer(operation, data):
-        key = (data.get("ServiceNamespace"), data.get("ResourceId"), data.get("ScalableDimension"))
+        key = tuple(data.get(field) for field in shown[:3])
+        named = f"{data.get('ResourceId')}, {data.get('ScalableDimension')}"
         if operation == "RegisterScalableTarget":
-            arn = f"arn:aws:application-autoscaling:us-east-1:000000000000:scalable-target/{abs(hash(key)):x}"
-            known = targets.setdefault(key, {"ScalableTargetARN": arn, "CreationTime": 0})
-            known.update({name: data[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension", "MinCapacity", "MaxCapacity", "RoleARN") if name in data})
+            arn = f"arn:aws:application-autoscaling:us-east-1:000000000000:scalable-target/{uuid.uuid4().hex[:28]}"
+            known = targets.setdefault(key, {"ScalableTargetARN": arn, "CreationTime": 0, "tags": {}})
+            known.update({field: data[field] for field in shown if field in data})
+            known["tags"].update(data.get("Tags", {}))
             return {"ScalableTargetARN": known["ScalableTargetARN"]}
-        if operation == "DeregisterScalableTarget":
-            targets.pop(key, None)
-            return {}
         if operation == "DescribeScalableTargets":
             ids = data.get("ResourceIds") or []
             found = [one for one in targets.values() if not ids or one["ResourceId"] in ids]
-            return {"ScalableTargets": found}
-        if operation == "PutScalingPolicy":
-            policies[(*key, data["PolicyName"])] = {**data, "PolicyARN": f"arn:policy/{data['PolicyName']}", "CreationTime": 0}
-            return {"PolicyARN": f"arn:policy/{data['PolicyName']}", "Alarms": []}
-        if operation == "DescribeScalingPolicies":
-            found = [one for one in policies.values() if data.get("ResourceId") in (None, one["ResourceId"])]
-            return {"ScalingPolicies": found}
-        if operation == "DeleteScalingPolicy":
-            policies.pop((*key, data["PolicyName"]), None)
+            return {"ScalableTargets": [{field: value for field, value in one.items() if field != "tags"} for one in found]}
+        if operation == "DeregisterScalableTarget":
+            if targets.pop(key, None) is None:
+                raise Refused("ObjectNotFoundException", f"No scalable target found for {named}")
+            for policy in [one for one in policies if one[:3] == key]:
+                del policies[policy]
             return {}
+        if operation == "PutScalingPolicy":
+            if key not in targets:
+                raise Refused("ObjectNotFoundException", f"No scalable target registered for {named}")
+            arn = f"arn:aws:autoscaling:us-east-1:000000000000:scalingPolicy:{uuid.uuid4()}:policyName/{data['PolicyName']}"
+            before = policies.get((*key, data["PolicyName"]), {"PolicyARN": arn, "CreationTime": 0, "Alarms": []})
+            policies[(*key, data["PolicyName"])] = {**before, **data}
+            return {"PolicyARN": before["PolicyARN"], "Alarms": []}
+        if operation == "DescribeScalingPolicies":
+            names = data.get("PolicyNames") or []
+            found = [one for one in policies.values() if data.get("ResourceId") in (None, one["ResourceId"])]
+            return {"ScalingPolicies": [one for one in found if not names or one["PolicyName"] in names]}
+        if operation == "DeleteScalingPolicy":
+            if policies.pop((*key, data["PolicyName"]), None) is None:
+                raise Refused("ObjectNotFoundException", f"No scaling policy found for {named}")
+            return {}
+        tagged = next((one for one in targets.values() if one["ScalableTargetARN"] == data.get("ResourceARN")), None)
+        if tagged is None:
+            raise Refused("ResourceNotFoundException", f"{operation}: there is no {data.get('ResourceARN')}")
         if operation == "ListTagsForResource":
-            return {"Tags": {}}
+            return {"Tags": tagged["tags"]}
+        if operation == "TagResource":
+            tagged["tags"].update(data["Tags"])
+        if operation == "UntagResource":
+            for name in data["TagKeys"]:
+                tagged["tags"].pop(name, None)
         return {}
 
     dispatch = app._dispatch_service_request
 
     async def dispatched(method, path, headers, body, query_params, request_id):
         target = headers.get("x-amz-target", "")
-        if target.startswith("AnyScaleFrontendService."):
-            data = answer(target.rsplit(".", 1)[-1], json.loads(body or b"{}"))
-            return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(data).encode()
-        return await dispatch(method, path, headers, body, query_params, request_id)
+        if not target.startswith("AnyScaleFrontendService."):
+            return await dispatch(method, path, headers, body, query_params, request_id)
+        try:
+            status, data = 200, answer(target.rsplit(".", 1)[-1], json.loads(body or b"{}"))
+        except Refused as refused:
+            status, data = 400, {"__type": refused.args[0], "Message": refused.args[1]}
+        return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(data).encode()
 
     app._dispatch_service_request = dispatched
+
+
+@mend("a reset empties the mends' memories too")
+def forget_on_reset():
+    def reset(original):
+        original()
+        for memory in MEMORIES:
+            memory.clear()
+
+    wrap(app, "_reset_all_state", reset)
+
+
+@mend("calls are counted by operation")
+def count_calls():
+    """Outermost, so that it sees every call, answered by MiniStack or by a mend."""
+    counts = collections.Counter()
+    dispatch, pre_body = app._dispatch_service_request, app._handle_pre_body_request
+
+    def operation(method, path, headers, body, query_params):
+        target = headers.get("x-amz-target", "")
+        if target.startswith("AnyScaleFrontendService."):
+            return f"application-autoscaling:{target.rsplit('.', 1)[-1]}"
+        parameters = app._routing_params(method, path, headers, body, query_params)
+        service = app.detect_service(method, path, headers, parameters)
+        name = app._ct_event_name(service, method, path, headers, parameters)
+        if service == "s3":
+            # A setting of a bucket is named by a query key without value: `?versioning`.
+            setting = next((key for key, value in query_params.items() if not any(value) and key not in ("x-id", "prefix")), "")
+            name = f"{method.title()}Bucket?{setting}" if setting else name
+        elif name.endswith(f".{service}"):
+            # A REST service: the path with the names taken out of it.
+            places = [place for place in path.split("/") if place.isalpha() and place.islower()]
+            name = f"{method} {'/'.join(places)}"
+        return f"{service}:{name}"
+
+    async def counted(method, path, headers, body, query_params, request_id):
+        counts[operation(method, path, headers, body, query_params)] += 1
+        return await dispatch(method, path, headers, body, query_params, request_id)
+
+    async def answered(method, path, headers, query_params, request_id):
+        if path == "/_stepstack/calls" and method == "GET":
+            return 200, {"Content-Type": "application/json"}, json.dumps(counts, sort_keys=True).encode()
+        if path == "/_stepstack/calls/reset" and method == "POST":
+            counts.clear()
+            return 200, {"Content-Type": "application/json"}, b"{}"
+        return await pre_body(method, path, headers, query_params, request_id)
+
+    app._dispatch_service_request = counted
+    app._handle_pre_body_request = answered
 
 
 if __name__ == "__main__":
