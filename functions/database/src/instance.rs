@@ -9,24 +9,29 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{ErrorKind, Result};
 
-use crate::tags::{owned, tags};
-use crate::{ENGINE, cluster, status};
+use crate::tags::{change, owned, owns, tags};
+use crate::version::ENGINE;
+use crate::{cluster, status};
 
 /// A Serverless v2 instance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Instance {
-    /// `{cluster}-writer`.
+    /// `{cluster}-1`: the writer.
     pub identifier: String,
     /// The cluster it is in. Cannot change.
     pub cluster: Name,
     /// `db.serverless`.
     pub class: String,
-    /// AWS moves the minor version by itself.
+    /// Somebody can stop a cluster, and its instance with it.
+    pub running: bool,
+    /// Whether AWS moves the minor version by itself.
     pub minor_upgrades: bool,
-    /// Reachable from outside the VPC; never wanted.
+    /// Whether it is reachable from outside the VPC; never wanted.
     pub public: bool,
-    /// Snapshots carry its tags.
+    /// Whether snapshots carry its tags.
     pub copies_tags: bool,
+    /// Which instance follows a lost writer: the lowest. Up to 1, a reader keeps the writer's capacity.
+    pub promotion_tier: i32,
 }
 
 /// `db-instance/main`.
@@ -41,15 +46,17 @@ impl Instance {
             identifier: identifier(ctx),
             cluster: cluster::name(),
             class: "db.serverless".to_owned(),
+            running: true,
             minor_upgrades: true,
             public: false,
             copies_tags: true,
+            promotion_tier: 1,
         }
     }
 }
 
 fn identifier(ctx: &Context) -> String {
-    format!("{}-writer", cluster::identifier(ctx))
+    format!("{}-1", cluster::identifier(ctx))
 }
 
 impl Resource for Instance {
@@ -61,15 +68,14 @@ impl Resource for Instance {
     const LINGERS: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let own = [format!("db:{}-*", scope.app), format!("cluster:{}-*", scope.app)].map(|part| scope.arn("rds", &part));
-        let actions = [
-            "rds:AddTagsToResource",
-            "rds:CreateDBInstance",
-            "rds:DeleteDBInstance",
-            "rds:DescribeDBInstances",
-            "rds:ModifyDBInstance",
-        ];
-        vec![Permission::on(&actions, own)]
+        let look_and_make = ["rds:AddTagsToResource", "rds:CreateDBInstance", "rds:DescribeDBInstances"];
+        let parts = ["db", "cluster", "subgrp"].map(|kind| owns(scope, kind));
+        // An instance without groups of its own has the default ones.
+        let defaults = ["og:default*", "pg:default*"].map(|group| scope.arn("rds", group));
+        vec![
+            Permission::on(&look_and_make, parts.into_iter().chain(defaults)),
+            change(scope, &["rds:DeleteDBInstance", "rds:ModifyDBInstance"], &["db"]),
+        ]
     }
 
     fn name(&self) -> Name {
@@ -94,19 +100,23 @@ impl Resource for Instance {
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let status = raw.db_instance_status().unwrap_or("none");
         let found = Self {
+            running: status != "stopped",
             identifier: text(raw.db_instance_identifier()),
             cluster: names.name_of(raw.db_cluster_identifier().unwrap_or_default()),
             class: text(raw.db_instance_class()),
             minor_upgrades: raw.auto_minor_version_upgrade().unwrap_or(false),
             public: raw.publicly_accessible().unwrap_or(false),
             copies_tags: raw.copy_tags_to_snapshot().unwrap_or(false),
+            promotion_tier: raw.promotion_tier().unwrap_or(1),
         };
-        status::state("DB instance", raw.db_instance_status().unwrap_or("none"), found, false)
+        status::state("DB instance", status, found, false)
     }
 
     fn immutable(&self, now: &Self) -> Option<String> {
-        (self.cluster != now.cluster).then(|| format!("The instance {} belongs to {} and cannot move.", now.identifier, now.cluster))
+        (self.cluster != now.cluster)
+            .then(|| format!("The instance {} belongs to {} and cannot move.", now.identifier, now.cluster))
     }
 
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
@@ -119,9 +129,14 @@ impl Resource for Instance {
             .auto_minor_version_upgrade(self.minor_upgrades)
             .publicly_accessible(self.public)
             .copy_tags_to_snapshot(self.copies_tags)
+            .promotion_tier(self.promotion_tier)
             .set_tags(Some(tags(&ctx, &self.name(), &[])));
-        create.send().await.map_err(failed("rds:CreateDBInstance"))?;
-        Ok(Made::started(self.identifier))
+        match create.send().await.map_err(failed("rds:CreateDBInstance")) {
+            Ok(_) => Ok(Made::started(self.identifier)),
+            // An earlier call got through without our hearing of it: the next look says whose it is.
+            Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.identifier)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
@@ -132,17 +147,21 @@ impl Resource for Instance {
             .auto_minor_version_upgrade(self.minor_upgrades)
             .publicly_accessible(self.public)
             .copy_tags_to_snapshot(self.copies_tags)
+            .promotion_tier(self.promotion_tier)
             .apply_immediately(true);
         modify.send().await.map_err(failed("rds:ModifyDBInstance"))?;
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        // Its data is the cluster's, which takes the final snapshot.
-        let delete = client.delete_db_instance().db_instance_identifier(id).skip_final_snapshot(true).send().await;
-        match delete.map_err(failed("rds:DeleteDBInstance")) {
-            Err(error) if error.kind == ErrorKind::NotReady => Ok(Gone::Going),
-            other => gone(other, Gone::Going),
+    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, ids: Names) -> Result<Gone> {
+        if now.is_some_and(|now| !now.running)
+            && let Some(cluster) = ids.id(&cluster::name())
+        {
+            return Err(cluster::start(&client, cluster).await);
         }
+        // Its data is the cluster's, which takes the final snapshot.
+        let delete =
+            client.delete_db_instance().db_instance_identifier(id).skip_final_snapshot(true).send().await;
+        gone(delete.map_err(failed("rds:DeleteDBInstance")), Gone::Going)
     }
 }

@@ -1,40 +1,58 @@
 //! The cluster parameter group: TLS is forced.
 
+use std::collections::BTreeMap;
+
 use aws::{failed, gone};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{ApplyMethod, DbClusterParameterGroup as RawGroup, Parameter, Tag};
+use futures_util::future::{try_join, try_join_all};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
 use statemachine::{ErrorKind, Result};
 
-use crate::tags::{owned, tags};
+use crate::tags::{change, owned, owns, tags};
+
+/// What is set, and why. The rest are AWS's defaults, and what somebody else sets is left alone. Statements
+/// are not logged: their text can hold personal data.
+const PARAMETERS: [(&str, &str); 2] = [
+    // Connections without TLS are refused.
+    ("rds.force_ssl", "1"),
+    // Who waits longer than a second for a lock stands in the log.
+    ("log_lock_waits", "1"),
+];
 
 /// A parameter group of the engine's major version, which is its identity: another major is another group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ParameterGroup {
     /// `aurora-postgresql15`.
     pub family: String,
-    /// `rds.force_ssl`: whether the server refuses connections without TLS.
-    pub force_ssl: bool,
+    /// The parameters that are ours to set, with their values.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl ParameterGroup {
     /// The group for a major version.
     pub fn of(major: &str) -> Self {
-        Self { family: format!("aurora-postgresql{major}"), force_ssl: true }
+        let parameters = PARAMETERS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Self { family: format!("aurora-postgresql{major}"), parameters: parameters.into() }
     }
+}
 
-    fn group_name(&self, ctx: &Context) -> String {
-        format!("{}-{}", ctx.prefix(), short_hash(&self.family))
-    }
+fn name_of(family: &str) -> Name {
+    Name::hashed(ParameterGroup::KIND, "main", &family)
+}
+
+/// `{app}-{env}-{hash}`.
+fn group_name(ctx: &Context, family: &str) -> String {
+    format!("{}-{}", ctx.prefix(), short_hash(&family))
 }
 
 /// A group with its tags and the parameters that were set.
 pub struct Raw {
     group: RawGroup,
     tags: Vec<Tag>,
-    force_ssl: bool,
+    set: Vec<Parameter>,
 }
 
 impl Resource for ParameterGroup {
@@ -44,23 +62,26 @@ impl Resource for ParameterGroup {
     const KIND: &'static str = "db-parameter-group";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let groups = scope.arn("rds", &format!("cluster-pg:{}-*", scope.app));
-        let actions = [
+        let look_and_make = [
             "rds:AddTagsToResource",
             "rds:CreateDBClusterParameterGroup",
-            "rds:DeleteDBClusterParameterGroup",
             "rds:DescribeDBClusterParameters",
             "rds:ListTagsForResource",
-            "rds:ModifyDBClusterParameterGroup",
         ];
         vec![
-            Permission::on(&actions, [groups]),
+            Permission::on(&look_and_make, [owns(scope, "cluster-pg")]),
+            // The groups of former majors are found by a listing of all.
             Permission::on(&["rds:DescribeDBClusterParameterGroups"], [scope.arn("rds", "cluster-pg:*")]),
+            change(
+                scope,
+                &["rds:DeleteDBClusterParameterGroup", "rds:ModifyDBClusterParameterGroup"],
+                &["cluster-pg"],
+            ),
         ]
     }
 
     fn name(&self) -> Name {
-        Name::hashed(Self::KIND, "main", &self.family)
+        name_of(&self.family)
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -69,34 +90,44 @@ impl Resource for ParameterGroup {
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let pages = client.describe_db_cluster_parameter_groups().into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("rds:DescribeDBClusterParameterGroups"))?;
-        let prefix = format!("{}-", ctx.prefix());
-        let may_be_ours = |group: &RawGroup| group.db_cluster_parameter_group_name().is_some_and(|name| name.starts_with(&prefix));
-        let raws = all.into_iter().filter(may_be_ours).map(|group| async move {
-            let tags = async {
-                let arn = group.db_cluster_parameter_group_arn().unwrap_or_default();
-                let tags = client.list_tags_for_resource().resource_name(arn).send().await.map_err(failed("rds:ListTagsForResource"))?;
-                Ok(tags.tag_list.unwrap_or_default())
-            };
-            let (tags, force_ssl) = futures_util::future::try_join(tags, forces_ssl(client, &group)).await?;
-            Ok(Raw { group, tags, force_ssl })
+        let all = pages.collect::<Result<Vec<_>, _>>().await;
+        let all = all.map_err(failed("rds:DescribeDBClusterParameterGroups"))?;
+        // Whatever the family, so that the group of a former major is a left-over.
+        let in_our_place = |group: &RawGroup| {
+            let family = group.db_parameter_group_family().unwrap_or_default();
+            group.db_cluster_parameter_group_name() == Some(group_name(ctx, family).as_str())
+        };
+        let raws = all.into_iter().filter(in_our_place).map(|group| async move {
+            let (tags, set) = try_join(tags_of(client, &group), set_parameters(client, &group)).await?;
+            Ok(Raw { group, tags, set })
         });
-        futures_util::future::try_join_all(raws).await
+        try_join_all(raws).await
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.group.db_cluster_parameter_group_name()?;
-        let name = Name::hashed(Self::KIND, "main", &raw.group.db_parameter_group_family().unwrap_or_default());
-        Some(if owned(ctx, &raw.tags)? == name { Identity::ours(name, id) } else { Identity::theirs(name, id) })
+        let name = name_of(raw.group.db_parameter_group_family()?);
+        let ours = owned(ctx, &raw.tags).as_ref() == Some(&name);
+        Some(if ours { Identity::ours(name, id) } else { Identity::theirs(name, id) })
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
-        let family = raw.group.db_parameter_group_family().unwrap_or_default().to_owned();
-        Ok(State::Settled(Self { family, force_ssl: raw.force_ssl }))
+        let is_ours_to_set = |key: &str| PARAMETERS.iter().any(|(ours, _)| *ours == key);
+        let set = raw
+            .set
+            .iter()
+            .filter_map(|parameter| Some((parameter.parameter_name()?, parameter.parameter_value()?)));
+        Ok(State::Settled(Self {
+            family: raw.group.db_parameter_group_family().unwrap_or_default().to_owned(),
+            parameters: set
+                .filter(|(key, _)| is_ours_to_set(key))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        }))
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
-        let group_name = self.group_name(&ctx);
+        let group_name = group_name(&ctx, &self.family);
         let create = client
             .create_db_cluster_parameter_group()
             .db_cluster_parameter_group_name(&group_name)
@@ -108,7 +139,7 @@ impl Resource for ParameterGroup {
             Err(error) if error.kind == ErrorKind::Exists => return Ok(Made::started(group_name)),
             Err(error) => return Err(error),
         }
-        match force_ssl(&client, &group_name).await {
+        match self.set(&client, &group_name).await {
             Ok(()) => Ok(Made::settled(group_name)),
             // The next look finds the difference.
             Err(_) => Ok(Made::started(group_name)),
@@ -116,28 +147,41 @@ impl Resource for ParameterGroup {
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
-        force_ssl(&client, &id).await?;
+        self.set(&client, &id).await?;
         Ok(Made::settled(id))
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        let delete = client.delete_db_cluster_parameter_group().db_cluster_parameter_group_name(id).send().await;
+        let delete =
+            client.delete_db_cluster_parameter_group().db_cluster_parameter_group_name(id).send().await;
         gone(delete.map_err(failed("rds:DeleteDBClusterParameterGroup")), Gone::Now)
     }
 }
 
-async fn forces_ssl(client: &Client, group: &RawGroup) -> Result<bool> {
-    let name = group.db_cluster_parameter_group_name().unwrap_or_default();
-    // Only what was set by hand: all parameters are hundreds, on several pages.
-    let pages = client.describe_db_cluster_parameters().db_cluster_parameter_group_name(name).source("user");
-    let set = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-    let set = set.map_err(failed("rds:DescribeDBClusterParameters"))?;
-    Ok(set.iter().any(|parameter| parameter.parameter_name() == Some("rds.force_ssl") && parameter.parameter_value() == Some("1")))
+impl ParameterGroup {
+    async fn set(&self, client: &Client, group_name: &str) -> Result<()> {
+        // Both take effect on a running server; nothing waits for a restart.
+        let parameter = |(key, value): (&String, &String)| {
+            let parameter = Parameter::builder().parameter_name(key).parameter_value(value);
+            parameter.apply_method(ApplyMethod::Immediate).build()
+        };
+        let modify = client.modify_db_cluster_parameter_group().db_cluster_parameter_group_name(group_name);
+        let modify = modify.set_parameters(Some(self.parameters.iter().map(parameter).collect()));
+        modify.send().await.map_err(failed("rds:ModifyDBClusterParameterGroup"))?;
+        Ok(())
+    }
 }
 
-async fn force_ssl(client: &Client, group_name: &str) -> Result<()> {
-    let parameter = Parameter::builder().parameter_name("rds.force_ssl").parameter_value("1").apply_method(ApplyMethod::Immediate);
-    let modify = client.modify_db_cluster_parameter_group().db_cluster_parameter_group_name(group_name);
-    modify.parameters(parameter.build()).send().await.map_err(failed("rds:ModifyDBClusterParameterGroup"))?;
-    Ok(())
+async fn tags_of(client: &Client, group: &RawGroup) -> Result<Vec<Tag>> {
+    let arn = group.db_cluster_parameter_group_arn().unwrap_or_default();
+    let tags = client.list_tags_for_resource().resource_name(arn).send().await;
+    Ok(tags.map_err(failed("rds:ListTagsForResource"))?.tag_list.unwrap_or_default())
+}
+
+/// Only what was set: all parameters are hundreds, on several pages.
+async fn set_parameters(client: &Client, group: &RawGroup) -> Result<Vec<Parameter>> {
+    let name = group.db_cluster_parameter_group_name().unwrap_or_default();
+    let pages = client.describe_db_cluster_parameters().db_cluster_parameter_group_name(name).source("user");
+    let set = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+    set.map_err(failed("rds:DescribeDBClusterParameters"))
 }

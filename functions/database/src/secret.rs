@@ -1,9 +1,11 @@
 //! The master user's password. Its value is made by Secrets Manager and never a field.
 
-use aws::failed;
+use aws::{failed, gone};
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput as Raw;
+use aws_sdk_secretsmanager::types::Tag;
 use serde::Serialize;
+use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -36,59 +38,50 @@ fn secret_name(ctx: &Context) -> String {
     format!("{}/{}/database-password", ctx.app, ctx.environment)
 }
 
-/// What both secrets' kinds may do.
-pub(crate) fn permissions(scope: &Scope) -> Vec<Permission> {
-    let secrets = scope.arn("secretsmanager", &format!("secret:{}/*", scope.app));
-    let actions = [
-        "secretsmanager:CreateSecret",
-        "secretsmanager:DeleteSecret",
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:GetSecretValue",
-        "secretsmanager:PutSecretValue",
-        "secretsmanager:RestoreSecret",
-        "secretsmanager:TagResource",
-    ];
-    vec![
-        Permission::on(&actions, [secrets]),
-        Permission::unscoped(
-            &["secretsmanager:GetRandomPassword", "secretsmanager:ListSecrets"],
-            "these actions take no resource",
-        ),
-    ]
+/// The secret of this name; one that is scheduled for deletion counts as absent.
+pub(crate) async fn find(client: &Client, secret_name: &str) -> Result<Vec<Raw>> {
+    let found = describe(client, secret_name).await?;
+    Ok(found.into_iter().filter(|secret| secret.deleted_date().is_none()).collect())
 }
 
-/// The secrets whose names begin with `name`. Those scheduled for deletion are not listed.
-pub(crate) async fn list(client: &Client, secret_name: &str) -> Result<Vec<SecretListEntry>> {
-    let by_name = Filter::builder().key(FilterNameStringType::Name).values(secret_name).build();
-    let pages = client.list_secrets().filters(by_name).into_paginator().send();
-    let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("secretsmanager:ListSecrets"))?;
-    let all = pages.into_iter().flat_map(|page| page.secret_list.unwrap_or_default());
-    Ok(all.filter(|entry| entry.name() == Some(secret_name) && entry.deleted_date().is_none()).collect())
+/// DescribeSecret and not ListSecrets: the listing lags behind, and takes no resource in a policy.
+async fn describe(client: &Client, secret_name: &str) -> Result<Option<Raw>> {
+    let found = client.describe_secret().secret_id(secret_name).send().await;
+    found.map_err(failed("secretsmanager:DescribeSecret")).optional()
 }
 
 /// The version that is current.
-pub(crate) fn current_version(entry: &SecretListEntry) -> Option<String> {
-    let stages = entry.secret_versions_to_stages()?;
-    stages.iter().find(|(_, stages)| stages.iter().any(|stage| stage == "AWSCURRENT")).map(|(version, _)| version.clone())
+pub(crate) fn current_version(raw: &Raw) -> Option<String> {
+    let stages = raw.version_ids_to_stages()?;
+    let current = stages.iter().find(|(_, stages)| stages.iter().any(|stage| stage == "AWSCURRENT"));
+    current.map(|(version, _)| version.clone())
 }
 
-pub(crate) fn owned(ctx: &Context, entry: &SecretListEntry) -> Option<Name> {
-    ctx.owned(entry.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())))
+/// Whose it is, with its current version as an attribute.
+pub(crate) fn identity(ctx: &Context, raw: &Raw, name: Name) -> Option<Identity> {
+    let id = raw.arn()?;
+    let ours = owned(ctx, raw).as_ref() == Some(&name);
+    let identity = if ours { Identity::ours(name, id) } else { Identity::theirs(name, id) };
+    Some(identity.with("version", current_version(raw).unwrap_or_default()))
 }
 
-/// Makes a secret, or brings back one that is scheduled for deletion and gives it the new value
-/// (aws-facts.md section 2, row 13). Answers ARN and version.
-pub(crate) async fn put(
+fn owned(ctx: &Context, raw: &Raw) -> Option<Name> {
+    ctx.owned(raw.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())))
+}
+
+/// Makes a secret, or brings back one of ours that is scheduled for deletion and gives it the new value
+/// (aws-facts.md section 2, row 13).
+pub(crate) async fn make(
     client: &Client,
     ctx: &Context,
     name: &Name,
     secret_name: &str,
     value: &str,
-    more: &[(&str, &str)],
-) -> Result<(String, String)> {
-    let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let tags: Vec<Tag> =
-        ctx.tags(name).into_iter().chain(more).map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    more: &[(&str, String)],
+) -> Result<Made> {
+    let more = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+    let tags = ctx.tags(name).into_iter().chain(more);
+    let tags: Vec<Tag> = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     let create = client
         .create_secret()
         .name(secret_name)
@@ -99,57 +92,114 @@ pub(crate) async fn put(
         .await
         .map_err(failed("secretsmanager:CreateSecret"));
     match create {
-        Ok(made) => Ok((made.arn().unwrap_or_default().to_owned(), made.version_id().unwrap_or_default().to_owned())),
-        Err(error) if error.message.contains("scheduled for deletion") => {
-            let restore = client.restore_secret().secret_id(secret_name).send().await;
-            let arn = restore.map_err(failed("secretsmanager:RestoreSecret"))?.arn().unwrap_or_default().to_owned();
-            let tag = client.tag_resource().secret_id(secret_name).set_tags(Some(tags)).send().await;
-            tag.map_err(failed("secretsmanager:TagResource"))?;
-            let put = client.put_secret_value().secret_id(secret_name).secret_string(value).send().await;
-            let put = put.map_err(failed("secretsmanager:PutSecretValue"))?;
-            Ok((arn, put.version_id().unwrap_or_default().to_owned()))
+        Ok(made) => Ok(Made::settled(made.arn().unwrap_or_default())
+            .with("version", made.version_id().unwrap_or_default())),
+        Err(error) if is_scheduled_for_deletion(&error) => {
+            bring_back(client, ctx, name, secret_name).await?;
+            change(client, secret_name, value, tags).await
         }
+        // An earlier call got through without our hearing of it: the next look says whose it is.
+        Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(secret_name)),
         Err(error) => Err(error),
     }
 }
 
+/// A new value for a secret, and then the tags that say what is in it: tags that say more than the value holds
+/// would hide the difference from the next look.
+pub(crate) async fn change(client: &Client, id: &str, value: &str, tags: Vec<Tag>) -> Result<Made> {
+    let put = client.put_secret_value().secret_id(id).secret_string(value).send().await;
+    let put = put.map_err(failed("secretsmanager:PutSecretValue"))?;
+    let tag = client.tag_resource().secret_id(id).set_tags(Some(tags)).send().await;
+    tag.map_err(failed("secretsmanager:TagResource"))?;
+    Ok(Made::settled(put.arn().unwrap_or(id)).with("version", put.version_id().unwrap_or_default()))
+}
+
+async fn bring_back(client: &Client, ctx: &Context, name: &Name, secret_name: &str) -> Result<()> {
+    let Some(found) = describe(client, secret_name).await? else {
+        return Err(Error::not_ready(format!(
+            "The secret {secret_name} is still being deleted, and its name not free yet."
+        )));
+    };
+    if owned(ctx, &found).as_ref() != Some(name) {
+        let message = format!(
+            "The secret {secret_name} is scheduled for deletion and is not this stack's. Delete it for good, or wait until AWS does."
+        );
+        return Err(Error::new(ErrorKind::Exists, message));
+    }
+    let restore = client.restore_secret().secret_id(secret_name).send().await;
+    restore.map_err(failed("secretsmanager:RestoreSecret"))?;
+    Ok(())
+}
+
+fn is_scheduled_for_deletion(error: &Error) -> bool {
+    error.message.contains("scheduled for deletion") || error.message.contains("marked for deletion")
+}
+
 /// A new password, made by AWS.
 async fn random(client: &Client) -> Result<String> {
-    let random = client.get_random_password().password_length(LENGTH).exclude_punctuation(true).include_space(false).send().await;
+    let random = client
+        .get_random_password()
+        .password_length(LENGTH)
+        .exclude_punctuation(true)
+        .include_space(false)
+        .send()
+        .await;
     let random = random.map_err(failed("secretsmanager:GetRandomPassword"))?;
-    random.random_password().map(str::to_owned).ok_or_else(|| Error::missing_field("random password", "a value"))
+    random
+        .random_password()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::missing_field("random password", "a value"))
 }
 
 /// The current value of the password, for those who hand it on within AWS.
 pub(crate) async fn value(client: &Client, ids: &Names) -> Result<String> {
-    let get = client.get_secret_value().secret_id(ids.need(&name())?).version_id(ids.need_attribute(&name(), "version")?);
+    let get = client
+        .get_secret_value()
+        .secret_id(ids.need(&name())?)
+        .version_id(ids.need_attribute(&name(), "version")?);
     let value = get.send().await.map_err(failed("secretsmanager:GetSecretValue"))?;
     value.secret_string().map(str::to_owned).ok_or_else(|| Error::missing_field("secret", "a text"))
 }
 
+/// Schedules a secret's deletion; with consent it goes at once, and its name is free again.
 pub(crate) async fn delete(id: String, ctx: &Context, client: &Client) -> Result<Gone> {
     let delete = client.delete_secret().secret_id(id);
-    // With consent it goes at once, and its name is free again.
-    let delete = if ctx.options.data == DataPolicy::Delete {
-        delete.force_delete_without_recovery(true)
-    } else {
-        delete.recovery_window_in_days(RECOVERY_DAYS)
+    let delete = match ctx.options.data {
+        DataPolicy::Delete => delete.force_delete_without_recovery(true),
+        DataPolicy::Refuse | DataPolicy::Snapshot | DataPolicy::Keep => {
+            delete.recovery_window_in_days(RECOVERY_DAYS)
+        }
     };
     match delete.send().await.map_err(failed("secretsmanager:DeleteSecret")) {
-        Ok(_) => Ok(Gone::Now),
-        Err(error) if error.kind == ErrorKind::Missing || error.message.contains("scheduled for deletion") => Ok(Gone::Now),
-        Err(error) => Err(error),
+        Err(error) if is_scheduled_for_deletion(&error) => Ok(Gone::Now),
+        other => gone(other, Gone::Now),
     }
 }
 
 impl Resource for Password {
     type Client = Client;
-    type Raw = SecretListEntry;
+    type Raw = Raw;
 
     const KIND: &'static str = "secret";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        permissions(scope)
+        let secrets = scope.arn("secretsmanager", &format!("secret:{}/*/database-*", scope.app));
+        let actions = [
+            "secretsmanager:CreateSecret",
+            "secretsmanager:DeleteSecret",
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:RestoreSecret",
+            "secretsmanager:TagResource",
+        ];
+        vec![
+            Permission::on(&actions, [secrets]),
+            Permission::unscoped(
+                &["secretsmanager:GetRandomPassword"],
+                "it makes a text and takes no resource",
+            ),
+        ]
     }
 
     fn name(&self) -> Name {
@@ -160,24 +210,21 @@ impl Resource for Password {
         Vec::new()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<SecretListEntry>> {
-        list(client, &secret_name(ctx)).await
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        find(client, &secret_name(ctx)).await
     }
 
-    fn identify(ctx: &Context, raw: &SecretListEntry, _: &Names) -> Option<Identity> {
-        let id = raw.arn()?;
-        let identity = if owned(ctx, raw) == Some(name()) { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
-        Some(identity.with("version", current_version(raw).unwrap_or_default()))
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        identity(ctx, raw, name())
     }
 
-    fn read(raw: SecretListEntry, _: &Names) -> Result<State<Self>> {
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
         Ok(State::Settled(Self { secret_name: raw.name().unwrap_or_default().to_owned() }))
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
         let value = random(&client).await?;
-        let (arn, version) = put(&client, &ctx, &self.name(), &self.secret_name, &value, &[]).await?;
-        Ok(Made::settled(arn).with("version", version))
+        make(&client, &ctx, &self.name(), &self.secret_name, &value, &[]).await
     }
 
     async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {

@@ -28,6 +28,7 @@ pub(crate) fn state<R>(kind: &str, status: &str, found: R, pending: bool) -> Res
         | "scaling-compute"
         | "scaling-storage"
         | "starting"
+        // What a stopped cluster needs is said where it is read; its instance follows it.
         | "stopped"
         | "stopping"
         | "storage-config-upgrade"
@@ -64,8 +65,14 @@ mod tests {
         assert_eq!(state("cluster", "available", 1, true).expect("a state"), State::Changing(Some(1)));
         assert_eq!(state("cluster", "creating", 1, false).expect("a state"), State::Changing(Some(1)));
         assert_eq!(state("cluster", "deleting", 1, false).expect("a state"), State::Deleting);
-        assert!(matches!(state("cluster", "incompatible-network", 1, false).expect("a state"), State::Failed(_)));
+        assert!(matches!(
+            state("cluster", "incompatible-network", 1, false).expect("a state"),
+            State::Failed(_)
+        ));
         let error = state("DB cluster", "dreaming", 1, false).expect_err("an unlisted word is an error");
-        assert_eq!(error.message, "AWS reports the status \"dreaming\" for a DB cluster, which Stepstack does not know");
+        assert_eq!(
+            error.message,
+            "AWS reports the status \"dreaming\" for a DB cluster, which Stepstack does not know"
+        );
     }
 }

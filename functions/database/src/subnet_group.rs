@@ -9,9 +9,9 @@ use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, Result};
+use statemachine::{Error, ErrorKind, Result};
 
-use crate::tags::{owned, tags};
+use crate::tags::{change, owned, owns, tags};
 
 /// Where the database's instances may stand.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,16 +48,16 @@ impl Resource for SubnetGroup {
     const KIND: &'static str = "db-subnet-group";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let groups = scope.arn("rds", &format!("subgrp:{}-*", scope.app));
-        let actions = [
+        let look_and_make = [
             "rds:AddTagsToResource",
             "rds:CreateDBSubnetGroup",
-            "rds:DeleteDBSubnetGroup",
             "rds:DescribeDBSubnetGroups",
             "rds:ListTagsForResource",
-            "rds:ModifyDBSubnetGroup",
         ];
-        vec![Permission::on(&actions, [groups])]
+        vec![
+            Permission::on(&look_and_make, [owns(scope, "subgrp")]),
+            change(scope, &["rds:DeleteDBSubnetGroup", "rds:ModifyDBSubnetGroup"], &["subgrp"]),
+        ]
     }
 
     fn name(&self) -> Name {
@@ -71,10 +71,16 @@ impl Resource for SubnetGroup {
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let groups = client.describe_db_subnet_groups().db_subnet_group_name(ctx.prefix()).send().await;
         let groups = groups.map_err(failed("rds:DescribeDBSubnetGroups")).optional()?;
-        let Some(group) = groups.and_then(|groups| groups.db_subnet_groups.unwrap_or_default().into_iter().next()) else {
+        let Some(group) =
+            groups.and_then(|groups| groups.db_subnet_groups.unwrap_or_default().into_iter().next())
+        else {
             return Ok(Vec::new());
         };
-        let tags = client.list_tags_for_resource().resource_name(group.db_subnet_group_arn().unwrap_or_default()).send().await;
+        let tags = client
+            .list_tags_for_resource()
+            .resource_name(group.db_subnet_group_arn().unwrap_or_default())
+            .send()
+            .await;
         let tags = tags.map_err(failed("rds:ListTagsForResource"))?.tag_list.unwrap_or_default();
         Ok(vec![Raw { group, tags }])
     }
@@ -104,18 +110,31 @@ impl Resource for SubnetGroup {
             .db_subnet_group_description(format!("Private subnets of {}", ctx.stack()))
             .set_subnet_ids(Some(self.ids(&ids)?))
             .set_tags(Some(tags(&ctx, &self.name(), &[])));
-        create.send().await.map_err(failed("rds:CreateDBSubnetGroup"))?;
-        Ok(Made::settled(self.group_name))
+        match create.send().await.map_err(failed("rds:CreateDBSubnetGroup")) {
+            Ok(_) => Ok(Made::settled(self.group_name)),
+            // An earlier call got through without our hearing of it: the next look says whose it is.
+            Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.group_name)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
-        let modify = client.modify_db_subnet_group().db_subnet_group_name(&id).set_subnet_ids(Some(self.ids(&ids)?));
+        let modify =
+            client.modify_db_subnet_group().db_subnet_group_name(&id).set_subnet_ids(Some(self.ids(&ids)?));
         modify.send().await.map_err(failed("rds:ModifyDBSubnetGroup"))?;
         Ok(Made::settled(id))
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        gone(client.delete_db_subnet_group().db_subnet_group_name(id).send().await.map_err(failed("rds:DeleteDBSubnetGroup")), Gone::Now)
+        gone(
+            client
+                .delete_db_subnet_group()
+                .db_subnet_group_name(id)
+                .send()
+                .await
+                .map_err(failed("rds:DeleteDBSubnetGroup")),
+            Gone::Now,
+        )
     }
 }
 

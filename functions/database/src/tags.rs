@@ -1,6 +1,7 @@
-//! The tags of RDS and Secrets Manager.
+//! The tags of RDS, and what is allowed by them.
 
 use aws_sdk_rds::types::Tag;
+use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Name};
 
 /// Tag with the version of the password that a cluster or URL was given.
@@ -11,7 +12,8 @@ pub(crate) const KEPT: &str = "stepstack:kept";
 /// Ours, for a create call.
 pub(crate) fn tags(ctx: &Context, name: &Name, more: &[(&str, &str)]) -> Vec<Tag> {
     let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    ctx.tags(name).into_iter().chain(more).map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    let all = ctx.tags(name).into_iter().chain(more);
+    all.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 /// The name that tags give a resource, if they are ours.
@@ -22,4 +24,19 @@ pub(crate) fn owned(ctx: &Context, tags: &[Tag]) -> Option<Name> {
 /// A tag's value.
 pub(crate) fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
     tags.iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value())
+}
+
+/// RDS ARNs of the app's own: `owns(scope, "cluster")`. The pattern also fits an app `{app}-admin`; see
+/// [`change`].
+pub(crate) fn owns(scope: &Scope, kind: &str) -> String {
+    scope.arn("rds", &format!("{kind}:{}-*", scope.app))
+}
+
+/// Changing or deleting what carries our tag: names alone would also fit an app `{app}-admin`.
+pub(crate) fn change(scope: &Scope, actions: &[&'static str], kinds: &[&str]) -> Permission {
+    Permission::on(actions, kinds.iter().map(|kind| owns(scope, kind))).when(
+        "StringLike",
+        "aws:ResourceTag/stepstack:stack",
+        [format!("{}/*", scope.app)],
+    )
 }

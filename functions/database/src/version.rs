@@ -1,0 +1,167 @@
+//! Which engine version a new database gets, and what AWS cannot do with the one that runs.
+
+use std::cmp::Ordering;
+
+use aws::failed;
+use aws_sdk_rds::Client;
+use aws_sdk_rds::types::DbEngineVersion;
+use statemachine::Result;
+use statemachine::config::{Database, EngineVersionError, check_engine_version};
+use statemachine::permission::Permission;
+
+/// The engine.
+pub(crate) const ENGINE: &str = "aurora-postgresql";
+
+/// An engine version that AWS offers, with the capacities that Serverless v2 has on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveVersion {
+    /// `15.12`.
+    pub version: String,
+    /// ACUs; 0 where the database can sleep.
+    pub min_acu: f64,
+    /// ACUs.
+    pub max_acu: f64,
+}
+
+/// What the listing needs.
+pub(crate) fn permissions() -> Permission {
+    Permission::unscoped(&["rds:DescribeDBEngineVersions"], "the listing takes no resource")
+}
+
+/// The versions that AWS offers now: one call, whose page holds all of them.
+pub(crate) async fn live(client: &Client) -> Result<Vec<LiveVersion>> {
+    let pages = client.describe_db_engine_versions().engine(ENGINE).into_paginator().items().send();
+    let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("rds:DescribeDBEngineVersions"))?;
+    Ok(all.iter().filter_map(LiveVersion::read).collect())
+}
+
+impl LiveVersion {
+    /// From AWS's description. One that names no capacities is taken for the first Serverless v2: 0.5 to 128.
+    pub fn read(raw: &DbEngineVersion) -> Option<Self> {
+        let capacities = raw.serverless_v2_features_support();
+        Some(Self {
+            version: raw.engine_version()?.to_owned(),
+            min_acu: capacities.and_then(|support| support.min_capacity()).unwrap_or(0.5),
+            max_acu: capacities.and_then(|support| support.max_capacity()).unwrap_or(128.0),
+        })
+    }
+}
+
+/// `15` of `15.12`.
+pub(crate) fn major(version: &str) -> &str {
+    version.split('.').next().unwrap_or(version)
+}
+
+/// The version that a new cluster gets.
+///
+/// # Errors
+///
+/// A retired minor, or a major that AWS does not run; the error lists what it does.
+pub fn resolve(database: &Database, live: &[LiveVersion]) -> Result<String, EngineVersionError> {
+    let versions: Vec<String> = live.iter().map(|live| live.version.clone()).collect();
+    check_engine_version(&database.engine_version, &versions)
+}
+
+/// Why AWS cannot bring a database that runs `running` (a whole version; `None`: there is none yet) to what the
+/// file asks for. `resolved` is what a new one would get.
+pub fn refusal(
+    database: &Database,
+    resolved: &str,
+    running: Option<&str>,
+    live: &[LiveVersion],
+    allow_downtime: bool,
+) -> Option<String> {
+    let asked = database.major();
+    if let Some(running) = running
+        && let (Ok(from), Ok(to)) = (major(running).parse::<u32>(), asked.parse::<u32>())
+    {
+        match from.cmp(&to) {
+            Ordering::Less if !allow_downtime => {
+                return Some(format!(
+                    "The database runs PostgreSQL {from} and the file asks for {to}. A major upgrade stops the \
+                     database for some minutes: say --allow-downtime, or put engine_version = \"{from}\" back."
+                ));
+            }
+            Ordering::Greater => {
+                return Some(format!(
+                    "The database runs PostgreSQL {from}, and AWS cannot take it back to {to}. Put \
+                     engine_version = \"{from}\" into the file."
+                ));
+            }
+            Ordering::Less | Ordering::Equal => {}
+        }
+    }
+    // The minor that runs counts, as long as its major stays.
+    let version = running.filter(|running| major(running) == asked).unwrap_or(resolved);
+    let capacities = live.iter().find(|live| live.version == version)?;
+    if database.min_acu < capacities.min_acu {
+        return Some(format!(
+            "PostgreSQL {version} cannot sleep: AWS runs it at {} ACU at least, and the file asks for min_acu = \
+             {}. Ask for more, or for a newer engine_version.",
+            capacities.min_acu, database.min_acu
+        ));
+    }
+    (database.max_acu > capacities.max_acu).then(|| {
+        format!(
+            "PostgreSQL {version} runs at {} ACU at most, and the file asks for max_acu = {}.",
+            capacities.max_acu, database.max_acu
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(engine_version: &str, min_acu: f64) -> Database {
+        Database {
+            engine_version: engine_version.to_owned(),
+            min_acu,
+            max_acu: 4.0,
+            name: "arive".to_owned(),
+            username: "postgres".to_owned(),
+            backup_retention_days: 7,
+            deletion_protection: true,
+        }
+    }
+
+    fn live() -> Vec<LiveVersion> {
+        [("15.5", 0.5), ("15.12", 0.0), ("16.8", 0.0)]
+            .map(|(version, min_acu)| LiveVersion { version: version.to_owned(), min_acu, max_acu: 128.0 })
+            .into()
+    }
+
+    #[test]
+    fn a_major_upgrade_asks_for_consent_and_no_consent_takes_a_major_back() {
+        let to_16 = |allowed| refusal(&database("16", 0.5), "16.8", Some("15.12"), &live(), allowed);
+        assert!(to_16(false).expect("a refusal").contains("--allow-downtime"));
+        assert_eq!(to_16(true), None);
+        let to_15 = |allowed| refusal(&database("15", 0.5), "15.12", Some("16.8"), &live(), allowed);
+        assert!(to_15(false).expect("a refusal").contains("cannot take it back"));
+        assert_eq!(to_15(true), to_15(false));
+    }
+
+    #[test]
+    fn minors_do_not_count() {
+        assert_eq!(refusal(&database("15", 0.5), "15.12", Some("15.5"), &live(), false), None);
+        assert_eq!(refusal(&database("15.5", 0.5), "15.5", Some("15.12"), &live(), false), None);
+    }
+
+    #[test]
+    fn only_some_versions_sleep_and_the_one_that_runs_decides() {
+        let sleeps = |running| refusal(&database("15", 0.0), "15.12", running, &live(), false);
+        assert_eq!(sleeps(None), None);
+        assert!(sleeps(Some("15.5")).expect("a refusal").starts_with("PostgreSQL 15.5 cannot sleep"));
+        let large = Database { max_acu: 256.0, ..database("15", 0.5) };
+        assert!(
+            refusal(&large, "15.12", None, &live(), false).expect("a refusal").contains("128 ACU at most")
+        );
+    }
+
+    #[test]
+    fn a_retired_minor_is_an_error_that_lists_the_live_ones() {
+        assert_eq!(resolve(&database("15", 0.5), &live()).as_deref(), Ok("15.12"));
+        let error = resolve(&database("15.4", 0.5), &live()).expect_err("15.4 is retired");
+        assert!(error.to_string().contains("15.5, 15.12"), "{error}");
+    }
+}
