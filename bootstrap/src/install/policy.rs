@@ -1,0 +1,191 @@
+//! Policies: what each function, the state machine, the rules and the stacks' roles may do. The permissions
+//! stand beside the resources that need them; this puts them together.
+
+use std::collections::BTreeMap;
+
+use aws::Function as _;
+use serde_json::{Value, json};
+use statemachine::definition::FUNCTIONS;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::Resource as _;
+
+use super::boundary::Boundary;
+use super::bucket::Bucket;
+use super::event_rule::EventRule;
+use super::function::Function;
+use super::log_group::{LogGroup, log_group_name};
+use super::role::Role;
+use super::service_linked_role::ServiceLinkedRole;
+use super::state_machine::StateMachine;
+
+/// Every policy of an app's engine, by role: the functions', `states`, `events`, the `boundary` of stack
+/// roles, and what the `installer` itself needs. For `bootstrap --print-policies`.
+pub fn policies(scope: &Scope) -> Vec<(String, Value)> {
+    let parts = FUNCTIONS.iter().chain(&["states", "events"]);
+    let roles = parts.map(|part| (scope.engine_role(part), of(scope, part)));
+    let others = [("boundary", boundary(scope)), ("installer", document(installer(scope)))];
+    roles.chain(others.map(|(name, policy)| (name.to_owned(), policy))).collect()
+}
+
+/// The policy of a part's role: a function, `states` or `events`.
+pub(super) fn of(scope: &Scope, part: &str) -> Value {
+    document(permissions_of(scope, part))
+}
+
+/// The permissions of a part's role.
+pub(super) fn permissions_of(scope: &Scope, part: &str) -> Vec<Permission> {
+    let own = match part {
+        "control" => control::permissions(scope),
+        "foundation" => foundation::Clients::permissions(scope),
+        "network" => network::Clients::permissions(scope),
+        "certificate" => certificate::Clients::permissions(scope),
+        "database" => database::Clients::permissions(scope),
+        "ingress" => ingress::Clients::permissions(scope),
+        "diagnose" => diagnose::permissions(scope),
+        "states" => return states(scope),
+        "events" => return vec![Permission::on(&["states:StartExecution"], [scope.state_machine()])],
+        _ => Vec::new(),
+    };
+    [own, everybody(scope, part)].concat()
+}
+
+/// What every function needs: its own log, and the run's record and lock.
+fn everybody(scope: &Scope, function: &str) -> Vec<Permission> {
+    let bucket = format!("arn:aws:s3:::{}", scope.bucket());
+    let log = scope.arn("logs", &format!("log-group:{}:*", log_group_name(scope, function)));
+    vec![
+        Permission::on(&["logs:CreateLogStream", "logs:PutLogEvents"], [log]),
+        Permission::on(
+            &["s3:GetObject", "s3:PutObject"],
+            [format!("{bucket}/locks/*"), format!("{bucket}/runs/*")],
+        ),
+        // Without it S3 answers "denied" where it means "there is none".
+        Permission::on(&["s3:ListBucket"], [bucket]),
+    ]
+}
+
+/// The state machine: calls versions of our functions, and has its log delivered.
+fn states(scope: &Scope) -> Vec<Permission> {
+    let versions =
+        FUNCTIONS.iter().map(|what| scope.arn("lambda", &format!("function:{}:*", scope.function(what))));
+    let delivery = [
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    ];
+    vec![
+        Permission::on(&["lambda:InvokeFunction"], versions),
+        Permission::unscoped(&delivery, "log deliveries take no resource (Step Functions, logging)"),
+    ]
+}
+
+/// What the person or program that installs needs.
+fn installer(scope: &Scope) -> Vec<Permission> {
+    [
+        Bucket::permissions(scope),
+        Boundary::permissions(scope),
+        ServiceLinkedRole::permissions(scope),
+        Role::permissions(scope),
+        LogGroup::permissions(scope),
+        Function::permissions(scope),
+        StateMachine::permissions(scope),
+        EventRule::permissions(scope),
+    ]
+    .concat()
+}
+
+/// The permissions boundary: what any role of a stack may at most do. Never IAM, never the provisioner.
+pub(super) fn boundary(scope: &Scope) -> Value {
+    let app = &scope.app;
+    let objects = [
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    ];
+    let pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+    let channels = [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ];
+    let groups = [format!("log-group:/ecs/{app}-*"), format!("log-group:/vpc/{app}-*")];
+    let groups = groups.map(|group| scope.arn("logs", &group));
+    let allowed = [
+        // The file may give the uploads bucket any name, so the account is the limit.
+        Permission::on(&objects, ["arn:aws:s3:::*".to_owned()]).when(
+            "StringEquals",
+            "aws:ResourceAccount",
+            [scope.account.clone()],
+        ),
+        Permission::on(
+            &["secretsmanager:GetSecretValue"],
+            [scope.arn("secretsmanager", &format!("secret:{app}/*"))],
+        ),
+        Permission::on(&pull, [scope.arn("ecr", &format!("repository/{app}/*"))]),
+        Permission::unscoped(&["ecr:GetAuthorizationToken"], "the token is the account's"),
+        Permission::on(&["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], groups),
+        Permission::unscoped(&["logs:DescribeLogGroups"], "the listing takes no resource"),
+        Permission::unscoped(&channels, "Session Manager's channels take no resource"),
+    ];
+    let bucket = format!("arn:aws:s3:::{}", scope.bucket());
+    let never = json!({ "Effect": "Deny", "Action": "s3:*", "Resource": [bucket, format!("{bucket}/*")] });
+    let statements = allowed.iter().map(Permission::statement).chain([never]);
+    json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
+}
+
+/// Who may assume a role: a service, on behalf of this account alone.
+pub(super) fn trust(service: &str, account: &str) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": { "Service": service },
+        "Action": "sts:AssumeRole",
+        "Condition": { "StringEquals": { "aws:SourceAccount": account } },
+    }]})
+}
+
+/// A policy document of these permissions, as short as it can be said: a role's inline policies may have
+/// 10,240 characters.
+fn document(permissions: Vec<Permission>) -> Value {
+    statemachine::permission::policy(&shortened(permissions))
+}
+
+/// Joins the permissions that differ in their actions alone, then those that differ in their resources
+/// alone. Neither grants anything new.
+fn shortened(permissions: Vec<Permission>) -> Vec<Permission> {
+    type Conditions = BTreeMap<&'static str, BTreeMap<String, Vec<String>>>;
+    let mut by_resources: BTreeMap<(Vec<String>, Conditions), Permission> = BTreeMap::new();
+    for mut permission in permissions {
+        permission.resources.sort();
+        permission.resources.dedup();
+        match by_resources.get_mut(&(permission.resources.clone(), permission.conditions.clone())) {
+            Some(known) => known.actions.extend(permission.actions),
+            None => {
+                let key = (permission.resources.clone(), permission.conditions.clone());
+                by_resources.insert(key, permission);
+            }
+        }
+    }
+    let mut by_actions: BTreeMap<(Vec<&'static str>, Conditions), Permission> = BTreeMap::new();
+    for mut permission in by_resources.into_values() {
+        permission.actions.sort_unstable();
+        permission.actions.dedup();
+        match by_actions.get_mut(&(permission.actions.clone(), permission.conditions.clone())) {
+            Some(known) => known.resources.extend(permission.resources),
+            None => {
+                let key = (permission.actions.clone(), permission.conditions.clone());
+                by_actions.insert(key, permission);
+            }
+        }
+    }
+    by_actions.into_values().collect()
+}

@@ -1,0 +1,266 @@
+//! Carries the installation out: ticks until everything is as described.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use aws::failed;
+use aws_types::SdkConfig;
+use futures_util::future::{BoxFuture, try_join};
+use statemachine::definition::FUNCTIONS;
+use statemachine::error::Optional as _;
+use statemachine::lock::Lock;
+use statemachine::message::{Failure, Mode, StageReport, Status};
+use statemachine::permission::Scope;
+use statemachine::plan::Action;
+use statemachine::resource::{DataPolicy, Name, Options};
+use statemachine::tick::{Hold, Input, Link, Stage, now_ms, tick};
+use statemachine::{Error, ErrorKind, Result};
+
+use super::state_machine::{FINGERPRINT_TAG, VERSION_TAG, tags_of};
+use super::{Clients, FunctionZip, Target, context, engine, no_engine};
+
+/// For this long a look that fails for a moment is repeated.
+const LOOK_AGAIN_FOR: Duration = Duration::from_secs(60);
+
+/// What an installation came to.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The provisioner's bucket.
+    pub bucket: String,
+    /// ARN of the state machine.
+    pub state_machine: String,
+    /// What was made, changed or deleted. Nothing: the engine was as described already.
+    pub changed: BTreeSet<Name>,
+    /// The bucket was made just now: AWS begins to send its events about five minutes later, and until then
+    /// an upload starts nothing.
+    pub bucket_is_new: bool,
+}
+
+/// Why the engine could not be installed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// AWS could not be looked at.
+    #[error("{0}")]
+    Look(#[from] Error),
+    /// A part of the engine failed; `failure.next` says what to do.
+    #[error("{}: {}", failure.name, failure.message)]
+    Part {
+        /// What failed.
+        failure: Box<Failure>,
+    },
+    /// Functions are missing from what is to be installed.
+    #[error("The code of these functions is missing: {}. Build them with `cargo bundle`.", .0.join(", "))]
+    NoCode(Vec<String>),
+    /// Environments still stand.
+    #[error("The engine is still needed: {}. Destroy these environments first.", .0.join("; "))]
+    Standing(Vec<String>),
+}
+
+/// Installs the engine, or brings it up to date. `progress` hears every tick's report.
+///
+/// Everything may be repeated: what a broken-off installation left is taken up where it stands.
+pub async fn bring_up(
+    config: &SdkConfig,
+    scope: &Scope,
+    zips: Vec<FunctionZip>,
+    progress: &dyn Fn(&StageReport),
+) -> Result<Installed, InstallError> {
+    let missing = FUNCTIONS.iter().filter(|what| !zips.iter().any(|zip| zip.name == **what));
+    let missing: Vec<String> = missing.map(|what| (*what).to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(InstallError::NoCode(missing));
+    }
+    let (clients, target) = (Clients::new(config), Target::of(config));
+    let stage = || engine(&clients, scope, &zips, &target);
+    let mut changed = BTreeSet::new();
+    let made = ticks(&stage, scope, Options::default(), Mode::Make, progress, &mut changed).await?;
+    if made.left_over > 0 {
+        ticks(&stage, scope, Options::default(), Mode::Remove, progress, &mut changed).await?;
+    }
+    let bucket_is_new = made.made.iter().any(|name| name.kind() == "bucket");
+    Ok(Installed { bucket: scope.bucket(), state_machine: scope.state_machine(), changed, bucket_is_new })
+}
+
+/// Removes the engine. Refused while an environment stands, and, unless `data` says otherwise, while the
+/// provisioner's bucket holds anything (it does after any run: the run records). Answers what stays.
+pub async fn remove(
+    config: &SdkConfig,
+    scope: &Scope,
+    data: DataPolicy,
+    progress: &dyn Fn(&StageReport),
+) -> Result<Vec<Name>, InstallError> {
+    let clients = Clients::new(config);
+    let standing = standing(&clients, scope).await?;
+    if !standing.is_empty() {
+        return Err(InstallError::Standing(standing));
+    }
+    let options = Options { data, ..Options::default() };
+    let stage = || no_engine(&clients);
+    let report = ticks(&stage, scope, options, Mode::Remove, progress, &mut BTreeSet::new()).await?;
+    let kept = report.items.into_iter().filter(|item| item.action == Action::Kept);
+    Ok(kept.map(|item| item.name).collect())
+}
+
+/// The engine that is installed, as its state machine's tags say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// The program's version that installed it.
+    pub version: String,
+    /// [`super::fingerprint`] of what was installed; absent where it was removed by hand.
+    pub fingerprint: Option<String>,
+}
+
+/// What is installed, in one call; `None`: there is no engine, or a stranger's machine in its place.
+pub async fn installed(config: &SdkConfig, scope: &Scope) -> Result<Option<Present>> {
+    let client = aws_sdk_sfn::Client::new(config);
+    let tags = tags_of(&client, &scope.state_machine()).await?.unwrap_or_default();
+    let tag = |wanted| tags.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.clone());
+    Ok(tag(VERSION_TAG).map(|version| Present { version, fingerprint: tag(FINGERPRINT_TAG) }))
+}
+
+/// The version of the installed engine, in one call; `None`: there is none.
+pub async fn installed_version(config: &SdkConfig, scope: &Scope) -> Result<Option<String>> {
+    Ok(installed(config, scope).await?.map(|present| present.version))
+}
+
+/// The environments that still need the engine, each with the reason: a configuration or an intent in the
+/// bucket, or a run that holds a lock.
+pub async fn standing(clients: &Clients, scope: &Scope) -> Result<Vec<String>> {
+    let list = |prefix: &'static str| list(clients, scope, prefix);
+    let ((configurations, intents), locks) =
+        try_join(try_join(list("environments/"), list("intent/")), list("locks/")).await?;
+    let mut standing: BTreeMap<String, String> = BTreeMap::new();
+    for key in configurations.iter().chain(&intents) {
+        let environment = environment_of(key);
+        let reason = format!("{}/{environment} stands", scope.app);
+        standing.entry(environment.to_owned()).or_insert(reason);
+    }
+    for key in &locks {
+        let get = clients.s3.get_object().bucket(scope.bucket()).key(key).send().await;
+        let Some(object) = get.map_err(failed("s3:GetObject")).optional()? else { continue };
+        let bytes = object.body.collect().await;
+        let bytes = bytes.map_err(|error| Error::not_ready(format!("reading {key} broke off: {error}")))?;
+        let lock: Lock = serde_json::from_slice(&bytes.into_bytes())
+            .map_err(|error| Error::internal(format!("{key} cannot be read: {error}")))?;
+        if let Some(holder) = lock.holder {
+            let environment = environment_of(key);
+            let reason = format!("run {} of {}/{environment} is not over", holder.run, scope.app);
+            standing.insert(environment.to_owned(), reason);
+        }
+    }
+    Ok(standing.into_values().collect())
+}
+
+/// All keys under a prefix of the provisioner's bucket; none when there is no bucket.
+async fn list(clients: &Clients, scope: &Scope, prefix: &str) -> Result<Vec<String>> {
+    let pages = clients.s3.list_objects_v2().bucket(scope.bucket()).prefix(prefix).into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("s3:ListBucket")).optional()?;
+    let objects = pages.unwrap_or_default().into_iter().flat_map(|page| page.contents.unwrap_or_default());
+    Ok(objects.filter_map(|object| object.key).collect())
+}
+
+/// `production` of `environments/production.toml` and of `intent/production.asked.json`.
+fn environment_of(key: &str) -> &str {
+    let file = key.split_once('/').map_or(key, |(_, file)| file);
+    file.split('.').next().unwrap_or(file)
+}
+
+/// Ticks until the stage is ready.
+async fn ticks(
+    stage: &dyn Fn() -> Stage,
+    scope: &Scope,
+    options: Options,
+    mode: Mode,
+    progress: &dyn Fn(&StageReport),
+    changed: &mut BTreeSet<Name>,
+) -> Result<StageReport, InstallError> {
+    let (begin, link) = (Instant::now(), Alone::default());
+    let mut input = Input { since_ms: now_ms(), ..Input::default() };
+    let mut wait = Duration::from_millis(100);
+    loop {
+        let ctx = context(scope, options.clone());
+        match tick(stage(), &ctx, mode, input.clone(), &link).await {
+            Ok(report) => {
+                progress(&report);
+                let worked = report.items.iter().filter(|item| item.started_ms.is_some());
+                changed.extend(worked.map(|item| item.name.clone()));
+                changed.extend(report.made.iter().chain(&report.changed).cloned());
+                if let Some(failure) = report.failure.clone() {
+                    return Err(InstallError::Part { failure: Box::new(advised(failure)) });
+                }
+                if report.status == Status::Ready {
+                    return Ok(report);
+                }
+                input.made = report.made;
+                input.changed = report.changed;
+            }
+            Err(error) if is_passing(&error) && begin.elapsed() < LOOK_AGAIN_FOR => {}
+            Err(error) => return Err(InstallError::Look(error)),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 3).min(Duration::from_secs(1));
+    }
+}
+
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady)
+}
+
+/// The engine's failures advise about functions; here it is the caller who acts.
+fn advised(failure: Failure) -> Failure {
+    let next = match (failure.kind, &failure.action) {
+        (ErrorKind::Denied, Some(action)) => format!(
+            "Your credentials lack {action}. `stepstack bootstrap --print-policies` shows all that installing \
+             needs, under `installer`."
+        ),
+        (ErrorKind::Denied, None) => {
+            "Your credentials lack a permission. `stepstack bootstrap --print-policies` shows all that \
+             installing needs, under `installer`."
+                .to_owned()
+        }
+        (ErrorKind::Internal, _) => {
+            "This is likely a fault of Stepstack: please report it. `stepstack bootstrap` goes on from here."
+                .to_owned()
+        }
+        _ => "Correct what stands in the way, then run `stepstack bootstrap` again: it goes on from here."
+            .to_owned(),
+    };
+    Failure { next, ..failure }
+}
+
+/// The installer has no lock: nothing else makes the engine, and every call of it may be repeated.
+#[derive(Default)]
+struct Alone {
+    notes: Mutex<BTreeMap<Name, u64>>,
+}
+
+impl Link for Alone {
+    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
+        Box::pin(std::future::ready(Ok(Hold::Yes)))
+    }
+
+    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
+        let notes = self.notes.lock().map(|notes| notes.clone()).unwrap_or_default();
+        Box::pin(std::future::ready(Ok(notes)))
+    }
+
+    fn note(&self, notes: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
+        if let Ok(mut known) = self.notes.lock() {
+            *known = notes;
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_name_their_environment() {
+        assert_eq!(environment_of("environments/production.toml"), "production");
+        assert_eq!(environment_of("intent/production.asked.json"), "production");
+        assert_eq!(environment_of("locks/staging.json"), "staging");
+    }
+}
