@@ -2,6 +2,7 @@
 //! SDK error means.
 
 mod config;
+mod download;
 mod error;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names};
 use statemachine::tick::Stage;
 
+pub use download::download;
 pub use config::{config, config_from_environment};
 pub use error::{failed, gone, kind_of};
 

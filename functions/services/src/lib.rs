@@ -1,1 +1,121 @@
-//! Placeholder.
+//! The services function: what runs the app, and what leads to it.
+
+pub mod image;
+pub mod image_push;
+pub mod listener_rule;
+pub mod resources;
+pub mod scaling;
+pub mod service;
+pub mod target_group;
+pub mod task_definition;
+
+use aws::{Function, failed};
+use aws_sdk_ecs::types::TaskDefinition as RawDefinition;
+use aws_types::SdkConfig;
+use certificate::record::Record;
+use ingress::listener::Listener;
+use statemachine::config::Stack;
+use statemachine::error::Optional as _;
+use statemachine::message::Document;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Name, Names, Resource as _};
+use statemachine::tick::Stage;
+use statemachine::Result;
+
+use crate::image::Image;
+
+/// The function's clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// ECS.
+    pub ecs: aws_sdk_ecs::Client,
+    /// Elastic Load Balancing.
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// Route 53.
+    pub route53: aws_sdk_route53::Client,
+    /// ECR.
+    pub ecr: aws_sdk_ecr::Client,
+    /// EventBridge.
+    pub events: aws_sdk_eventbridge::Client,
+    /// Application Auto Scaling.
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
+}
+
+impl Function for Clients {
+    fn new(config: &SdkConfig) -> Self {
+        Self {
+            ecs: aws_sdk_ecs::Client::new(config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            route53: aws_sdk_route53::Client::new(config),
+            ecr: aws_sdk_ecr::Client::new(config),
+            events: aws_sdk_eventbridge::Client::new(config),
+            autoscaling: aws_sdk_applicationautoscaling::Client::new(config),
+        }
+    }
+
+    async fn stage(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Stage> {
+        let image = match &document.stack {
+            Some(stack) => self.image(ctx, document, stack, names).await?,
+            None => None,
+        };
+        Ok(resources::services(self, ctx, document, names, image.as_ref()))
+    }
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let images = scope.arn("ecr", &format!("repository/{}/*", scope.app));
+        let reads = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"];
+        [
+            vec![Permission::on(&reads, [images])],
+            target_group::TargetGroup::permissions(scope),
+            Listener::permissions(scope),
+            listener_rule::ListenerRule::permissions(scope),
+            Record::permissions(scope),
+            task_definition::TaskDefinition::permissions(scope),
+            service::Service::permissions(scope),
+            scaling::ScalingTarget::permissions(scope),
+            image_push::EventRule::permissions(scope),
+        ]
+        .concat()
+    }
+}
+
+impl Clients {
+    /// The image that the services are to run: what the run was given (a deploy's, or the newest good
+    /// release), else what runs already, else the newest in the repository. Its architecture comes from what
+    /// runs, where that is the same image: a run without changes asks ECR nothing.
+    async fn image(&self, ctx: &Context, document: &Document, stack: &Stack, names: &Names) -> Result<Option<Image>> {
+        let asked = document.release.as_ref().map(|release| release.digest.clone());
+        let running = self.running(ctx, stack).await?;
+        if let Some(running) = running.filter(|running| asked.as_ref().is_none_or(|asked| *asked == running.digest)) {
+            return Ok(Some(running));
+        }
+        let repository = format!("{}/{}", ctx.app, ctx.environment);
+        let known = names.id(&Name::new("repository", "main")).is_some();
+        let digest = match asked {
+            Some(digest) => Some(digest),
+            None if known => image::newest(&self.ecr, &repository, &stack.image.deploy_on_push).await?,
+            None => None,
+        };
+        let Some(digest) = digest else { return Ok(None) };
+        let architecture = image::architecture(&self.ecr, &repository, &digest).await?;
+        Ok(Some(Image { digest, architecture }))
+    }
+
+    /// The image of the first service that runs.
+    async fn running(&self, ctx: &Context, stack: &Stack) -> Result<Option<Image>> {
+        let names: Vec<String> = stack.services.keys().take(10).cloned().collect();
+        let services = self.ecs.describe_services().cluster(ctx.prefix()).set_services(Some(names)).send().await;
+        let services = services.map_err(failed("ecs:DescribeServices")).optional()?;
+        let live = services.iter().flat_map(|answer| answer.services()).find(|service| service.status() == Some("ACTIVE"));
+        let Some(definition) = live.and_then(|service| service.task_definition()) else { return Ok(None) };
+        let found = self.ecs.describe_task_definition().task_definition(definition).send().await;
+        let found = found.map_err(failed("ecs:DescribeTaskDefinition")).optional()?;
+        Ok(found.as_ref().and_then(|found| found.task_definition()).and_then(image_of))
+    }
+}
+
+fn image_of(definition: &RawDefinition) -> Option<Image> {
+    let (_, digest) = definition.container_definitions().first()?.image()?.split_once('@')?;
+    let architecture = definition.runtime_platform()?.cpu_architecture()?.as_str().to_owned();
+    Some(Image { digest: digest.to_owned(), architecture })
+}

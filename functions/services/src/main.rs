@@ -1,2 +1,6 @@
-//! Placeholder.
-fn main() {}
+//! The services function: wiring only.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::RuntimeError> {
+    lambda::serve::<services::Clients>().await
+}

@@ -1,0 +1,172 @@
+//! Listener rules: which host leads to which service.
+
+use aws::{failed, gone};
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, HostHeaderConditionConfig, PathPatternConditionConfig, Rule as RawRule, RuleCondition,
+};
+use ingress::listener::{self, Listener};
+use ingress::tags::{owned, tags};
+use serde::Serialize;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, Result};
+
+/// One rule of a listener.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ListenerRule {
+    /// The service.
+    pub service: String,
+    /// The listener: HTTPS with a domain, else HTTP. Cannot change.
+    pub listener: Name,
+    /// Its place among the rules. Unique on a listener.
+    pub priority: i32,
+    /// The host; `None` matches every request.
+    pub host: Option<String>,
+    /// Where it leads.
+    pub target_group: Name,
+}
+
+/// `listener-rule/api`; the listener is part of the identity.
+pub fn name(service: &str, listener: &Name) -> Name {
+    Name::hashed(ListenerRule::KIND, service, listener)
+}
+
+impl ListenerRule {
+    /// A priority out of a service's name, so that adding one service does not move the others'. The few
+    /// that collide are told apart by AWS's own refusal, and named.
+    pub fn priority_of(service: &str) -> i32 {
+        let sum = service.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        i32::try_from(sum % 49_000).unwrap_or(0) + 1
+    }
+}
+
+/// A rule and the name that its tags give it.
+pub struct Raw {
+    rule: RawRule,
+    owned: Name,
+    listener: String,
+}
+
+impl Resource for ListenerRule {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "listener-rule";
+    const LATE: bool = true;
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let parts = ["listener/app", "listener-rule/app"];
+        let parts = parts.map(|part| scope.arn("elasticloadbalancing", &format!("{part}/{}-*", scope.app)));
+        let actions = [
+            "elasticloadbalancing:AddTags",
+            "elasticloadbalancing:CreateRule",
+            "elasticloadbalancing:DeleteRule",
+            "elasticloadbalancing:ModifyRule",
+            "elasticloadbalancing:SetRulePriorities",
+        ];
+        vec![
+            Permission::on(&actions, parts),
+            Permission::unscoped(
+                &["elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags"],
+                "Elastic Load Balancing's Describe actions take no resource",
+            ),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name(&self.service, &self.listener)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Exists(self.listener.clone()), Need::Exists(self.target_group.clone())]
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, names: &Names) -> Result<Vec<Raw>> {
+        let listeners = names.of_kind(Listener::KIND).map(|(_, arn)| async move {
+            let rules = client.describe_rules().listener_arn(arn).send().await;
+            let rules = rules.map_err(failed("elasticloadbalancing:DescribeRules")).optional()?;
+            let rules = rules.and_then(|rules| rules.rules).unwrap_or_default();
+            let rules = rules.into_iter().filter(|rule| rule.is_default() != Some(true));
+            Ok::<_, Error>(rules.map(|rule| (rule, arn.to_owned())).collect::<Vec<_>>())
+        });
+        let rules: Vec<(RawRule, String)> = futures_util::future::try_join_all(listeners).await?.into_iter().flatten().collect();
+        let arns: Vec<String> = rules.iter().filter_map(|(rule, _)| rule.rule_arn().map(str::to_owned)).collect();
+        let mut names = owned(client, ctx, &arns).await?;
+        let raw = |(rule, listener): (RawRule, String)| Some(Raw { owned: names.remove(rule.rule_arn()?)?, rule, listener });
+        Ok(rules.into_iter().filter_map(raw).collect())
+    }
+
+    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        Some(Identity::ours(raw.owned.clone(), raw.rule.rule_arn()?))
+    }
+
+    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let hosts = raw.rule.conditions().iter().filter_map(|condition| condition.host_header_config());
+        let host = hosts.flat_map(HostHeaderConditionConfig::values).next().cloned();
+        let target = raw.rule.actions().iter().find_map(|action| {
+            let forwarded = action.forward_config().and_then(|forward| forward.target_groups().first()?.target_group_arn());
+            action.target_group_arn().or(forwarded)
+        });
+        Ok(State::Settled(Self {
+            service: raw.owned.base().split_once('/').map_or("", |(_, service)| service).to_owned(),
+            listener: names.name_of(&raw.listener),
+            priority: raw.rule.priority().and_then(|priority| priority.parse().ok()).unwrap_or(0),
+            host,
+            target_group: names.name_of(target.unwrap_or_default()),
+        }))
+    }
+
+    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+        let create = client
+            .create_rule()
+            .listener_arn(ids.need(&self.listener)?)
+            .priority(self.priority)
+            .conditions(self.condition())
+            .actions(self.action(&ids)?)
+            .set_tags(Some(tags(&ctx, &self.name())));
+        let made = create.send().await.map_err(failed("elasticloadbalancing:CreateRule"))?;
+        let arn = made.rules().first().and_then(RawRule::rule_arn);
+        Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("listener rule", "an ARN"))?))
+    }
+
+    async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+        let modify = client.modify_rule().rule_arn(&id).conditions(self.condition()).actions(self.action(&ids)?);
+        modify.send().await.map_err(failed("elasticloadbalancing:ModifyRule"))?;
+        if self.priority != now.priority {
+            let pair = aws_sdk_elasticloadbalancingv2::types::RulePriorityPair::builder().rule_arn(&id).priority(self.priority).build();
+            let set = client.set_rule_priorities().rule_priorities(pair).send().await;
+            set.map_err(failed("elasticloadbalancing:SetRulePriorities"))?;
+        }
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        gone(client.delete_rule().rule_arn(id).send().await.map_err(failed("elasticloadbalancing:DeleteRule")), Gone::Now)
+    }
+}
+
+impl ListenerRule {
+    fn condition(&self) -> RuleCondition {
+        match &self.host {
+            Some(host) => RuleCondition::builder()
+                .field("host-header")
+                .host_header_config(HostHeaderConditionConfig::builder().values(host).build())
+                .build(),
+            None => RuleCondition::builder()
+                .field("path-pattern")
+                .path_pattern_config(PathPatternConditionConfig::builder().values("/*").build())
+                .build(),
+        }
+    }
+
+    fn action(&self, ids: &Names) -> Result<Action> {
+        Ok(Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(ids.need(&self.target_group)?).build())
+    }
+}
+
+/// The listener that public services stand behind.
+pub fn listener(has_domain: bool) -> Name {
+    listener::name(if has_domain { "https" } else { "http" })
+}

@@ -1,0 +1,189 @@
+//! What the stage owns, in the order in which it is made.
+
+use std::collections::BTreeMap;
+
+use certificate::record::{Kind, Record, Records};
+use ingress::listener::Listener;
+use statemachine::config::{Egress, Service as Described, Stack};
+use statemachine::message::{Document, Waiting};
+use statemachine::resource::{Context, Name, Names, Resource as _};
+use statemachine::tick::Stage;
+
+use crate::Clients;
+use crate::image::Image;
+use crate::image_push::EventRule;
+use crate::listener_rule::{self, ListenerRule};
+use crate::scaling::ScalingTarget;
+use crate::service::{Service, Services, Unlisted};
+use crate::target_group::{self, TargetGroup};
+use crate::task_definition::{TaskDefinition, known_or_placeholder, pinned};
+
+/// The stage `services`. Without an image everything is made but task definitions and services.
+pub fn services(clients: &Clients, ctx: &Context, document: &Document, names: &Names, image: Option<&Image>) -> Stage {
+    let stack = document.stack.as_ref();
+    let wanted = stack.map(|stack| Wanted { ctx, stack, names });
+    let definitions = wanted.as_ref().zip(image).map(|(wanted, image)| wanted.task_definitions(image)).unwrap_or_default();
+    let services = wanted.as_ref().filter(|_| image.is_some()).map(|wanted| wanted.services(&definitions)).unwrap_or_default();
+    let scaling = wanted.as_ref().filter(|_| image.is_some()).map(Wanted::scaling).unwrap_or_default();
+    let hosts: Vec<String> = wanted.iter().flat_map(Wanted::hosts).chain(document.known_hosts.iter().cloned()).collect();
+    let records = Records { route53: clients.route53.clone(), wanted: wanted.iter().flat_map(Wanted::hosts).collect(), hosts };
+    let scaled = stack.into_iter().flat_map(|stack| &stack.services).filter(|(_, one)| one.scale.is_some());
+    let ecs = Services { ecs: clients.ecs.clone(), scaled: scaled.map(|(name, _)| name.clone()).collect() };
+    let stage = Stage::new()
+        .owns(&clients.elb, wanted.as_ref().map(Wanted::target_groups).unwrap_or_default())
+        .owns(&clients.elb, wanted.as_ref().and_then(Wanted::https).into_iter().collect())
+        .owns(&clients.elb, wanted.as_ref().map(Wanted::listener_rules).unwrap_or_default())
+        .owns(&records, wanted.as_ref().map(Wanted::aliases).unwrap_or_default())
+        .owns(&clients.ecs, definitions)
+        .owns(&ecs, services)
+        .owns(&clients.autoscaling, scaling)
+        .owns(&clients.events, stack.and_then(|stack| EventRule::of(ctx, stack)).into_iter().collect());
+    match (image, &wanted) {
+        (Some(image), _) => stage.output(Name::from_tag("image/current").attribute("digest"), image.digest.clone()),
+        (None, Some(wanted)) => stage.waits_for_you(wanted.first_push()),
+        (None, None) => stage,
+    }
+}
+
+struct Wanted<'a> {
+    ctx: &'a Context,
+    stack: &'a Stack,
+    names: &'a Names,
+}
+
+impl Wanted<'_> {
+    fn hosts(&self) -> Vec<String> {
+        self.stack.public_services().filter_map(|(_, service)| service.host.clone()).collect()
+    }
+
+    fn listener(&self) -> Name {
+        listener_rule::listener(self.stack.domain.is_some())
+    }
+
+    fn target_groups(&self) -> Vec<TargetGroup> {
+        self.stack.public_services().filter_map(|(name, service)| TargetGroup::of(name, service)).collect()
+    }
+
+    /// HTTPS, where there is a domain to have a certificate for.
+    fn https(&self) -> Option<Listener> {
+        let hosts = self.hosts();
+        (self.stack.domain.is_some() && !hosts.is_empty()).then(|| Listener::https(certificate::certificate::name(&hosts)))
+    }
+
+    fn listener_rules(&self) -> Vec<ListenerRule> {
+        let rule = |(name, service): (&str, &Described)| {
+            Some(ListenerRule {
+                service: name.to_owned(),
+                listener: self.listener(),
+                priority: ListenerRule::priority_of(name),
+                host: service.host.clone(),
+                target_group: target_group::name(name, service.port?.into()),
+            })
+        };
+        self.stack.public_services().filter_map(rule).collect()
+    }
+
+    fn aliases(&self) -> Vec<Record> {
+        let load_balancer = Name::new("load-balancer", "main");
+        self.hosts().iter().map(|host| Record::new(host, Kind::Alias { load_balancer: load_balancer.clone() })).collect()
+    }
+
+    fn task_definitions(&self, image: &Image) -> Vec<TaskDefinition> {
+        let definition = |(name, service): (&String, &Described)| TaskDefinition {
+            service: name.clone(),
+            digest: image.digest.clone(),
+            architecture: image.architecture.clone(),
+            command: service.command.clone(),
+            port: service.port.map(i32::from),
+            cpu: service.cpu.to_string(),
+            memory: service.memory.to_string(),
+            environment: self.environment(service),
+            secrets: self.secrets(),
+            log_group: Name::new("log-group", name),
+            read_only_root: service.read_only_root,
+            user: service.user.clone(),
+            execution_role: Name::new("role", "execution"),
+            task_role: Name::new("role", "task"),
+        };
+        self.stack.services.iter().map(definition).collect()
+    }
+
+    /// What every task gets (design.md section 8), and what the file adds.
+    fn environment(&self, service: &Described) -> BTreeMap<String, String> {
+        let mut environment = service.environment.clone();
+        let mut put = |key: &str, value: String| environment.insert(key.to_owned(), value);
+        put("ENV", self.stack.environment.clone());
+        put("AWS_REGION", self.ctx.region.clone());
+        if let Some(uploads) = &self.stack.uploads {
+            put("S3_BUCKET", uploads.bucket.clone());
+        }
+        if let Some(database) = &self.stack.database {
+            let cluster = Name::new("db-cluster", "main");
+            put("PGHOST", known_or_placeholder(self.names, &cluster, "endpoint"));
+            put("PGPORT", known_or_placeholder(self.names, &cluster, "port"));
+            put("PGDATABASE", database.name.clone());
+            put("PGUSER", database.username.clone());
+            put("PGSSLMODE", "require".to_owned());
+        }
+        environment
+    }
+
+    fn secrets(&self) -> BTreeMap<String, String> {
+        let pair = |key: &str, secret: Name| (key.to_owned(), pinned(self.names, &secret));
+        match &self.stack.database {
+            Some(_) => BTreeMap::from([
+                pair("PGPASSWORD", Name::new("secret", "database-password")),
+                pair("DATABASE_URL", Name::new("secret-url", "database-url")),
+            ]),
+            None => BTreeMap::new(),
+        }
+    }
+
+    fn services(&self, definitions: &[TaskDefinition]) -> Vec<Service> {
+        let in_public = self.stack.network.egress == Egress::Public;
+        let tier = if in_public { "public" } else { "private" };
+        let service = |definition: &TaskDefinition| {
+            let name = &definition.service;
+            let described = &self.stack.services[name];
+            let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+            let target_group = definition.port.map(|port| target_group::name(name, port));
+            Service {
+                service: name.clone(),
+                task_definition: definition.name(),
+                desired_count: described.scale.is_none().then(|| count(described.count)),
+                subnets: ["a", "b"].map(|zone| Name::new("subnet", format!("{tier}-{zone}"))).into(),
+                security_groups: [Name::new("security-group", format!("service-{name}"))].into(),
+                public_address: in_public,
+                port: definition.port,
+                exec: described.exec,
+                circuit_breaker: true,
+                rebalances_zones: true,
+                unlisted: Unlisted {
+                    first_count: count(described.count),
+                    rule: target_group.is_some().then(|| listener_rule::name(name, &self.listener())),
+                },
+                target_group,
+            }
+        };
+        definitions.iter().map(service).collect()
+    }
+
+    fn scaling(&self) -> Vec<ScalingTarget> {
+        let target = |(name, service): (&String, &Described)| Some(ScalingTarget::of(name, service.scale.as_ref()?));
+        self.stack.services.iter().filter_map(target).collect()
+    }
+
+    fn first_push(&self) -> Waiting {
+        let repository = Name::new("repository", "main");
+        let uri = self.names.attribute(&repository, "uri").unwrap_or("REPOSITORY").to_owned();
+        let registry = uri.split('/').next().unwrap_or_default().to_owned();
+        let tag = self.stack.image.deploy_on_push.first().map_or("latest", String::as_str);
+        let region = &self.ctx.region;
+        Waiting {
+            what: "the first image".to_owned(),
+            next: format!(
+                "Push it: `aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {registry}`, `docker build --platform linux/arm64 -t {uri}:{tag} .`, `docker push {uri}:{tag}`. The push starts the services by itself."
+            ),
+        }
+    }
+}

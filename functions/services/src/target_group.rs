@@ -1,0 +1,191 @@
+//! Target groups: one per public service.
+
+use aws::{failed, gone};
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::{Matcher, ProtocolEnum, TargetGroup as RawGroup, TargetGroupAttribute, TargetTypeEnum};
+use ingress::tags::{owned, tags};
+use serde::Serialize;
+use statemachine::config::Service;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
+use statemachine::{Error, Result, naming};
+
+/// Longest name of a target group.
+const MAX_NAME: usize = 32;
+/// How long a leaving task keeps its connections, in seconds; AWS's default is 300.
+const DEREGISTRATION_S: &str = "15";
+const DEREGISTRATION: &str = "deregistration_delay.timeout_seconds";
+
+/// Where a public service's tasks are reached. Port and VPC cannot change: they are its identity, and
+/// another port is another group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TargetGroup {
+    /// The service.
+    pub service: String,
+    /// Of the tasks.
+    pub port: i32,
+    /// The path that is checked.
+    pub health_check_path: String,
+    /// Seconds between checks.
+    pub health_check_interval_s: i32,
+    /// Checks that make a target healthy.
+    pub healthy_threshold: i32,
+    /// Codes that are well.
+    pub healthy_codes: String,
+    /// Seconds for which a leaving task keeps its connections.
+    pub deregistration_s: String,
+}
+
+/// `target-group/api@hash`.
+pub fn name(service: &str, port: i32) -> Name {
+    Name::hashed(TargetGroup::KIND, service, &port)
+}
+
+impl TargetGroup {
+    /// The group of a public service.
+    pub fn of(service: &str, description: &Service) -> Option<Self> {
+        Some(Self {
+            service: service.to_owned(),
+            port: description.port?.into(),
+            health_check_path: description.health_check_path.clone(),
+            health_check_interval_s: 5,
+            healthy_threshold: 2,
+            healthy_codes: "200-399".to_owned(),
+            deregistration_s: DEREGISTRATION_S.to_owned(),
+        })
+    }
+
+    fn group_name(&self, ctx: &Context) -> String {
+        let hash = short_hash(&self.port);
+        format!("{}-{hash}", naming::fit(&[&ctx.prefix(), &self.service], MAX_NAME - 1 - hash.len()))
+    }
+}
+
+/// A group with what its description leaves out.
+pub struct Raw {
+    group: RawGroup,
+    owned: Name,
+    deregistration_s: String,
+}
+
+impl Resource for TargetGroup {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "target-group";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let groups = scope.arn("elasticloadbalancing", &format!("targetgroup/{}-*", scope.app));
+        let actions = [
+            "elasticloadbalancing:AddTags",
+            "elasticloadbalancing:CreateTargetGroup",
+            "elasticloadbalancing:DeleteTargetGroup",
+            "elasticloadbalancing:ModifyTargetGroup",
+            "elasticloadbalancing:ModifyTargetGroupAttributes",
+        ];
+        let describe = [
+            "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetGroupAttributes",
+            "elasticloadbalancing:DescribeTargetGroups",
+        ];
+        vec![
+            Permission::on(&actions, [groups]),
+            Permission::unscoped(&describe, "Elastic Load Balancing's Describe actions take no resource"),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        name(&self.service, self.port)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Exists(Name::new("vpc", "main"))]
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let pages = client.describe_target_groups().into_paginator().items().send();
+        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("elasticloadbalancing:DescribeTargetGroups"))?;
+        let app = format!("{}-", ctx.app);
+        let groups: Vec<RawGroup> = all.into_iter().filter(|group| group.target_group_name().is_some_and(|name| name.starts_with(&app))).collect();
+        let arns: Vec<String> = groups.iter().filter_map(|group| group.target_group_arn().map(str::to_owned)).collect();
+        let mut names = owned(client, ctx, &arns).await?;
+        let ours = groups.into_iter().filter_map(|group| Some((names.remove(group.target_group_arn()?)?, group)));
+        let raws = ours.map(|(owned, group)| async move {
+            let attributes = client.describe_target_group_attributes().set_target_group_arn(group.target_group_arn().map(str::to_owned));
+            let attributes = attributes.send().await.map_err(failed("elasticloadbalancing:DescribeTargetGroupAttributes"))?;
+            let delay = attributes.attributes().iter().find(|one| one.key() == Some(DEREGISTRATION));
+            let deregistration_s = delay.and_then(TargetGroupAttribute::value).unwrap_or_default().to_owned();
+            Ok(Raw { group, owned, deregistration_s })
+        });
+        futures_util::future::try_join_all(raws).await
+    }
+
+    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        Some(Identity::ours(raw.owned.clone(), raw.group.target_group_arn()?))
+    }
+
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
+        let service = raw.owned.base().split_once('/').map_or("", |(_, service)| service).to_owned();
+        let group = raw.group;
+        Ok(State::Settled(Self {
+            service,
+            port: group.port().unwrap_or(0),
+            health_check_path: group.health_check_path().unwrap_or_default().to_owned(),
+            health_check_interval_s: group.health_check_interval_seconds().unwrap_or(0),
+            healthy_threshold: group.healthy_threshold_count().unwrap_or(0),
+            healthy_codes: group.matcher().and_then(Matcher::http_code).unwrap_or_default().to_owned(),
+            deregistration_s: raw.deregistration_s,
+        }))
+    }
+
+    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+        let create = client
+            .create_target_group()
+            .name(self.group_name(&ctx))
+            .target_type(TargetTypeEnum::Ip)
+            .protocol(ProtocolEnum::Http)
+            .port(self.port)
+            .vpc_id(ids.need(&Name::new("vpc", "main"))?)
+            .health_check_path(&self.health_check_path)
+            .health_check_interval_seconds(self.health_check_interval_s)
+            .health_check_timeout_seconds(self.health_check_interval_s - 1)
+            .healthy_threshold_count(self.healthy_threshold)
+            .unhealthy_threshold_count(2)
+            .matcher(Matcher::builder().http_code(&self.healthy_codes).build())
+            .set_tags(Some(tags(&ctx, &self.name())));
+        let made = create.send().await.map_err(failed("elasticloadbalancing:CreateTargetGroup"))?;
+        let arn = made.target_groups().first().and_then(RawGroup::target_group_arn);
+        let arn = arn.ok_or_else(|| Error::missing_field("target group", "an ARN"))?.to_owned();
+        match set_deregistration(&client, &arn, &self.deregistration_s).await {
+            Ok(()) => Ok(Made::settled(arn)),
+            // The next look finds the difference.
+            Err(_) => Ok(Made::started(arn)),
+        }
+    }
+
+    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        let modify = client
+            .modify_target_group()
+            .target_group_arn(&id)
+            .health_check_path(&self.health_check_path)
+            .health_check_interval_seconds(self.health_check_interval_s)
+            .health_check_timeout_seconds(self.health_check_interval_s - 1)
+            .healthy_threshold_count(self.healthy_threshold)
+            .matcher(Matcher::builder().http_code(&self.healthy_codes).build());
+        modify.send().await.map_err(failed("elasticloadbalancing:ModifyTargetGroup"))?;
+        set_deregistration(&client, &id, &self.deregistration_s).await?;
+        Ok(Made::settled(id))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        let delete = client.delete_target_group().target_group_arn(id).send().await;
+        gone(delete.map_err(failed("elasticloadbalancing:DeleteTargetGroup")), Gone::Now)
+    }
+}
+
+async fn set_deregistration(client: &Client, arn: &str, seconds: &str) -> Result<()> {
+    let attribute = TargetGroupAttribute::builder().key(DEREGISTRATION).value(seconds).build();
+    let modify = client.modify_target_group_attributes().target_group_arn(arn).attributes(attribute).send().await;
+    modify.map_err(failed("elasticloadbalancing:ModifyTargetGroupAttributes"))?;
+    Ok(())
+}

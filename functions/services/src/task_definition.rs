@@ -1,0 +1,249 @@
+//! Task definitions: what the tasks of a service are.
+
+use std::collections::BTreeMap;
+
+use aws::failed;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::types::{
+    Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LinuxParameters, LogConfiguration, LogDriver, NetworkMode,
+    OsFamily, PortMapping, RuntimePlatform, Secret, Tag, TaskDefinition as RawDefinition, TaskDefinitionField, Tmpfs, TransportProtocol,
+};
+use serde::Serialize;
+use statemachine::error::Optional as _;
+use statemachine::permission::{Permission, Scope};
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::{Error, Result};
+
+/// What stands at `/tmp`, in MiB.
+const TMP_MIB: i32 = 64;
+
+/// A revision of a service's family. AWS never changes one: all of it is its identity, another description
+/// is another revision, the service follows, and the old one is left over.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TaskDefinition {
+    /// The service.
+    pub service: String,
+    /// By digest: `sha256:…`.
+    pub digest: String,
+    /// `ARM64` or `X86_64`.
+    pub architecture: String,
+    /// Empty: the image's own.
+    pub command: Vec<String>,
+    /// The port that is opened.
+    pub port: Option<i32>,
+    /// CPU units.
+    pub cpu: String,
+    /// MB.
+    pub memory: String,
+    /// Plain environment. What AWS has yet to give stands as `{db-cluster/main#endpoint}`.
+    pub environment: BTreeMap<String, String>,
+    /// Environment out of secrets: ARNs, each pinned to its current version, so that a rotation is a change.
+    pub secrets: BTreeMap<String, String>,
+    /// Its log group.
+    pub log_group: Name,
+    /// Read-only root file system, with a tmpfs at `/tmp`.
+    pub read_only_root: bool,
+    /// `None`: the image's own.
+    pub user: Option<String>,
+    /// Starts the task.
+    pub execution_role: Name,
+    /// The app's own.
+    pub task_role: Name,
+}
+
+/// An attribute, or what stands for it until AWS has given it.
+pub fn known_or_placeholder(names: &Names, name: &Name, attribute: &str) -> String {
+    names.attribute(name, attribute).map_or_else(|| format!("{{{name}#{attribute}}}"), str::to_owned)
+}
+
+/// A secret pinned to its current version (`arn:json-key:stage:version`), or what stands for it.
+pub fn pinned(names: &Names, secret: &Name) -> String {
+    match (names.id(secret), names.attribute(secret, "version")) {
+        (Some(arn), Some(version)) => format!("{arn}:::{version}"),
+        _ => format!("{{{secret}}}"),
+    }
+}
+
+/// A revision with its tags.
+pub struct Raw {
+    definition: RawDefinition,
+    tags: Vec<Tag>,
+}
+
+fn family(ctx: &Context, service: &str) -> String {
+    format!("{}-{service}", ctx.prefix())
+}
+
+fn role_of(arn: Option<&str>, names: &Names) -> Name {
+    let arn = arn.unwrap_or_default();
+    let found = names.of_kind("role").map(|(name, _)| name).find(|name| names.attribute(name, "arn") == Some(arn));
+    found.cloned().unwrap_or_else(|| Name::foreign(arn))
+}
+
+impl Resource for TaskDefinition {
+    type Client = Client;
+    type Raw = Raw;
+
+    const KIND: &'static str = "task-definition";
+
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let definitions = scope.arn("ecs", &format!("task-definition/{}-*", scope.app));
+        let roles = scope.global("iam", &format!("role/stepstack/{}/*", scope.app));
+        vec![
+            Permission::on(&["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:TagResource"], [definitions]),
+            Permission::unscoped(
+                &["ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"],
+                "these actions take no resource",
+            ),
+            Permission::on(&["iam:PassRole"], [roles])
+                .when("StringEquals", "iam:PassedToService", ["ecs-tasks.amazonaws.com".to_owned()]),
+        ]
+    }
+
+    fn name(&self) -> Name {
+        Name::hashed(Self::KIND, &self.service, self)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let named = [&self.log_group, &self.execution_role, &self.task_role].into_iter().cloned();
+        named.chain([Name::new("repository", "main")]).map(Need::Exists).collect()
+    }
+
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        // All active revisions of the environment's families: the described ones, and what is left over.
+        let pages = client.list_task_definitions().into_paginator().items().send();
+        let arns = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ecs:ListTaskDefinitions"))?;
+        let prefix = format!("{}-", ctx.prefix());
+        let ours = arns.into_iter().filter(|arn| arn.rsplit('/').next().is_some_and(|part| part.starts_with(&prefix)));
+        let describe = ours.map(|arn| async move {
+            let describe = client.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
+            let found = describe.send().await.map_err(failed("ecs:DescribeTaskDefinition")).optional()?;
+            Ok::<_, Error>(found.and_then(|found| Some(Raw { tags: found.tags.unwrap_or_default(), definition: found.task_definition? })))
+        });
+        Ok(futures_util::future::try_join_all(describe).await?.into_iter().flatten().collect())
+    }
+
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let owned = ctx.owned(raw.tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())))?;
+        let service = owned.base().split_once('/').map_or("", |(_, service)| service);
+        if raw.definition.family()? != family(ctx, service) {
+            return None;
+        }
+        // Registering is never idempotent: of two with one name the first revision is the one.
+        let created = format!("{:010}", raw.definition.revision());
+        Some(Identity { created, ..Identity::ours(owned, raw.definition.task_definition_arn()?) })
+    }
+
+    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let definition = raw.definition;
+        let container = definition.container_definitions().first().ok_or_else(|| Error::missing_field("task definition", "a container"))?;
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let log_options = container.log_configuration().and_then(LogConfiguration::options);
+        let log_group = log_options.and_then(|options| options.get("awslogs-group")).map_or("", String::as_str);
+        let environment = container.environment().iter().filter_map(|pair| {
+            Some((pair.name()?.to_owned(), pair.value()?.to_owned()))
+        });
+        let platform = definition.runtime_platform().and_then(RuntimePlatform::cpu_architecture);
+        Ok(State::Settled(Self {
+            service: text(container.name()),
+            digest: container.image().and_then(|image| image.split_once('@')).map_or_else(String::new, |(_, digest)| digest.to_owned()),
+            architecture: platform.map_or_else(String::new, |architecture| architecture.as_str().to_owned()),
+            command: container.command().to_vec(),
+            port: container.port_mappings().first().and_then(PortMapping::container_port),
+            cpu: text(definition.cpu()),
+            memory: text(definition.memory()),
+            environment: environment.collect(),
+            secrets: container.secrets().iter().map(|secret| (secret.name().to_owned(), secret.value_from().to_owned())).collect(),
+            log_group: names.name_of(log_group),
+            read_only_root: container.readonly_root_filesystem() == Some(true),
+            user: container.user().map(str::to_owned),
+            execution_role: role_of(definition.execution_role_arn(), names),
+            task_role: role_of(definition.task_role_arn(), names),
+        }))
+    }
+
+    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+        self.register(&ctx, &client, &ids).await
+    }
+
+    fn immutable(&self, now: &Self) -> Option<String> {
+        (self != now).then(|| format!("AWS never changes a task definition, and {} is not as it was registered.", self.service))
+    }
+
+    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
+        Err(Error::internal("a task definition never changes"))
+    }
+
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+        let deregister = client.deregister_task_definition().task_definition(&id).send().await;
+        deregister.map_err(failed("ecs:DeregisterTaskDefinition")).optional()?;
+        // An INACTIVE revision stays in listings for ever unless it is deleted.
+        let delete = client.delete_task_definitions().task_definitions(id).send().await;
+        delete.map_err(failed("ecs:DeleteTaskDefinitions"))?;
+        Ok(Gone::Now)
+    }
+}
+
+impl TaskDefinition {
+    async fn register(&self, ctx: &Context, ecs: &Client, ids: &Names) -> Result<Made> {
+        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let architecture = CpuArchitecture::from(self.architecture.as_str());
+        let register = ecs
+            .register_task_definition()
+            .family(family(ctx, &self.service))
+            .requires_compatibilities(Compatibility::Fargate)
+            .network_mode(NetworkMode::Awsvpc)
+            .cpu(&self.cpu)
+            .memory(&self.memory)
+            .runtime_platform(RuntimePlatform::builder().cpu_architecture(architecture).operating_system_family(OsFamily::Linux).build())
+            .execution_role_arn(ids.need_attribute(&self.execution_role, "arn")?)
+            .task_role_arn(ids.need_attribute(&self.task_role, "arn")?)
+            .container_definitions(self.container(ctx, ids)?)
+            .set_tags(Some(tags.collect()));
+        let made = register.send().await.map_err(failed("ecs:RegisterTaskDefinition"))?;
+        let arn = made.task_definition().and_then(RawDefinition::task_definition_arn);
+        Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("task definition", "an ARN"))?))
+    }
+
+    fn container(&self, ctx: &Context, ids: &Names) -> Result<ContainerDefinition> {
+        let internal = |error: aws_sdk_ecs::error::BuildError| Error::internal(error.to_string());
+        let repository = ids.need_attribute(&Name::new("repository", "main"), "uri")?;
+        let unknown = self.environment.values().chain(self.secrets.values()).find(|value| is_placeholder(value));
+        if let Some(unknown) = unknown {
+            return Err(Error::not_ready(format!("{unknown} is not known yet")));
+        }
+        let environment = self.environment.iter().map(|(key, value)| KeyValuePair::builder().name(key).value(value).build());
+        let secrets = self.secrets.iter().map(|(key, arn)| Secret::builder().name(key).value_from(arn).build().map_err(internal));
+        let log = LogConfiguration::builder()
+            .log_driver(LogDriver::Awslogs)
+            .options("awslogs-group", ids.need(&self.log_group)?)
+            .options("awslogs-region", &ctx.region)
+            .options("awslogs-stream-prefix", &self.service)
+            .build()
+            .map_err(internal)?;
+        let port = self.port.map(|port| PortMapping::builder().container_port(port).protocol(TransportProtocol::Tcp).build());
+        let mut linux = LinuxParameters::builder().init_process_enabled(true);
+        if self.read_only_root {
+            // A Fargate bind mount is root's, 0755: other users could not write to it.
+            linux = linux.tmpfs(Tmpfs::builder().container_path("/tmp").size(TMP_MIB).mount_options("mode=1777").build().map_err(internal)?);
+        }
+        Ok(ContainerDefinition::builder()
+            .name(&self.service)
+            .image(format!("{repository}@{}", self.digest))
+            .essential(true)
+            .set_command((!self.command.is_empty()).then(|| self.command.clone()))
+            .set_port_mappings(port.map(|port| vec![port]))
+            .set_environment(Some(environment.collect()))
+            .set_secrets(Some(secrets.collect::<Result<Vec<_>>>()?))
+            .log_configuration(log)
+            .readonly_root_filesystem(self.read_only_root)
+            .privileged(false)
+            .set_user(self.user.clone())
+            .linux_parameters(linux.build())
+            .build())
+    }
+}
+
+fn is_placeholder(value: &str) -> bool {
+    value.starts_with('{') && value.ends_with('}') && value.contains('/')
+}
