@@ -34,7 +34,7 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
 
     /// The first half of each [`Name`]: `subnet`.
     const KIND: &'static str;
-    /// Fetched after the stage's other kinds, with their ids in hand.
+    /// Fetched after the stage's other kinds, and after the late ones listed before it, with their ids in hand.
     const LATE: bool = false;
     /// Its create call takes no token and no unique name, so a lost answer could lead to a second one
     /// (aws-facts.md section 1).

@@ -151,11 +151,12 @@ impl Board {
                 *slot = Some(board.identify(ctx, raws));
             }
         }
-        let late: Vec<_> = board.kinds.iter().filter(|kind| kind.late).map(|kind| kind.start_fetch(ctx, &board.names)).collect();
-        let mut late = try_join_all(late).await?.into_iter();
-        for slot in identified.iter_mut().filter(|slot| slot.is_none()) {
-            let raws = late.next().expect("one answer per kind fetched late");
-            *slot = Some(board.identify(ctx, raws));
+        // One after the other: a rule is looked for on the listeners that were found just before it.
+        for (at, slot) in identified.iter_mut().enumerate() {
+            if slot.is_none() {
+                let raws = board.kinds[at].start_fetch(ctx, &board.names).await?;
+                *slot = Some(board.identify(ctx, raws));
+            }
         }
         for (at, identified) in identified.into_iter().enumerate() {
             let identified = identified.expect("every kind was fetched, early or late");
