@@ -1,5 +1,6 @@
 //! The functions of local mode: built from this checkout for this machine, and packed.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 
 use super::{LocalError, io};
+
 /// A packed function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionZip {
@@ -32,19 +34,28 @@ struct Message {
     package_id: String,
     #[serde(default)]
     fresh: bool,
+    /// Where the binary stands, of an artifact that is one.
+    #[serde(default)]
+    executable: Option<PathBuf>,
 }
 
-/// Builds the functions in the program's own profile and packs them. Ready binaries are taken from
-/// `STEPSTACK_FUNCTIONS_DIR` where it is set. `progress` hears what is being compiled.
+/// Builds the functions for this machine, in the program's own profile, and packs them. Ready binaries, named
+/// as their crates, are taken from `STEPSTACK_FUNCTIONS_DIR` where it is set. `progress` hears what is compiled.
 pub fn build_functions(progress: &dyn Fn(&str)) -> Result<Vec<FunctionZip>, LocalError> {
-    let binaries = match std::env::var_os("STEPSTACK_FUNCTIONS_DIR") {
-        Some(directory) => PathBuf::from(directory),
+    let ready = std::env::var_os("STEPSTACK_FUNCTIONS_DIR").filter(|directory| !directory.is_empty());
+    let binaries = match ready.map(PathBuf::from) {
+        Some(directory) => FUNCTIONS.iter().map(|name| ((*name).to_owned(), directory.join(name))).collect(),
         None => compile(progress)?,
     };
-    FUNCTIONS.iter().map(|name| pack(&binaries, name)).collect()
+    let packed = FUNCTIONS.iter().map(|name| match binaries.get(*name) {
+        Some(binary) => pack(name, binary),
+        None => Err(LocalError::NotBuilt(format!("cargo made no binary of {name}."))),
+    });
+    packed.collect()
 }
 
-fn compile(progress: &dyn Fn(&str)) -> Result<PathBuf, LocalError> {
+/// Has cargo build the functions; answers their binaries by name.
+fn compile(progress: &dyn Fn(&str)) -> Result<BTreeMap<String, PathBuf>, LocalError> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     if !root.join("functions").is_dir() {
         return Err(LocalError::NotBuilt(format!(
@@ -54,7 +65,14 @@ fn compile(progress: &dyn Fn(&str)) -> Result<PathBuf, LocalError> {
     }
     let release = !cfg!(debug_assertions);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&root).args(["build", "--message-format=json-render-diagnostics"]);
+    // With this package beside them, the dependencies' features are the ones that the program itself was just
+    // built with, and no dependency is built twice.
+    cargo.current_dir(&root).args([
+        "build",
+        "--message-format=json-render-diagnostics",
+        "--package",
+        "bootstrap",
+    ]);
     for function in FUNCTIONS {
         cargo.args(["--package", function]);
     }
@@ -62,16 +80,29 @@ fn compile(progress: &dyn Fn(&str)) -> Result<PathBuf, LocalError> {
         cargo.arg("--release");
     }
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = cargo.spawn().map_err(|error| LocalError::NotBuilt(format!("cargo does not start: {error}")))?;
+    let mut child =
+        cargo.spawn().map_err(|error| LocalError::NotBuilt(format!("cargo does not start: {error}")))?;
     let stderr = child.stderr.take().map(|stderr| {
         std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).collect::<Vec<_>>())
     });
-    let mut compiled = 0;
-    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok)) {
+    let (mut compiled, mut binaries) = (0, BTreeMap::new());
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok))
+    {
         let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
-        if message.reason == "compiler-artifact" && !message.fresh {
+        if message.reason != "compiler-artifact" {
+            continue;
+        }
+        let name = package(&message.package_id);
+        if !message.fresh {
             compiled += 1;
-            progress(&format!("Building the functions: {} ({compiled})", package(&message.package_id)));
+            progress(&format!("Building the functions: compiled {name} ({compiled})"));
+        }
+        if let Some(executable) = message.executable {
+            binaries.insert(name.to_owned(), executable);
         }
     }
     let status = child.wait().map_err(|error| LocalError::NotBuilt(error.to_string()))?;
@@ -79,8 +110,7 @@ fn compile(progress: &dyn Fn(&str)) -> Result<PathBuf, LocalError> {
     if !status.success() {
         return Err(LocalError::NotBuilt(said.join("\n")));
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join(if release { "release" } else { "debug" }))
+    Ok(binaries)
 }
 
 /// `aws-sdk-ec2` of `registry+…#aws-sdk-ec2@1.274.0`, `network` of `path+…/functions/network#0.1.0`.
@@ -92,20 +122,24 @@ fn package(id: &str) -> &str {
     }
 }
 
-/// Packs a binary as Lambda's `bootstrap`. The zip stands beside the binary and is made again when that is
-/// newer.
-fn pack(directory: &Path, name: &str) -> Result<FunctionZip, LocalError> {
-    let binary = directory.join(name);
-    let path = directory.join(format!("{name}.zip"));
+/// Packs a binary as Lambda's `bootstrap`. The zip stands beside the binary and carries its modification time:
+/// with the same time it is the same binary's, and is not made again.
+fn pack(name: &str, binary: &Path) -> Result<FunctionZip, LocalError> {
+    let path = binary.with_extension("zip");
     let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified());
-    let built = modified(&binary).map_err(io(format!("reading {}", binary.display())))?;
-    if !modified(&path).is_ok_and(|packed| packed > built) {
-        let bytes = std::fs::read(&binary).map_err(io(format!("reading {}", binary.display())))?;
-        let zipped = zip(&bytes).map_err(|error| LocalError::NotBuilt(format!("{name} could not be packed: {error}")))?;
+    let built = modified(binary).map_err(io(format!("reading {}", binary.display())))?;
+    if !modified(&path).is_ok_and(|packed| packed == built) {
+        let bytes = std::fs::read(binary).map_err(io(format!("reading {}", binary.display())))?;
+        let zipped = zip(&bytes)
+            .map_err(|error| LocalError::NotBuilt(format!("{name} could not be packed: {error}.")))?;
         // Written beside and moved, so that another command never sees half of it.
-        let part = directory.join(format!("{name}.zip.{}", std::process::id()));
+        let part = binary.with_extension(format!("zip.{}", std::process::id()));
         std::fs::write(&part, zipped).map_err(io(format!("writing {}", part.display())))?;
-        std::fs::rename(&part, &path).map_err(io(format!("writing {}", path.display())))?;
+        let stamped =
+            std::fs::File::options().write(true).open(&part).and_then(|file| file.set_modified(built));
+        stamped
+            .and_then(|()| std::fs::rename(&part, &path))
+            .map_err(io(format!("writing {}", path.display())))?;
     }
     let zipped = std::fs::read(&path).map_err(io(format!("reading {}", path.display())))?;
     Ok(FunctionZip { name: name.to_owned(), path, sha256: base64::encode(Sha256::digest(zipped)) })
@@ -121,4 +155,40 @@ fn zip(binary: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
     writer.start_file("bootstrap", options)?;
     writer.write_all(binary)?;
     Ok(writer.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_names_packages_in_two_ways() {
+        assert_eq!(package("registry+https://example.org/index#aws-sdk-ec2@1.274.0"), "aws-sdk-ec2");
+        assert_eq!(package("path+file:///stepstack/functions/network#0.1.0"), "network");
+        assert_eq!(package("path+file:///stepstack/functions/network#other@0.1.0"), "other");
+    }
+
+    #[test]
+    fn a_binary_is_packed_as_bootstrap_and_again_only_when_it_changes() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let binary = directory.path().join("network");
+        std::fs::write(&binary, "one").expect("it is written");
+        let first = pack("network", &binary).expect("it is packed");
+        let mut archive =
+            zip::ZipArchive::new(std::fs::File::open(&first.path).expect("it is there")).expect("a zip");
+        let entry = archive.by_name("bootstrap").expect("Lambda runs the file of this name");
+        assert_eq!(entry.unix_mode().map(|mode| mode & 0o777), Some(0o755));
+        assert_eq!(std::io::read_to_string(entry).expect("text"), "one");
+
+        let time = std::fs::metadata(&binary).and_then(|data| data.modified()).expect("a time");
+        std::fs::write(&binary, "two").expect("it is written");
+        let touch = |time| {
+            let file = std::fs::File::options().write(true).open(&binary).expect("it is there");
+            file.set_modified(time).expect("its time is set");
+        };
+        touch(time);
+        assert_eq!(pack("network", &binary).expect("it is packed"), first, "the same time: not read again");
+        touch(time + std::time::Duration::from_secs(1));
+        assert_ne!(pack("network", &binary).expect("it is packed").sha256, first.sha256);
+    }
 }

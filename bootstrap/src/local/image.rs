@@ -3,50 +3,70 @@
 use aws::failed;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::primitives::Blob;
+use futures_util::future::try_join;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use statemachine::Result;
 use statemachine::error::Optional as _;
 use statemachine::resource::hex;
 
+/// What an OCI image's manifest calls itself.
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
 /// Whether the repository holds any image; a repository that does not exist holds none.
 pub async fn has_images(ecr: &Client, repository: &str) -> Result<bool> {
-    let answer = ecr.describe_images().repository_name(repository).send().await.map_err(failed("ecr:DescribeImages"));
+    let answer =
+        ecr.describe_images().repository_name(repository).send().await.map_err(failed("ecr:DescribeImages"));
     Ok(answer.optional()?.is_some_and(|images| !images.image_details().is_empty()))
 }
 
 /// Puts the sample image into the repository with a tag, by the calls that `docker push` makes. Answers its
 /// digest. `marker` makes it another image: another marker, another digest.
 pub async fn push_sample(ecr: &Client, repository: &str, tag: &str, marker: &str) -> Result<String> {
+    let (config, layer, manifest) = sample(marker);
+    try_join(upload(ecr, repository, &config), upload(ecr, repository, &layer)).await?;
+    let digest = digest(manifest.as_bytes());
+    let put = ecr
+        .put_image()
+        .repository_name(repository)
+        .image_manifest(manifest)
+        .image_manifest_media_type(MANIFEST);
+    match put.image_tag(tag).send().await.map_err(failed("ecr:PutImage")) {
+        Ok(_) => Ok(digest),
+        // The same image under the same tag is what was asked for.
+        Err(error) if error.code.as_deref() == Some("ImageAlreadyExistsException") => Ok(digest),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sample's configuration, its one layer and its manifest.
+fn sample(marker: &str) -> (Vec<u8>, Vec<u8>, String) {
+    // Two empty blocks: the smallest tar archive.
+    let layer = vec![0_u8; 1024];
     let config = json!({
         "architecture": "arm64",
         "os": "linux",
         "config": { "Labels": { "stepstack.sample": marker } },
-        "rootfs": { "type": "layers", "diff_ids": [] },
+        "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
     });
     let config = config.to_string().into_bytes();
-    // Two empty blocks: the smallest tar archive.
-    let layer = vec![0_u8; 1024];
-    for blob in [&config, &layer] {
-        upload(ecr, repository, blob).await?;
-    }
-    let media = "application/vnd.oci.image.manifest.v1+json";
+    let described = |kind: &str, blob: &[u8]| json!({ "mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest(blob), "size": blob.len() });
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": media,
-        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&config), "size": config.len() },
-        "layers": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(&layer), "size": layer.len() }],
-    })
-    .to_string();
-    let expected = digest(manifest.as_bytes());
-    let put = ecr.put_image().repository_name(repository).image_manifest(manifest).image_manifest_media_type(media).image_tag(tag);
-    let answer = put.send().await.map_err(failed("ecr:PutImage"))?;
-    let given = answer.image().and_then(|image| image.image_id()).and_then(|id| id.image_digest()).map(str::to_owned);
-    Ok(given.unwrap_or(expected))
+        "mediaType": MANIFEST,
+        "config": described("config.v1+json", &config),
+        "layers": [described("layer.v1.tar", &layer)],
+    });
+    (config, layer, manifest.to_string())
 }
 
 async fn upload(ecr: &Client, repository: &str, blob: &[u8]) -> Result<()> {
-    let begun = ecr.initiate_layer_upload().repository_name(repository).send().await.map_err(failed("ecr:InitiateLayerUpload"))?;
+    let begun = ecr
+        .initiate_layer_upload()
+        .repository_name(repository)
+        .send()
+        .await
+        .map_err(failed("ecr:InitiateLayerUpload"))?;
     let id = begun.upload_id().unwrap_or_default();
     ecr.upload_layer_part()
         .repository_name(repository)
@@ -57,7 +77,13 @@ async fn upload(ecr: &Client, repository: &str, blob: &[u8]) -> Result<()> {
         .send()
         .await
         .map_err(failed("ecr:UploadLayerPart"))?;
-    let complete = ecr.complete_layer_upload().repository_name(repository).upload_id(id).layer_digests(digest(blob)).send().await;
+    let complete = ecr
+        .complete_layer_upload()
+        .repository_name(repository)
+        .upload_id(id)
+        .layer_digests(digest(blob))
+        .send()
+        .await;
     match complete.map_err(failed("ecr:CompleteLayerUpload")) {
         Ok(_) => Ok(()),
         Err(error) if error.kind == statemachine::ErrorKind::Exists => Ok(()),
@@ -67,4 +93,26 @@ async fn upload(ecr: &Client, repository: &str, blob: &[u8]) -> Result<()> {
 
 fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&Sha256::digest(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_names_config_and_layer_by_their_digests() {
+        let (config, layer, manifest) = sample("one");
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+        assert_eq!(manifest["config"]["digest"], digest(&config));
+        assert_eq!(manifest["layers"][0]["digest"], digest(&layer));
+        let config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
+        assert_eq!(config["architecture"], "arm64");
+        assert_eq!(config["rootfs"]["diff_ids"][0], digest(&layer));
+    }
+
+    #[test]
+    fn another_marker_is_another_image() {
+        assert_ne!(sample("one").2, sample("two").2);
+        assert_eq!(sample("one").2, sample("one").2);
+    }
 }

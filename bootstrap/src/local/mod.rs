@@ -5,6 +5,7 @@
 
 mod build;
 mod image;
+mod process;
 mod python;
 mod server;
 
@@ -25,10 +26,19 @@ pub const REGION: &str = "us-east-1";
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
     /// There is no Python, or only an old one.
-    #[error("Local mode needs Python 3.10 or newer, and none was found ({0}). Install it, or put it on the PATH as `python3`.")]
+    #[error(
+        "Local mode needs Python 3.10 or newer, and none was found ({0}). Install it, or put it on the PATH as `python3`."
+    )]
     NoPython(String),
-    /// The virtual environment could not be made or filled.
-    #[error("MiniStack could not be installed: {0}. Check the network (it comes from PyPI) and run the command again.")]
+    /// The virtual environment could not be made.
+    #[error(
+        "A virtual environment for MiniStack could not be made: {0}. Some systems have it apart: `apt install python3-venv`."
+    )]
+    NoVenv(String),
+    /// The virtual environment could not be filled.
+    #[error(
+        "MiniStack could not be installed: {0}. Check the network (it comes from PyPI) and run the command again."
+    )]
     NotInstalled(String),
     /// It does not start.
     #[error("MiniStack does not start on port {port}: {why} Its log is {log}.")]
@@ -41,7 +51,9 @@ pub enum LocalError {
         log: String,
     },
     /// Something else has the port.
-    #[error("Port {0} is taken by something that is not our MiniStack. Stop it, or choose another port with STEPSTACK_LOCAL_PORT.")]
+    #[error(
+        "Port {0} is taken by something that is not our MiniStack. Stop it, or choose another port with STEPSTACK_LOCAL_PORT."
+    )]
     PortTaken(u16),
     /// The functions could not be built.
     #[error("The functions could not be built: {0}")]
