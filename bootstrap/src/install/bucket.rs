@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
+    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
 use statemachine::{Error, ErrorKind, Result};
 
@@ -44,6 +44,8 @@ pub struct Bucket {
     pub lifecycle: Option<Lifecycle>,
     /// Its events go to EventBridge: an upload is a trigger.
     pub sends_events: bool,
+    /// It carries our tags. S3 takes them by a call of its own, before which the installer may have died.
+    pub tagged: bool,
 }
 
 /// What goes when, in days. Each field is a rule of its own.
@@ -60,7 +62,7 @@ pub struct Lifecycle {
 /// A bucket as found, and whose it is.
 pub struct Raw {
     found: Bucket,
-    owned: Option<Name>,
+    owner: Owner,
     holds_objects: bool,
 }
 
@@ -91,6 +93,7 @@ impl Bucket {
                 unfinished_uploads_days: Some(UNFINISHED_UPLOADS_DAYS),
             }),
             sends_events: true,
+            tagged: true,
         }
     }
 }
@@ -144,22 +147,23 @@ impl Resource for Bucket {
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let bucket = ctx.scope().bucket();
         let tags = client.get_bucket_tagging().bucket(&bucket).send().await;
-        let owned = match tags.map_err(failed("s3:GetBucketTagging")) {
-            Ok(tags) => ctx.owned(tags.tag_set().iter().map(|tag| (tag.key(), tag.value()))),
+        let (owner, tagged) = match tags.map_err(failed("s3:GetBucketTagging")) {
+            Ok(tags) => {
+                let owned = ctx.owned(tags.tag_set().iter().map(|tag| (tag.key(), tag.value())));
+                if owned == Some(name()) { (Owner::Ours, true) } else { (Owner::Theirs, true) }
+            }
             Err(error) if error.code.as_deref() == Some("NoSuchBucket") => return Ok(Vec::new()),
-            // It exists without tags.
-            Err(error) if error.kind == ErrorKind::Missing => None,
+            // In this account, with our name and no tags at all: an installer died before it put them.
+            Err(error) if error.kind == ErrorKind::Missing => (Owner::Ours, false),
             Err(error) => return Err(error),
         };
         let (found, holds_objects) = try_join(read(client, &bucket), holds_objects(client, &bucket)).await?;
-        Ok(vec![Raw { found, owned, holds_objects }])
+        Ok(vec![Raw { found: Self { tagged, ..found }, owner, holds_objects }])
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let id = &raw.found.bucket_name;
-        let ours = raw.owned.as_ref() == Some(&name()) && *id == ctx.scope().bucket();
-        let identity = if ours { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
-        Some(Identity { data: if raw.holds_objects { Data::Held } else { Data::None }, ..identity })
+    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let data = if raw.holds_objects { Data::Held } else { Data::None };
+        Some(Identity { owner: raw.owner, data, ..Identity::ours(name(), &raw.found.bucket_name) })
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
@@ -188,12 +192,8 @@ impl Resource for Bucket {
             }
             Err(error) => return Err(error),
         }
-        // The tags come first: without them a bucket whose making was cut off would be a stranger's.
-        let tag = |(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete);
-        let tags = ctx.tags(&name()).into_iter().map(tag).collect::<Result<Vec<_>>>()?;
-        let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete)?;
-        let put = client.put_bucket_tagging().bucket(&self.bucket_name).tagging(tagging).send().await;
-        put.map_err(failed("s3:PutBucketTagging"))?;
+        // The tags come first: by them it is ours.
+        tag(&ctx, &client, &self.bucket_name).await?;
         match write(&client, &self, None).await {
             Ok(()) => Ok(Made::settled(self.bucket_name)),
             // The next look finds the difference.
@@ -202,7 +202,10 @@ impl Resource for Bucket {
         }
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, ctx: Context, client: Client, _: Names) -> Result<Made> {
+        if !now.tagged {
+            tag(&ctx, &client, &id).await?;
+        }
         write(&client, &self, Some(&now)).await?;
         Ok(Made::settled(id))
     }
@@ -213,6 +216,15 @@ impl Resource for Bucket {
         }
         gone(client.delete_bucket().bucket(&id).send().await.map_err(failed("s3:DeleteBucket")), Gone::Now)
     }
+}
+
+async fn tag(ctx: &Context, s3: &Client, bucket: &str) -> Result<()> {
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete);
+    let tags = ctx.tags(&name()).into_iter().map(tag).collect::<Result<Vec<_>>>()?;
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete)?;
+    let put = s3.put_bucket_tagging().bucket(bucket).tagging(tagging).send().await;
+    put.map_err(failed("s3:PutBucketTagging"))?;
+    Ok(())
 }
 
 /// Whether deleting it would lose anything: one call.
@@ -256,13 +268,22 @@ async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
     let ((versioned, blocks_public_access, policy, lifecycle), sends_events) =
         try_join(try_join4(versioned, blocks, policy, lifecycle), sends_events).await?;
     let bucket_name = bucket.to_owned();
-    Ok(Bucket { bucket_name, versioned, blocks_public_access, policy, lifecycle, sends_events })
+    // Whether it is tagged is known before.
+    let tagged = false;
+    Ok(Bucket { bucket_name, versioned, blocks_public_access, policy, lifecycle, sends_events, tagged })
 }
 
 /// Writes the settings that differ from `now`; all of them when there is no `now`.
 async fn write(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Result<()> {
-    let Bucket { bucket_name: bucket, versioned, blocks_public_access, policy, lifecycle, sends_events } =
-        want;
+    let Bucket {
+        bucket_name: bucket,
+        versioned,
+        blocks_public_access,
+        policy,
+        lifecycle,
+        sends_events,
+        tagged: _,
+    } = want;
     // Public access is blocked before there is anything to be read.
     if now.is_none_or(|now| now.blocks_public_access != *blocks_public_access) {
         let all = PublicAccessBlockConfiguration::builder().block_public_acls(true).block_public_policy(true);

@@ -134,11 +134,12 @@ impl Function {
     fn made(&self, scope: &Scope, settled: bool, version: &str) -> Made {
         let arn = arn(scope, &self.what);
         let version_arn = format!("{arn}:{version}");
-        let made = Made { settled, ..Made::started(scope.function(&self.what)) };
-        made.with("arn", arn).with("version_arn", version_arn).with("settings", self.settings())
+        let made = Made { settled, ..Made::started(arn) };
+        made.with("version_arn", version_arn).with("settings", self.settings())
     }
 }
 
+/// Its id, as its name is its role's too.
 fn arn(scope: &Scope, what: &str) -> String {
     scope.arn("lambda", &format!("function:{}", scope.function(what)))
 }
@@ -209,21 +210,21 @@ impl Resource for Function {
     }
 
     fn identify(ctx: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
-        let (scope, id) = (ctx.scope(), raw.latest.function_name()?);
-        let what = what_of(&scope, id)?;
+        let scope = ctx.scope();
+        let what = what_of(&scope, raw.latest.function_name()?)?;
+        let id = arn(&scope, what);
         let ours = raw.owned.as_ref() == Some(&name(what));
-        let identity = if ours { Identity::ours(name(what), id) } else { Identity::theirs(name(what), id) };
-        let arn = arn(&scope, what);
+        let identity = if ours { Identity::ours(name(what), &id) } else { Identity::theirs(name(what), &id) };
         let identity = match raw.newest() {
-            Some((number, _)) => identity.with("version_arn", format!("{arn}:{number}")),
+            Some((number, _)) => identity.with("version_arn", format!("{id}:{number}")),
             None => identity,
         };
         let published = Function { what: what.to_owned(), ..raw.published(names) };
-        Some(identity.with("arn", arn).with("settings", published.settings()))
+        Some(identity.with("settings", published.settings()))
     }
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let id = raw.latest.function_name().unwrap_or_default();
+        let id = raw.latest.function_arn().unwrap_or_default();
         let what = names.name_of(id).what().to_owned();
         let function = Self { what, ..raw.published(names) };
         let reason = || raw.latest.state_reason().unwrap_or("no reason given").to_owned();
@@ -268,7 +269,7 @@ impl Resource for Function {
             }
             // An earlier call made it, and its answer was lost.
             Err(error) if is_conflict(&error) && error.message.contains("already exist") => {
-                Ok(Made::started(scope.function(&self.what)))
+                Ok(Made::started(arn(&scope, &self.what)))
             }
             Err(error) => Err(error),
         }

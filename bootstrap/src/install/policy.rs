@@ -41,6 +41,7 @@ pub(super) fn permissions_of(scope: &Scope, part: &str) -> Vec<Permission> {
         "certificate" => certificate::Clients::permissions(scope),
         "database" => database::Clients::permissions(scope),
         "ingress" => ingress::Clients::permissions(scope),
+        "services" => services::Clients::permissions(scope),
         "diagnose" => diagnose::permissions(scope),
         "states" => return states(scope),
         "events" => return vec![Permission::on(&["states:StartExecution"], [scope.state_machine()])],

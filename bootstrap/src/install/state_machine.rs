@@ -172,8 +172,7 @@ impl Resource for StateMachine {
         let mut functions = BTreeMap::new();
         for what in FUNCTIONS {
             let function = function::name(what);
-            let Some(called) = names.attribute(&function, "arn").and_then(|arn| version_called(&text, arn))
-            else {
+            let Some(called) = names.id(&function).and_then(|arn| version_called(&text, arn)) else {
                 continue;
             };
             text = text.replace(&called, &marker(what));

@@ -98,6 +98,7 @@ fn is_propagating(message: &str) -> bool {
         "Unable to assume given IAM role",
         "unable to assume the role",
         "cannot be assumed by",
+        "is authorized to assume the provided role",
         "is not authorized to access the Log Destination",
         "ECS was unable to assume the role",
         "Invalid principal in policy",
