@@ -1,31 +1,31 @@
 //! The Aurora cluster.
 
+mod client;
 mod raw;
 mod removal;
 
-pub(crate) use removal::start;
-
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 
 use aws::failed;
-use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{
     CloudwatchLogsExportConfiguration, DbCluster as Raw, ServerlessV2ScalingConfiguration, Tag,
 };
 use serde::Serialize;
 use statemachine::config::Database;
-use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
 use statemachine::{ErrorKind, Result};
 
+pub use client::Rds;
+pub(crate) use client::find;
+pub(crate) use removal::start;
+
 use crate::parameter_group::ParameterGroup;
 use crate::tags::{KEPT, PASSWORD_VERSION, change, owned, owns, tags, value};
 use crate::version::ENGINE;
-use crate::{Clients, secret, status, subnet_group};
+use crate::{secret, status, subnet_group};
 
 /// After how long without a connection it sleeps, where it may, in seconds: the shortest that AWS has.
 const PAUSE_AFTER_S: i32 = 300;
@@ -124,45 +124,6 @@ impl Cluster {
     }
 }
 
-/// RDS and Secrets Manager, with what is known before the kinds are fetched.
-#[derive(Clone, Debug)]
-pub struct Rds {
-    rds: Client,
-    secrets: aws_sdk_secretsmanager::Client,
-    /// The newest live minor of the asked major: what a new cluster gets.
-    engine_version: Option<String>,
-    /// What the description of the stage had to look at already. The first fetch takes it instead of asking
-    /// AWS once more.
-    seen: Arc<Mutex<Option<Vec<Raw>>>>,
-}
-
-impl Rds {
-    /// Of the function's clients.
-    pub fn new(clients: &Clients) -> Self {
-        let (rds, secrets) = (clients.rds.clone(), clients.secrets.clone());
-        Self { rds, secrets, engine_version: None, seen: Arc::default() }
-    }
-
-    /// With what [`find`] found a moment ago.
-    #[must_use]
-    pub(crate) fn seen(self, found: Option<Raw>) -> Self {
-        Self { seen: Arc::new(Mutex::new(Some(found.into_iter().collect()))), ..self }
-    }
-
-    /// With the version that a new cluster gets.
-    #[must_use]
-    pub(crate) fn with_version(self, engine_version: Option<String>) -> Self {
-        Self { engine_version, ..self }
-    }
-}
-
-/// The stack's cluster, if there is one of its name.
-pub(crate) async fn find(rds: &Client, ctx: &Context) -> Result<Option<Raw>> {
-    let clusters = rds.describe_db_clusters().db_cluster_identifier(identifier(ctx)).send().await;
-    let clusters = clusters.map_err(failed("rds:DescribeDBClusters")).optional()?;
-    Ok(clusters.and_then(|clusters| clusters.db_clusters.unwrap_or_default().into_iter().next()))
-}
-
 impl Resource for Cluster {
     type Client = Rds;
     type Raw = Raw;
@@ -193,10 +154,9 @@ impl Resource for Cluster {
     }
 
     async fn fetch(ctx: &Context, client: &Rds, _: &Names) -> Result<Vec<Raw>> {
-        let seen = client.seen.lock().expect("nobody panics with it in hand").take();
-        match seen {
+        match client.seen_before() {
             Some(seen) => Ok(seen),
-            None => Ok(find(&client.rds, ctx).await?.into_iter().collect()),
+            None => Ok(find(&client.clients.rds, ctx).await?.into_iter().collect()),
         }
     }
 
@@ -247,9 +207,10 @@ impl Resource for Cluster {
     }
 
     async fn create(self, ctx: Context, client: Rds, ids: Names) -> Result<Made> {
-        let password = secret::value(&client.secrets, &ids).await?;
+        let password = secret::value(&client.clients.secrets, &ids).await?;
         let version = ids.need_attribute(&self.password, "version")?;
         let create = client
+            .clients
             .rds
             .create_db_cluster()
             .db_cluster_identifier(&self.identifier)
@@ -282,13 +243,12 @@ impl Resource for Cluster {
 
     async fn update(self, now: Self, id: String, _: Context, client: Rds, ids: Names) -> Result<Made> {
         if !now.running {
-            // AWS changes nothing of a stopped one.
-            let start = client.rds.start_db_cluster().db_cluster_identifier(&id).send().await;
-            start.map_err(failed("rds:StartDBCluster"))?;
-            return Ok(Made::started(id));
+            // What else differs follows once it runs; until then nothing of it has been changed.
+            return Err(start(&client.clients.rds, &id).await);
         }
         let new_password = self.password != now.password;
         let mut modify = client
+            .clients
             .rds
             .modify_db_cluster()
             .db_cluster_identifier(&id)
@@ -314,7 +274,7 @@ impl Resource for Cluster {
                 modify.set_engine_version(client.engine_version.clone()).allow_major_version_upgrade(true);
         }
         if new_password {
-            modify = modify.master_user_password(secret::value(&client.secrets, &ids).await?);
+            modify = modify.master_user_password(secret::value(&client.clients.secrets, &ids).await?);
         }
         modify.send().await.map_err(failed("rds:ModifyDBCluster"))?;
         if new_password {
@@ -322,13 +282,14 @@ impl Resource for Cluster {
             let tag =
                 Tag::builder().key(PASSWORD_VERSION).value(ids.need_attribute(&self.password, "version")?);
             let arn = ids.need_attribute(&name(), "arn")?;
-            let add = client.rds.add_tags_to_resource().resource_name(arn).tags(tag.build()).send().await;
+            let add =
+                client.clients.rds.add_tags_to_resource().resource_name(arn).tags(tag.build()).send().await;
             add.map_err(failed("rds:AddTagsToResource"))?;
         }
         Ok(Made::started(id))
     }
 
     async fn delete(id: String, now: Option<Self>, ctx: Context, client: Rds, _: Names) -> Result<Gone> {
-        removal::delete(&client.rds, &id, now.as_ref(), &ctx).await
+        removal::delete(&client.clients.rds, &id, now.as_ref(), &ctx).await
     }
 }

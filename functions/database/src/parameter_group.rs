@@ -11,7 +11,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
 use statemachine::{ErrorKind, Result};
 
-use crate::tags::{change, owned, owns, tags};
+use crate::tags::{change, data_of_part, owned, owns, tags};
 
 /// What is set, and why. The rest are AWS's defaults, and what somebody else sets is left alone. Statements
 /// are not logged: their text can hold personal data.
@@ -108,7 +108,8 @@ impl Resource for ParameterGroup {
         let id = raw.group.db_cluster_parameter_group_name()?;
         let name = name_of(raw.group.db_parameter_group_family()?);
         let ours = owned(ctx, &raw.tags).as_ref() == Some(&name);
-        Some(if ours { Identity::ours(name, id) } else { Identity::theirs(name, id) })
+        let identity = if ours { Identity::ours(name, id) } else { Identity::theirs(name, id) };
+        Some(Identity { data: data_of_part(ctx), ..identity })
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {

@@ -10,6 +10,8 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
+use crate::tags::data_of_part;
+
 /// Length of a password: letters and digits, so that a URL needs no escapes.
 const LENGTH: i64 = 32;
 /// For how long a deleted secret can be brought back, in days: the shortest that AWS has.
@@ -215,7 +217,7 @@ impl Resource for Password {
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        identity(ctx, raw, name())
+        Some(Identity { data: data_of_part(ctx), ..identity(ctx, raw, name())? })
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {

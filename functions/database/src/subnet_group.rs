@@ -11,7 +11,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::tags::{change, owned, owns, tags};
+use crate::tags::{change, data_of_part, owned, owns, tags};
 
 /// Where the database's instances may stand.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -88,7 +88,8 @@ impl Resource for SubnetGroup {
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.group.db_subnet_group_name()?;
         let ours = owned(ctx, &raw.tags) == Some(name());
-        Some(if ours { Identity::ours(name(), id) } else { Identity::theirs(name(), id) })
+        let identity = if ours { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        Some(Identity { data: data_of_part(ctx), ..identity })
     }
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {

@@ -2,7 +2,7 @@
 
 use aws_sdk_rds::types::Tag;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Name};
+use statemachine::resource::{Context, Data, DataPolicy, Name};
 
 /// Tag with the version of the password that a cluster or URL was given.
 pub(crate) const PASSWORD_VERSION: &str = "stepstack:password-version";
@@ -24,6 +24,14 @@ pub(crate) fn owned(ctx: &Context, tags: &[Tag]) -> Option<Name> {
 /// A tag's value.
 pub(crate) fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
     tags.iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value())
+}
+
+/// What is lost with a part of the cluster: nothing, but a cluster that is kept needs its parts.
+pub(crate) fn data_of_part(ctx: &Context) -> Data {
+    match ctx.options.data {
+        DataPolicy::Keep => Data::Snapshot,
+        DataPolicy::Refuse | DataPolicy::Snapshot | DataPolicy::Delete => Data::None,
+    }
 }
 
 /// RDS ARNs of the app's own: `owns(scope, "cluster")`. The pattern also fits an app `{app}-admin`; see

@@ -90,7 +90,8 @@ impl Resource for DatabaseUrl {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::Exists(self.cluster.clone()), Need::Settled(self.password.clone())]
+        // Settled, so that a new password is the cluster's before anybody is told of it.
+        vec![Need::Settled(self.cluster.clone()), Need::Settled(self.password.clone())]
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use aws::failed;
 use aws_sdk_rds::Client;
-use aws_sdk_rds::types::DbEngineVersion;
+use aws_sdk_rds::types::{DbEngineVersion, ServerlessV2FeaturesSupport as Capacities};
 use statemachine::Result;
 use statemachine::config::{Database, EngineVersionError, check_engine_version};
 use statemachine::permission::Permission;
@@ -41,8 +41,8 @@ impl LiveVersion {
         let capacities = raw.serverless_v2_features_support();
         Some(Self {
             version: raw.engine_version()?.to_owned(),
-            min_acu: capacities.and_then(|support| support.min_capacity()).unwrap_or(0.5),
-            max_acu: capacities.and_then(|support| support.max_capacity()).unwrap_or(128.0),
+            min_acu: capacities.and_then(Capacities::min_capacity).unwrap_or(0.5),
+            max_acu: capacities.and_then(Capacities::max_capacity).unwrap_or(128.0),
         })
     }
 }

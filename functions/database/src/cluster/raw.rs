@@ -1,6 +1,8 @@
 //! What AWS says of a cluster, in our words.
 
-use aws_sdk_rds::types::{ClusterPendingModifiedValues, DbCluster as Raw};
+use aws_sdk_rds::types::{
+    ClusterPendingModifiedValues, DbCluster as Raw, ServerlessV2ScalingConfigurationInfo as Scaling,
+};
 use statemachine::resource::{Name, Names};
 
 use super::Cluster;
@@ -11,8 +13,8 @@ use crate::version::major;
 /// The description of a cluster that was found, taken to be running.
 pub(super) fn read(raw: &Raw, names: &Names) -> Cluster {
     let scaling = raw.serverless_v2_scaling_configuration();
-    let min_acu = scaling.and_then(|scaling| scaling.min_capacity()).unwrap_or(0.0);
-    let pause_after_s = scaling.and_then(|scaling| scaling.seconds_until_auto_pause());
+    let min_acu = scaling.and_then(Scaling::min_capacity).unwrap_or(0.0);
+    let pause_after_s = scaling.and_then(Scaling::seconds_until_auto_pause);
     let password = value(raw.tag_list(), PASSWORD_VERSION).unwrap_or_default();
     let has_current_password = names.attribute(&secret::name(), "version") == Some(password);
     let groups = raw.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id());
@@ -25,7 +27,7 @@ pub(super) fn read(raw: &Raw, names: &Names) -> Cluster {
         password: if has_current_password { secret::name() } else { Name::foreign(password) },
         running: true,
         min_acu,
-        max_acu: scaling.and_then(|scaling| scaling.max_capacity()).unwrap_or(0.0),
+        max_acu: scaling.and_then(Scaling::max_capacity).unwrap_or(0.0),
         // AWS remembers it for one that no longer sleeps.
         pause_after_s: pause_after_s.filter(|_| min_acu == 0.0),
         backup_retention_days: raw.backup_retention_period().unwrap_or(0),

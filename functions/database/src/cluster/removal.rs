@@ -47,7 +47,8 @@ fn final_snapshot(cluster: &str, run: &str) -> String {
     format!("{cluster}-final-{}", run.to_lowercase())
 }
 
-/// AWS deletes no stopped cluster, nor its instances: it has to be started for that. Answers what to say.
+/// AWS neither changes nor deletes a stopped cluster, nor its instances: it has to be started for that. Answers
+/// why the caller has to wait.
 pub(crate) async fn start(client: &Client, id: &str) -> Error {
     match client
         .start_db_cluster()
@@ -57,7 +58,7 @@ pub(crate) async fn start(client: &Client, id: &str) -> Error {
         .map_err(failed("rds:StartDBCluster"))
     {
         Ok(_) => Error::not_ready(
-            "The database is stopped, and AWS deletes only a running one: it is being started.",
+            "The database is stopped, and AWS works only on a running one: it is being started.",
         ),
         Err(error) => error,
     }

@@ -1,0 +1,321 @@
+//! Plans of the stage: in sync, over an empty account, with one thing changed, and with everything removed.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use aws::Function as _;
+use aws_sdk_rds::primitives::DateTime;
+use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
+use database::Clients;
+use futures_util::future::BoxFuture;
+use statemachine::config;
+use statemachine::message::{Document, Mode, Next, Operation, Run, StageReport, Stages, Trigger, Verdict};
+use statemachine::permission::{Scope, policy};
+use statemachine::plan::Action;
+use statemachine::resource::{Context, DataPolicy, Name, Names, Options};
+use statemachine::tick::{Hold, Input, Link, tick};
+use statemachine::{ErrorKind, Result};
+
+use world::{PASSWORD_NAME, World, network, secret, tags};
+
+const FILE: &str = r#"
+app = "arive"
+environment = "production"
+[network]
+egress = "nat"
+[services.api]
+port = 8000
+[database]
+engine_version = "15"
+"#;
+
+/// A plan neither asks nor notes anything.
+struct Unused;
+
+impl Link for Unused {
+    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
+        unreachable!("a plan writes nothing")
+    }
+    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
+        unreachable!("a plan writes nothing")
+    }
+    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
+        unreachable!("a plan writes nothing")
+    }
+}
+
+fn document(file: Option<&str>) -> Document {
+    let ctx = Context::example("database");
+    Document {
+        run: Run {
+            id: ctx.run,
+            execution: String::new(),
+            app: ctx.app,
+            environment: ctx.environment,
+            operation: Operation::Plan,
+            trigger: Trigger::Cli,
+            caller: None,
+            started_at: "2026-11-23T10:15:00Z".to_owned(),
+            plan: None,
+            options: Options::default(),
+            config_key: None,
+            lock: 0,
+        },
+        stack: file
+            .map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one")),
+        release: None,
+        known_hosts: Vec::new(),
+        known_buckets: Vec::new(),
+        stages: Stages::default(),
+        verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
+        looks: 0,
+        caught: None,
+    }
+}
+
+async fn look_with(world: &World, file: Option<&str>, names: Names, options: Options) -> Result<StageReport> {
+    let ctx = Context { options, ..Context::example("database") };
+    let stage = world.clients().stage(&ctx, &document(file), &names).await?;
+    tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+}
+
+async fn look(world: &World, file: Option<&str>) -> StageReport {
+    look_with(world, file, network(), Options::default()).await.expect("the look")
+}
+
+/// What would change, a line each; with `whole`, also what is to be made.
+fn changes(report: &StageReport, whole: bool) -> String {
+    let mut text = String::new();
+    for item in &report.items {
+        let sign = match item.action {
+            Action::Keep => continue,
+            Action::Kept => '=',
+            Action::Wait => '.',
+            Action::Create => '+',
+            Action::Update => '~',
+            Action::Remake => '±',
+            Action::Delete => '-',
+            Action::Refuse => '!',
+        };
+        write!(text, "{sign} {}", item.name).expect("writing to a string");
+        for change in &item.changes {
+            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
+                .expect("writing to a string");
+        }
+        if let Some(reason) = &item.reason {
+            write!(text, "  {reason}").expect("writing to a string");
+        }
+        if let (Some(to), true) = (&item.to, whole) {
+            write!(text, "  {to}").expect("writing to a string");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+async fn plan(world: &World, file: Option<&str>) -> String {
+    changes(&look(world, file).await, false)
+}
+
+#[tokio::test]
+async fn in_sync_nothing_changes() {
+    let report = look(&World::in_sync(), Some(FILE)).await;
+    assert_eq!(changes(&report, true), "");
+    let attribute = |name: &str, attribute| report.names.attribute(&Name::from_tag(name), attribute);
+    assert_eq!(attribute("secret/database-password", "version"), Some("v1"));
+    assert_eq!(attribute("secret/database-url", "version"), Some("u1"));
+    assert_eq!(attribute("db-cluster/main", "endpoint"), Some(world::ENDPOINT));
+    assert_eq!(attribute("db-cluster/main", "port"), Some("5432"));
+}
+
+#[tokio::test]
+async fn an_empty_account_gets_everything() {
+    let world = World::empty();
+    insta::assert_snapshot!("empty", changes(&look(&world, Some(FILE)).await, true));
+    let before_the_network = look_with(&world, Some(FILE), Names::default(), Options::default()).await;
+    assert_eq!(
+        changes(&before_the_network.expect("the look"), true),
+        changes(&look(&world, Some(FILE)).await, true)
+    );
+}
+
+#[tokio::test]
+async fn without_a_database_an_empty_account_gets_nothing() {
+    let file = FILE.split("[database]").next().expect("a first part");
+    assert_eq!(plan(&World::empty(), Some(file)).await, "");
+    assert_eq!(plan(&World::empty(), None).await, "");
+}
+
+#[tokio::test]
+async fn what_the_file_changes_is_changed_in_place() {
+    let file = FILE.to_owned()
+        + "min_acu = 1\nmax_acu = 8\nbackup_retention_days = 14\ndeletion_protection = false\n";
+    insta::assert_snapshot!("file_changed", plan(&World::in_sync(), Some(&file)).await);
+}
+
+#[tokio::test]
+async fn what_changed_outside_is_put_back() {
+    let mut text = String::new();
+    let mut drifted = World::in_sync();
+    drifted.subnet_groups[0].subnets.as_mut().expect("subnets").pop();
+    drifted.parameters.remove(0);
+    let cluster = &mut drifted.clusters[0];
+    cluster.deletion_protection = Some(false);
+    cluster.enabled_cloudwatch_logs_exports = None;
+    cluster.iam_database_authentication_enabled = Some(false);
+    cluster.vpc_security_groups.as_mut().expect("groups")[0].vpc_security_group_id =
+        Some("sg-other".to_owned());
+    drifted.instances[0].publicly_accessible = Some(true);
+    text += &plan(&drifted, Some(FILE)).await;
+
+    text += "a secret deleted outside is made again, and what was made with it follows:\n";
+    let mut drifted = World::in_sync();
+    drifted.secrets[0].deleted_date = Some(DateTime::from_secs(0));
+    text += &plan(&drifted, Some(FILE)).await;
+
+    text += "a stopped cluster is started:\n";
+    let mut drifted = World::in_sync();
+    drifted.clusters[0].status = Some("stopped".to_owned());
+    drifted.instances[0].db_instance_status = Some("stopped".to_owned());
+    text += &plan(&drifted, Some(FILE)).await;
+    insta::assert_snapshot!("drift", text);
+}
+
+#[tokio::test]
+async fn a_new_password_reaches_the_cluster_and_the_url() {
+    let mut rotated = World::in_sync();
+    rotated.secrets[0] = secret(PASSWORD_NAME, "secret/database-password", "v2", &[]);
+    insta::assert_snapshot!(plan(&rotated, Some(FILE)).await, @r#"
+    ~ db-cluster/main  password: "v1" -> "secret/database-password"
+    ~ secret/database-url  password: "v1" -> "secret/database-password"
+    "#);
+}
+
+#[tokio::test]
+async fn what_aws_cannot_change_is_refused() {
+    let world = World::in_sync();
+    let mut text = String::new();
+    for (what, file) in [
+        ("another name", FILE.to_owned() + "name = \"other\"\n"),
+        ("a retired minor", FILE.replace("\"15\"", "\"15.4\"")),
+        ("a major that is not there", FILE.replace("\"15\"", "\"14\"")),
+        ("a major upgrade", FILE.replace("\"15\"", "\"16\"")),
+        ("sleeping on a minor that cannot", FILE.to_owned() + "min_acu = 0\n"),
+    ] {
+        writeln!(text, "{what}:\n{}", plan(&world, Some(&file)).await).expect("writing to a string");
+    }
+    let allowed = Options { allow_downtime: true, ..Options::default() };
+    let upgrade = FILE.replace("\"15\"", "\"16\"");
+    let upgrade = look_with(&world, Some(&upgrade), network(), allowed.clone()).await.expect("the look");
+    writeln!(text, "a major upgrade with --allow-downtime:\n{}", changes(&upgrade, false))
+        .expect("writing to a string");
+
+    let mut newer = World::in_sync();
+    newer.clusters[0].engine_version = Some("16.8".to_owned());
+    let downgrade = look_with(&newer, Some(FILE), network(), allowed).await.expect("the look");
+    writeln!(text, "a downgrade:\n{}", changes(&downgrade, false)).expect("writing to a string");
+
+    let mut failed = World::in_sync();
+    failed.clusters[0].status = Some("inaccessible-encryption-credentials".to_owned());
+    writeln!(text, "a failed cluster:\n{}", plan(&failed, Some(FILE)).await).expect("writing to a string");
+    insta::assert_snapshot!("refused", text);
+}
+
+#[tokio::test]
+async fn a_stranger_s_is_not_touched() {
+    let mut world = World::in_sync();
+    world.tags.clear();
+    world.clusters[0].tag_list = None;
+    // Copied tags do not make it ours: the stage is another's.
+    let foreign = Context { stage: "network".to_owned(), ..Context::example("database") };
+    let foreign = foreign.tags(&Name::new("db-instance", "main")).into_iter();
+    let foreign = foreign.map(|(key, value)| Tag::builder().key(key).value(value).build());
+    world.instances[0].tag_list = Some(foreign.collect());
+    for secret in &mut world.secrets {
+        secret.tags = None;
+    }
+    insta::assert_snapshot!("theirs", plan(&world, Some(FILE)).await);
+    assert_eq!(plan(&world, None).await, "");
+}
+
+#[tokio::test]
+async fn what_is_removed_goes_but_for_its_data() {
+    let mut text = String::new();
+    for policy in [DataPolicy::Refuse, DataPolicy::Snapshot, DataPolicy::Keep] {
+        let options = Options { data: policy, ..Options::default() };
+        let report = look_with(&World::in_sync(), None, network(), options).await.expect("the look");
+        writeln!(text, "{policy:?}:\n{}", changes(&report, false)).expect("writing to a string");
+    }
+    insta::assert_snapshot!("removed", text);
+}
+
+#[tokio::test]
+async fn a_cluster_that_a_restore_replaced_is_kept() {
+    let mut world = World::in_sync();
+    let kept = [("stepstack:password-version", "v1"), ("stepstack:kept", "20261123-101500-abcd")];
+    world.clusters[0].tag_list = Some(tags(&Name::new("db-cluster", "main"), &kept));
+    let options = Options { data: DataPolicy::Delete, ..Options::default() };
+    let report = look_with(&world, None, network(), options).await.expect("the look");
+    let kept = report.items.iter().find(|item| item.action == Action::Kept).expect("something kept");
+    assert_eq!(kept.name.as_str(), "db-cluster/main");
+}
+
+#[tokio::test]
+async fn the_group_of_a_former_major_is_a_left_over() {
+    let mut world = World::in_sync();
+    let former = world.add_parameter_group("14").db_cluster_parameter_group_name.expect("a name");
+    let hash = former.rsplit('-').next().expect("a last part");
+    assert_eq!(plan(&world, Some(FILE)).await, format!("- db-parameter-group/main@{hash}\n"));
+}
+
+#[tokio::test]
+async fn a_change_that_has_not_begun_is_waited_for() {
+    let mut world = World::in_sync();
+    let pending = ClusterPendingModifiedValues::builder().backup_retention_period(7);
+    world.clusters[0].pending_modified_values = Some(pending.build());
+    assert_eq!(plan(&world, Some(FILE)).await, ". db-cluster/main  AWS is still at work on it\n");
+}
+
+#[tokio::test]
+async fn an_unlisted_status_is_an_error() {
+    type Change = fn(&mut World);
+    let changes: [(Change, &str); 3] = [
+        (|world| world.subnet_groups[0].subnet_group_status = Some("Dreaming".to_owned()), "DB subnet group"),
+        (|world| world.clusters[0].status = Some("Dreaming".to_owned()), "DB cluster"),
+        (|world| world.instances[0].db_instance_status = Some("Dreaming".to_owned()), "DB instance"),
+    ];
+    for (change, kind) in changes {
+        let mut world = World::in_sync();
+        change(&mut world);
+        let error =
+            look_with(&world, Some(FILE), network(), Options::default()).await.expect_err("it is unlisted");
+        assert_eq!(error.kind, ErrorKind::Internal);
+        assert!(
+            error.message.contains(&format!("the status \"Dreaming\" for a {kind}")),
+            "{}",
+            error.message
+        );
+    }
+}
+
+#[test]
+fn the_role_s_policy_is_narrow_and_fits() {
+    let scope = Scope {
+        app: "a".repeat(20),
+        account: "123456789012".to_owned(),
+        region: "ap-southeast-1".to_owned(),
+    };
+    let permissions = Clients::permissions(&scope);
+    for permission in &permissions {
+        assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
+        let everywhere = permission.resources.iter().any(|resource| resource == "*");
+        assert_eq!(everywhere, permission.reason.is_some(), "{permission:?}");
+    }
+    // A role's inline policies may have 10,240 characters, and every function also reads and writes its record.
+    let length = policy(&permissions).to_string().len();
+    assert!(length < 8_000, "{length} characters");
+    let arive = Scope { app: "arive".to_owned(), region: "us-east-1".to_owned(), ..scope };
+    insta::assert_snapshot!("policy", format!("{:#}", policy(&Clients::permissions(&arive))));
+}
