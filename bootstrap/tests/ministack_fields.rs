@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bootstrap::local::Server;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use bootstrap::local::{Server, has_images, push_sample};
 use tempfile::TempDir;
 
 /// An emulator with the mends; stopped when dropped, also by a panic.
@@ -84,4 +86,38 @@ fn without_the_mends_these_do_not() {
     let fields = fields.map(|line| line.split(": An error occurred").next().unwrap_or(line));
     let fields = fields.map(|line| line.split("/aws:arn").next().unwrap_or(line)).collect::<Vec<_>>();
     insta::assert_snapshot!(fields.join("\n"));
+}
+
+#[tokio::test]
+async fn the_sample_image_is_pushed_by_the_calls_of_docker_push() {
+    let directory = TempDir::new().expect("a directory");
+    let server = Mended(Server::at(directory.path().to_owned(), free_port()));
+    let endpoint = server.0.ensure_running(&|_| ()).expect("MiniStack starts");
+    let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
+    let ecr = aws_sdk_ecr::Client::new(&aws::config("us-east-1", Some(&endpoint.url), credentials));
+
+    assert!(!has_images(&ecr, "probe/one").await.expect("no repository is no error"));
+    ecr.create_repository().repository_name("probe/one").send().await.expect("it is made");
+    assert!(!has_images(&ecr, "probe/one").await.expect("an empty repository"));
+    let first = push_sample(&ecr, "probe/one", "latest", "one").await.expect("it is pushed");
+    assert!(has_images(&ecr, "probe/one").await.expect("a repository with an image"));
+    let again =
+        push_sample(&ecr, "probe/one", "latest", "one").await.expect("the same image again is no error");
+    assert_eq!(again, first);
+    let other = push_sample(&ecr, "probe/one", "latest", "two").await.expect("the tag moves");
+    assert_ne!(other, first);
+
+    let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag("latest").build();
+    let images =
+        ecr.batch_get_image().repository_name("probe/one").image_ids(id).send().await.expect("it is read");
+    let image = images.images().first().expect("the tag names an image");
+    assert_eq!(image.image_id().and_then(|id| id.image_digest()), Some(other.as_str()));
+    let manifest =
+        serde_json::from_str::<serde_json::Value>(image.image_manifest().expect("a manifest")).expect("JSON");
+    let config = manifest["config"]["digest"].as_str().expect("a digest");
+    let place =
+        ecr.get_download_url_for_layer().repository_name("probe/one").layer_digest(config).send().await;
+    let url = place.expect("the layer is there").download_url.expect("an address");
+    let text = ureq::get(&url).call().expect("it answers").body_mut().read_to_string().expect("a text");
+    assert!(text.contains("\"architecture\":\"arm64\""), "{text}");
 }

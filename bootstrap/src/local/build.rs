@@ -65,14 +65,8 @@ fn compile(progress: &dyn Fn(&str)) -> Result<BTreeMap<String, PathBuf>, LocalEr
     }
     let release = !cfg!(debug_assertions);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // With this package beside them, the dependencies' features are the ones that the program itself was just
-    // built with, and no dependency is built twice.
-    cargo.current_dir(&root).args([
-        "build",
-        "--message-format=json-render-diagnostics",
-        "--package",
-        "bootstrap",
-    ]);
+    cargo.current_dir(&root).args(["build", "--message-format=json-render-diagnostics"]);
+    forget_outer_cargo(&mut cargo);
     for function in FUNCTIONS {
         cargo.args(["--package", function]);
     }
@@ -111,6 +105,21 @@ fn compile(progress: &dyn Fn(&str)) -> Result<BTreeMap<String, PathBuf>, LocalEr
         return Err(LocalError::NotBuilt(said.join("\n")));
     }
     Ok(binaries)
+}
+
+/// Takes away what an outer cargo (`cargo run`, `cargo test`) tells its programs about their package. Build
+/// scripts look at these (ring's does), and would run again, and all that depends on them be built again, each
+/// time that the outer one differs.
+fn forget_outer_cargo(cargo: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let Some(text) = name.to_str() else { continue };
+        let package =
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_CFG_", "CARGO_FEATURE_"];
+        let single = ["CARGO_PRIMARY_PACKAGE", "CARGO_RUSTC_CURRENT_DIR", "CARGO_TARGET_TMPDIR", "OUT_DIR"];
+        if package.iter().any(|prefix| text.starts_with(prefix)) || single.contains(&text) {
+            cargo.env_remove(&name);
+        }
+    }
 }
 
 /// `aws-sdk-ec2` of `registry+…#aws-sdk-ec2@1.274.0`, `network` of `path+…/functions/network#0.1.0`.
