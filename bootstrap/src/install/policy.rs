@@ -168,25 +168,17 @@ fn shortened(permissions: Vec<Permission>) -> Vec<Permission> {
     for mut permission in permissions {
         permission.resources.sort();
         permission.resources.dedup();
-        match by_resources.get_mut(&(permission.resources.clone(), permission.conditions.clone())) {
-            Some(known) => known.actions.extend(permission.actions),
-            None => {
-                let key = (permission.resources.clone(), permission.conditions.clone());
-                by_resources.insert(key, permission);
-            }
-        }
+        let key = (permission.resources.clone(), permission.conditions.clone());
+        let join = |known: &mut Permission| known.actions.extend(&permission.actions);
+        by_resources.entry(key).and_modify(join).or_insert(permission);
     }
     let mut by_actions: BTreeMap<(Vec<&'static str>, Conditions), Permission> = BTreeMap::new();
     for mut permission in by_resources.into_values() {
         permission.actions.sort_unstable();
         permission.actions.dedup();
-        match by_actions.get_mut(&(permission.actions.clone(), permission.conditions.clone())) {
-            Some(known) => known.resources.extend(permission.resources),
-            None => {
-                let key = (permission.actions.clone(), permission.conditions.clone());
-                by_actions.insert(key, permission);
-            }
-        }
+        let key = (permission.actions.clone(), permission.conditions.clone());
+        let join = |known: &mut Permission| known.resources.extend_from_slice(&permission.resources);
+        by_actions.entry(key).and_modify(join).or_insert(permission);
     }
     by_actions.into_values().collect()
 }

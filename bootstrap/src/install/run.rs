@@ -21,7 +21,7 @@ use super::state_machine::{FINGERPRINT_TAG, VERSION_TAG, tags_of};
 use super::{Clients, FunctionZip, Target, context, engine, no_engine};
 
 /// For this long a look that fails for a moment is repeated.
-const LOOK_AGAIN_FOR: Duration = Duration::from_secs(60);
+const LOOK_AGAIN_FOR: Duration = Duration::from_mins(1);
 
 /// What an installation came to.
 #[derive(Clone, Debug)]
