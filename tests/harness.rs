@@ -60,8 +60,15 @@ impl From<Output> for Done {
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo).args(["build", "--quiet", "--package", "bootstrap"]).status().expect("cargo runs");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // What the outer cargo says about this package would make build scripts (ring's) run again.
+        for (name, _) in std::env::vars_os() {
+            let own = ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+            if own {
+                cargo.env_remove(name);
+            }
+        }
+        let built = cargo.args(["build", "--quiet", "--package", "bootstrap"]).status().expect("cargo runs");
         assert!(built.success(), "the program builds");
         let test = std::env::current_exe().expect("the test's own path");
         test.parent().and_then(Path::parent).expect("target/debug").join("stepstack")
