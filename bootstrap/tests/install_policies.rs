@@ -105,6 +105,22 @@ fn every_part_of_the_engine_has_a_policy() {
 }
 
 #[test]
+fn every_function_may_do_more_than_log_and_report() {
+    let of = |part: &str| {
+        let mut all = policies(&scope()).into_iter();
+        all.find(|(name, _)| *name == format!("stepstack-arive-{part}")).expect("a policy").1
+    };
+    for function in FUNCTIONS {
+        let statements = of(function)["Statement"].as_array().expect("statements").clone();
+        let common = |action: &str| {
+            action.starts_with("logs:") || ["s3:GetObject", "s3:ListBucket", "s3:PutObject"].contains(&action)
+        };
+        let own = statements.iter().flat_map(|statement| strings(&statement["Action"]));
+        assert!(own.into_iter().any(|action| !common(action)), "{function} has no permission of its own");
+    }
+}
+
+#[test]
 fn no_action_is_a_wildcard() {
     for (role, actions, _) in allowed(&scope()) {
         for action in actions {
