@@ -133,7 +133,7 @@ impl Wanted<'_> {
         match &self.stack.database {
             Some(_) => BTreeMap::from([
                 pair("PGPASSWORD", Name::new("secret", "database-password")),
-                pair("DATABASE_URL", Name::new("secret-url", "database-url")),
+                pair("DATABASE_URL", Name::new("secret", "database-url")),
             ]),
             None => BTreeMap::new(),
         }
