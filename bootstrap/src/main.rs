@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! The program `stepstack`: wiring only.
+
+fn main() -> std::process::ExitCode {
+    bootstrap::main()
+}

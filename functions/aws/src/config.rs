@@ -53,7 +53,8 @@ pub fn config_from_environment() -> SdkConfig {
     config(&region, variable("AWS_ENDPOINT_URL").as_deref(), SharedCredentialsProvider::new(credentials))
 }
 
-fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+/// The HTTP client of [`config`], for credentials that are fetched before there is one.
+pub fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
         Builder::new().build_http()
     } else {

@@ -15,7 +15,7 @@ use statemachine::resource::{Context, Names};
 use statemachine::tick::Stage;
 
 pub use download::download;
-pub use config::{config, config_from_environment};
+pub use config::{config, config_from_environment, http_client};
 pub use error::{failed, gone, kind_of};
 
 /// The owner of a stage (or two): a Lambda function. Implemented by a struct of its SDK clients.

@@ -1,0 +1,279 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// From one file to a running web stack in your own AWS account.
+#[derive(Debug, Parser)]
+#[command(name = "stepstack", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The configuration
+    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "stepstack.toml", global = true)]
+    pub file: PathBuf,
+    /// The stack by name, when there is no file at hand
+    #[arg(long, value_name = "APP/ENV", global = true)]
+    pub stack: Option<String>,
+    /// Use the AWS on this machine (MiniStack), started on first use
+    #[arg(long, global = true)]
+    pub local: bool,
+    /// Print one JSON document, and nothing else, on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The AWS region, where the file names none
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// The AWS profile
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a configuration to begin with
+    Init(Init),
+    /// Check the configuration; asks AWS nothing
+    Check,
+    /// Print the configuration's JSON Schema
+    Schema,
+    /// Show what an apply would do; changes nothing
+    Plan(Plan),
+    /// Make AWS as the file says
+    Apply(Apply),
+    /// Remove everything
+    Destroy(Destroy),
+    /// Roll the services to an image of the repository
+    Deploy(Deploy),
+    /// Show the environment at a glance
+    Status,
+    /// Show a run as it goes, from any machine
+    Attach(Attach),
+    /// List the runs, or show one
+    Runs(Runs),
+    /// Print what the last run put out: all of it, or one value
+    Output(Output),
+    /// Look at what is there
+    State(State),
+    /// Install the engine, or bring it up to date
+    Bootstrap(Bootstrap),
+    /// The AWS on this machine
+    Local(Local),
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The app's name
+    #[arg(long, default_value = "app")]
+    pub app: String,
+    /// The environment's name
+    #[arg(long, default_value = "production")]
+    pub environment: String,
+    /// The domain; without one the stack answers on the load balancer's own name
+    #[arg(long)]
+    pub domain: Option<String>,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Exit with 3 when there is something to do
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Show what a destroy would do
+    #[arg(long)]
+    pub destroy: bool,
+    /// Take over what stands in our place and is not ours
+    #[arg(long)]
+    pub adopt: bool,
+    /// Data may go, after a final snapshot of the database
+    #[arg(long)]
+    pub delete_data: bool,
+    /// Changes may interrupt service
+    #[arg(long)]
+    pub allow_downtime: bool,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// Carry out exactly this plan, or stop
+    #[arg(long, value_name = "ID")]
+    pub plan: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Start it and return
+    #[arg(long)]
+    pub detach: bool,
+    /// Take over what stands in our place and is not ours
+    #[arg(long)]
+    pub adopt: bool,
+    /// Data may go, after a final snapshot of the database
+    #[arg(long)]
+    pub delete_data: bool,
+    /// Changes may interrupt service
+    #[arg(long)]
+    pub allow_downtime: bool,
+    /// With --local: put no sample image into an empty repository
+    #[arg(long)]
+    pub no_sample_image: bool,
+}
+
+/// `destroy`
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Start it and return
+    #[arg(long)]
+    pub detach: bool,
+    /// Objects, images and records go too
+    #[arg(long, conflicts_with = "keep_data")]
+    pub delete_data: bool,
+    /// What holds data stays, and is listed
+    #[arg(long)]
+    pub keep_data: bool,
+    /// Take no final snapshot of the database
+    #[arg(long)]
+    pub skip_final_snapshot: bool,
+}
+
+/// `deploy`
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// A tag or a digest (`sha256:…`) in the stack's repository
+    pub image: String,
+    /// Start it and return
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// `attach`
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// The run; else the newest
+    pub run: Option<String>,
+}
+
+/// `runs`
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
+}
+
+/// What can be asked of runs.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List them
+    List,
+    /// Show one: request, plan, timeline, result
+    Show {
+        /// The run's id
+        run: String,
+    },
+}
+
+/// `output`
+#[derive(Debug, Args)]
+pub struct Output {
+    /// `url`, `name_servers`, `repository`, `database_endpoint`, …
+    pub name: Option<String>,
+}
+
+/// `state`
+#[derive(Debug, Args)]
+pub struct State {
+    /// What to do
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+/// What can be asked of the state.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Every resource with its id
+    List,
+    /// One resource
+    Show {
+        /// Its name, as `state list` prints it
+        name: String,
+    },
+}
+
+/// `bootstrap`
+#[derive(Debug, Args)]
+pub struct Bootstrap {
+    /// Take the engine away
+    #[arg(long)]
+    pub remove: bool,
+    /// With --remove: the run records go too
+    #[arg(long, requires = "remove")]
+    pub delete_data: bool,
+    /// Print what each role of the engine may do
+    #[arg(long)]
+    pub print_policies: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `local`
+#[derive(Debug, Args)]
+pub struct Local {
+    /// What to do
+    #[command(subcommand)]
+    pub command: LocalCommand,
+}
+
+/// What can be done with the AWS on this machine.
+#[derive(Debug, Subcommand)]
+pub enum LocalCommand {
+    /// Start it
+    Start,
+    /// Stop it; what it holds is forgotten
+    Stop,
+    /// Empty it
+    Reset,
+    /// Push a sample image to the stack's repository
+    Push {
+        /// Its tag
+        #[arg(long, default_value = "latest")]
+        tag: String,
+    },
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

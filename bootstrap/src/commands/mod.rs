@@ -1,0 +1,43 @@
+//! The commands, one file per subject.
+
+mod engine;
+mod files;
+mod look;
+mod runs;
+
+use statemachine::resource::{DataPolicy, Options};
+
+use crate::cli::{Cli, Command};
+use crate::error::{Code, Result};
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli) -> Result<Code> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Init(init) => files::init(&global, &init),
+        Command::Check => files::check(&global),
+        Command::Schema => files::schema(),
+        Command::Completions(completions) => files::completions(&completions),
+        Command::Plan(plan) => runs::plan(&global, &plan).await,
+        Command::Apply(apply) => runs::apply(&global, &apply).await,
+        Command::Destroy(destroy) => runs::destroy(&global, &destroy).await,
+        Command::Deploy(deploy) => runs::deploy(&global, &deploy).await,
+        Command::Attach(attach) => runs::attach(&global, &attach).await,
+        Command::Runs(runs) => look::runs(&global, &runs).await,
+        Command::Status => look::status(&global).await,
+        Command::Output(output) => look::output(&global, &output).await,
+        Command::State(state) => look::state(&global, &state).await,
+        Command::Bootstrap(bootstrap) => engine::bootstrap(&global, &bootstrap).await,
+        Command::Local(local) => engine::local(&global, &local).await,
+    }
+}
+
+/// What a run may do, as the flags say.
+fn options(delete_data: bool, keep_data: bool, adopt: bool, allow_downtime: bool, skip_final_snapshot: bool) -> Options {
+    let data = match (delete_data, keep_data) {
+        (true, _) => DataPolicy::Delete,
+        (false, true) => DataPolicy::Keep,
+        (false, false) => DataPolicy::Refuse,
+    };
+    Options { data, adopt, allow_downtime, skip_final_snapshot }
+}
