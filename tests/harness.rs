@@ -33,7 +33,8 @@ impl Done {
     /// The one JSON document on standard output.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("standard output is one JSON document: {error}\n{self}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("standard output is one JSON document: {error}\n{self}"))
     }
 
     #[track_caller]
@@ -52,7 +53,11 @@ impl std::fmt::Display for Done {
 impl From<Output> for Done {
     fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 }
 
@@ -63,7 +68,9 @@ pub(crate) fn program() -> &'static Path {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         // What the outer cargo says about this package would make build scripts (ring's) run again.
         for (name, _) in std::env::vars_os() {
-            let own = ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+            let own = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+                .iter()
+                .any(|prefix| name.to_string_lossy().starts_with(prefix));
             if own {
                 cargo.env_remove(name);
             }
@@ -77,7 +84,10 @@ pub(crate) fn program() -> &'static Path {
 
 impl Emulator {
     pub(crate) fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
         let emulator = Self { directory: TempDir::new().expect("a directory"), port };
         emulator.run(&["local", "start"]).expect(0);
         emulator
@@ -90,7 +100,11 @@ impl Emulator {
 
     /// The same, going on in the background.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> std::process::Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs")
+        self.command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -121,7 +135,8 @@ impl Emulator {
 
     /// Clients' configuration, as a user's own tools would have it.
     pub(crate) fn config(&self) -> SdkConfig {
-        let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
+        let credentials =
+            SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
         aws::config("us-east-1", Some(&self.endpoint()), credentials)
     }
 
@@ -137,12 +152,19 @@ impl Emulator {
     /// Calls so far, by `service:Operation`.
     pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
         let url = format!("{}/_stepstack/calls", self.endpoint());
-        let text = ureq::get(&url).call().expect("the emulator answers").body_mut().read_to_string().expect("a text");
+        let text = ureq::get(&url)
+            .call()
+            .expect("the emulator answers")
+            .body_mut()
+            .read_to_string()
+            .expect("a text");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("counts by operation: {error}: {text}"))
     }
 
     pub(crate) fn reset_calls(&self) {
-        ureq::post(&format!("{}/_stepstack/calls/reset", self.endpoint())).send_empty().expect("the emulator answers");
+        ureq::post(&format!("{}/_stepstack/calls/reset", self.endpoint()))
+            .send_empty()
+            .expect("the emulator answers");
     }
 
     /// An object of the provisioner's bucket, as JSON.
@@ -162,8 +184,18 @@ impl Emulator {
     /// The ids of an environment's runs, oldest first.
     pub(crate) async fn runs(&self, environment: &str) -> Vec<String> {
         let prefix = format!("runs/{environment}/");
-        let list = self.s3().list_objects_v2().bucket(BUCKET).prefix(&prefix).delimiter("/").send().await.expect("a listing");
-        let one = |prefix: Option<&str>| prefix.and_then(|p| p.trim_end_matches('/').rsplit('/').next()).map(str::to_owned);
+        let list = self
+            .s3()
+            .list_objects_v2()
+            .bucket(BUCKET)
+            .prefix(&prefix)
+            .delimiter("/")
+            .send()
+            .await
+            .expect("a listing");
+        let one = |prefix: Option<&str>| {
+            prefix.and_then(|p| p.trim_end_matches('/').rsplit('/').next()).map(str::to_owned)
+        };
         list.common_prefixes().iter().filter_map(|common| one(common.prefix())).collect()
     }
 
@@ -179,7 +211,10 @@ impl Emulator {
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        panic!("no run number {count} of {environment} ended within a minute: {:?}", self.runs(environment).await);
+        panic!(
+            "no run number {count} of {environment} ended within a minute: {:?}",
+            self.runs(environment).await
+        );
     }
 }
 

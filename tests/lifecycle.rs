@@ -12,15 +12,24 @@ pub(crate) fn example() -> PathBuf {
 }
 
 pub(crate) fn counts(plan: &Value) -> (u64, u64, u64) {
-    let count = |name: &str| plan["counts"][name].as_u64().unwrap_or_else(|| panic!("counts.{name} in {plan}"));
+    let count =
+        |name: &str| plan["counts"][name].as_u64().unwrap_or_else(|| panic!("counts.{name} in {plan}"));
     (count("create"), count("update"), count("delete"))
 }
 
 /// The lines of a plan that change something, as `create vpc/main`.
 pub(crate) fn changed(plan: &Value) -> Vec<String> {
-    let items = plan["plan"]["stages"].as_array().into_iter().flatten().flat_map(|stage| stage["items"].as_array().into_iter().flatten());
+    let items = plan["plan"]["stages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|stage| stage["items"].as_array().into_iter().flatten());
     let changing = items.filter(|item| !matches!(item["action"].as_str(), Some("keep" | "kept")));
-    changing.map(|item| format!("{} {}", item["action"].as_str().unwrap_or("?"), item["name"].as_str().unwrap_or("?"))).collect()
+    changing
+        .map(|item| {
+            format!("{} {}", item["action"].as_str().unwrap_or("?"), item["name"].as_str().unwrap_or("?"))
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -32,7 +41,12 @@ async fn one_command_stands_the_stack_up_a_second_changes_nothing_and_destroy_le
     let plan = emulator.stepstack(&file, &["plan", "--json", "--detailed-exitcode"]).expect(3).json();
     let (create, update, delete) = counts(&plan);
     assert!(create > 50 && update == 0 && delete == 0, "{plan:#}");
-    let vpcs = aws_sdk_ec2::Client::new(&emulator.config()).describe_vpcs().filters(ours()).send().await.expect("VPCs");
+    let vpcs = aws_sdk_ec2::Client::new(&emulator.config())
+        .describe_vpcs()
+        .filters(ours())
+        .send()
+        .await
+        .expect("VPCs");
     assert!(vpcs.vpcs().is_empty(), "a plan makes nothing");
 
     // The first command of the README.
@@ -62,7 +76,15 @@ async fn one_command_stands_the_stack_up_a_second_changes_nothing_and_destroy_le
     no_secret_in_the_record(&emulator).await;
 
     // A destroy with data in the way is refused before it deletes anything; nobody is asked off a terminal.
-    emulator.s3().put_object().bucket("arive-uploads-production").key("photo").body(b"x".to_vec().into()).send().await.expect("an upload");
+    emulator
+        .s3()
+        .put_object()
+        .bucket("arive-uploads-production")
+        .key("photo")
+        .body(b"x".to_vec().into())
+        .send()
+        .await
+        .expect("an upload");
     emulator.stepstack(&file, &["destroy"]).expect(2);
     let refused = emulator.stepstack(&file, &["destroy", "--yes"]).expect(4);
     assert!(format!("{}{}", refused.stdout, refused.stderr).contains("--delete-data"), "{refused}");
@@ -70,7 +92,9 @@ async fn one_command_stands_the_stack_up_a_second_changes_nothing_and_destroy_le
     assert_eq!(changed(&plan), Vec::<String>::new(), "a refused destroy deleted nothing");
 
     // Without the file, by the stack's name alone.
-    let destroyed = emulator.run(&["--local", "--stack", "arive/production", "destroy", "--yes", "--delete-data"]).expect(0);
+    let destroyed = emulator
+        .run(&["--local", "--stack", "arive/production", "destroy", "--yes", "--delete-data"])
+        .expect(0);
     assert!(format!("{}{}", destroyed.stdout, destroyed.stderr).contains("0 left"), "{destroyed}");
     nothing_is_left(&emulator).await;
 
@@ -86,30 +110,59 @@ fn ours() -> aws_sdk_ec2::types::Filter {
 async fn nothing_is_left(emulator: &Emulator) {
     let config = emulator.config();
     let ec2 = aws_sdk_ec2::Client::new(&config);
-    let tagged = ec2.describe_tags().filters(aws_sdk_ec2::types::Filter::builder().name("value").values("arive/production").build());
-    let left: Vec<String> = tagged.send().await.expect("tags").tags().iter().filter_map(|tag| tag.resource_id().map(str::to_owned)).collect();
+    let tagged = ec2
+        .describe_tags()
+        .filters(aws_sdk_ec2::types::Filter::builder().name("value").values("arive/production").build());
+    let left: Vec<String> = tagged
+        .send()
+        .await
+        .expect("tags")
+        .tags()
+        .iter()
+        .filter_map(|tag| tag.resource_id().map(str::to_owned))
+        .collect();
     assert_eq!(left, Vec::<String>::new(), "EC2");
     let ecs = aws_sdk_ecs::Client::new(&config).list_clusters().send().await.expect("clusters");
     assert!(ecs.cluster_arns().is_empty(), "{:?}", ecs.cluster_arns());
-    let balancers = aws_sdk_elasticloadbalancingv2::Client::new(&config).describe_load_balancers().send().await.expect("load balancers");
+    let balancers = aws_sdk_elasticloadbalancingv2::Client::new(&config)
+        .describe_load_balancers()
+        .send()
+        .await
+        .expect("load balancers");
     assert!(balancers.load_balancers().is_empty());
-    let clusters = aws_sdk_rds::Client::new(&config).describe_db_clusters().send().await.expect("DB clusters");
+    let clusters =
+        aws_sdk_rds::Client::new(&config).describe_db_clusters().send().await.expect("DB clusters");
     assert!(clusters.db_clusters().is_empty());
-    let repositories = aws_sdk_ecr::Client::new(&config).describe_repositories().send().await.expect("repositories");
+    let repositories =
+        aws_sdk_ecr::Client::new(&config).describe_repositories().send().await.expect("repositories");
     assert!(repositories.repositories().is_empty());
     let buckets = emulator.s3().list_buckets().send().await.expect("buckets");
     let names: Vec<&str> = buckets.buckets().iter().filter_map(|bucket| bucket.name()).collect();
     assert_eq!(names, [BUCKET], "only the provisioner's own bucket is left");
-    let groups = aws_sdk_cloudwatchlogs::Client::new(&config).describe_log_groups().log_group_name_prefix("/ecs/arive-production").send().await;
+    let groups = aws_sdk_cloudwatchlogs::Client::new(&config)
+        .describe_log_groups()
+        .log_group_name_prefix("/ecs/arive-production")
+        .send()
+        .await;
     assert!(groups.expect("log groups").log_groups().is_empty());
-    let roles = aws_sdk_iam::Client::new(&config).list_roles().path_prefix("/stepstack/arive/production/").send().await.expect("roles");
+    let roles = aws_sdk_iam::Client::new(&config)
+        .list_roles()
+        .path_prefix("/stepstack/arive/production/")
+        .send()
+        .await
+        .expect("roles");
     assert!(roles.roles().is_empty());
 }
 
 /// No record, report or plan holds the database's password.
 async fn no_secret_in_the_record(emulator: &Emulator) {
     let secrets = aws_sdk_secretsmanager::Client::new(&emulator.config());
-    let value = secrets.get_secret_value().secret_id("arive/production/database-password").send().await.expect("the password");
+    let value = secrets
+        .get_secret_value()
+        .secret_id("arive/production/database-password")
+        .send()
+        .await
+        .expect("the password");
     let password = value.secret_string().expect("a text").to_owned();
     let s3 = emulator.s3();
     let mut pages = s3.list_objects_v2().bucket(BUCKET).into_paginator().send();
@@ -117,7 +170,8 @@ async fn no_secret_in_the_record(emulator: &Emulator) {
     while let Some(page) = pages.next().await {
         for key in page.expect("a page").contents().iter().filter_map(|object| object.key()) {
             let object = s3.get_object().bucket(BUCKET).key(key).send().await.expect("an object");
-            let text = String::from_utf8_lossy(&object.body.collect().await.expect("its bytes").into_bytes()).into_owned();
+            let text = String::from_utf8_lossy(&object.body.collect().await.expect("its bytes").into_bytes())
+                .into_owned();
             assert!(!text.contains(&password), "{key} holds the password");
             looked_at += 1;
         }

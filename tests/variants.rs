@@ -24,8 +24,12 @@ async fn a_stack_grows_and_shrinks_with_its_file() {
     let ecs = aws_sdk_ecs::Client::new(&config);
     let elb = aws_sdk_elasticloadbalancingv2::Client::new(&config);
     let ec2 = aws_sdk_ec2::Client::new(&config);
-    let worker = ecs.describe_services().cluster("arive-staging").services("worker").send().await.expect("services");
-    let network = worker.services()[0].network_configuration().and_then(|network| network.awsvpc_configuration()).expect("a network");
+    let worker =
+        ecs.describe_services().cluster("arive-staging").services("worker").send().await.expect("services");
+    let network = worker.services()[0]
+        .network_configuration()
+        .and_then(|network| network.awsvpc_configuration())
+        .expect("a network");
     assert_eq!(network.assign_public_ip().map(|assign| assign.as_str()), Some("ENABLED"), "{applied}");
     assert!(elb.describe_load_balancers().send().await.expect("load balancers").load_balancers().is_empty());
     assert!(ec2.describe_nat_gateways().send().await.expect("NAT gateways").nat_gateways().is_empty());
@@ -39,14 +43,23 @@ async fn a_stack_grows_and_shrinks_with_its_file() {
 
     // A database and every other way out, one after the other.
     for egress in ["nat", "nat-per-zone", "endpoints", "public"] {
-        let text = format!("{api}\n[database]\nengine_version = \"16\"\ndeletion_protection = false\n\n[network]\negress = \"{egress}\"\n");
+        let text = format!(
+            "{api}\n[database]\nengine_version = \"16\"\ndeletion_protection = false\n\n[network]\negress = \"{egress}\"\n"
+        );
         let file = emulator.write("stepstack.toml", &text);
         emulator.stepstack(&file, &["apply", "--yes"]).expect(0);
         no_change(&emulator, &file);
         let nats = ec2.describe_nat_gateways().send().await.expect("NAT gateways");
-        let live = nats.nat_gateways().iter().filter(|nat| nat.state().is_some_and(|state| state.as_str() == "available")).count();
+        let live = nats
+            .nat_gateways()
+            .iter()
+            .filter(|nat| nat.state().is_some_and(|state| state.as_str() == "available"))
+            .count();
         let endpoints = ec2.describe_vpc_endpoints().send().await.expect("endpoints");
-        let interfaces = endpoints.vpc_endpoints().iter().filter(|one| one.vpc_endpoint_type().is_some_and(|kind| kind.as_str() == "Interface"));
+        let interfaces = endpoints
+            .vpc_endpoints()
+            .iter()
+            .filter(|one| one.vpc_endpoint_type().is_some_and(|kind| kind.as_str() == "Interface"));
         let expected = match egress {
             "nat" => (1, false),
             "nat-per-zone" => (2, false),
@@ -77,7 +90,13 @@ async fn a_stack_grows_and_shrinks_with_its_file() {
 
     // Someone changes a thing in the console: the plan says so, the apply mends it.
     let groups = aws_sdk_cloudwatchlogs::Client::new(&config);
-    groups.put_retention_policy().log_group_name("/ecs/arive-staging-worker").retention_in_days(90).send().await.expect("a change");
+    groups
+        .put_retention_policy()
+        .log_group_name("/ecs/arive-staging-worker")
+        .retention_in_days(90)
+        .send()
+        .await
+        .expect("a change");
     let plan = emulator.stepstack(&file, &["plan", "--json"]).expect(0).json();
     assert_eq!(changed(&plan), ["update log-group/worker"]);
     assert!(plan.to_string().contains("changed-outside"), "{plan:#}");
@@ -87,7 +106,13 @@ async fn a_stack_grows_and_shrinks_with_its_file() {
     // A plan that something has overtaken is not carried out.
     let plan = emulator.stepstack(&file, &["plan", "--json"]).expect(0).json();
     let id = plan["id"].as_str().expect("an id").to_owned();
-    groups.put_retention_policy().log_group_name("/ecs/arive-staging-worker").retention_in_days(90).send().await.expect("a change");
+    groups
+        .put_retention_policy()
+        .log_group_name("/ecs/arive-staging-worker")
+        .retention_in_days(90)
+        .send()
+        .await
+        .expect("a change");
     emulator.stepstack(&file, &["apply", "--plan", &id]).expect(4);
     let plan = emulator.stepstack(&file, &["plan", "--json"]).expect(0).json();
     let id = plan["id"].as_str().expect("an id").to_owned();

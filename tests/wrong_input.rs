@@ -8,7 +8,11 @@ async fn a_wrong_file_is_explained_and_nothing_is_started() {
     let emulator = Emulator::start();
     let good = std::fs::read_to_string(example()).expect("the example");
     let cases: [(&str, Vec<u8>, &str); 6] = [
-        ("a key that does not exist", good.replace("min_acu", "min_acuu").into_bytes(), "did you mean `min_acu`?"),
+        (
+            "a key that does not exist",
+            good.replace("min_acu", "min_acuu").into_bytes(),
+            "did you mean `min_acu`?",
+        ),
         ("a wrong type", good.replace("port = 8000", "port = \"8000\"").into_bytes(), "port"),
         ("an empty file", Vec::new(), "empty"),
         ("not UTF-8", vec![b'a', 0xff, 0xfe], "UTF-8"),
@@ -32,7 +36,9 @@ async fn a_wrong_file_is_explained_and_nothing_is_started() {
 #[tokio::test]
 async fn a_retired_engine_version_is_refused_with_the_live_ones_before_anything_is_made() {
     let emulator = Emulator::start();
-    let text = std::fs::read_to_string(example()).expect("the example").replace("engine_version = \"15\"", "engine_version = \"15.4\"");
+    let text = std::fs::read_to_string(example())
+        .expect("the example")
+        .replace("engine_version = \"15\"", "engine_version = \"15.4\"");
     let file = emulator.write("stepstack.toml", &text);
     let refused = emulator.stepstack(&file, &["apply", "--yes"]).expect(4);
     let shown = format!("{}{}", refused.stdout, refused.stderr);
@@ -46,11 +52,18 @@ fn missing_credentials_and_no_region_are_one_sentence_each() {
     let directory = tempfile::TempDir::new().expect("a directory");
     let run = |region: Option<&str>| {
         let mut command = std::process::Command::new(crate::harness::program());
-        command.env_clear().env("HOME", directory.path()).env("PATH", "/usr/bin:/bin").env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+            .env_clear()
+            .env("HOME", directory.path())
+            .env("PATH", "/usr/bin:/bin")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
         if let Some(region) = region {
             command.env("AWS_REGION", region);
         }
-        let output = command.args(["-c", example().to_str().expect("a path"), "plan"]).output().expect("the program runs");
+        let output = command
+            .args(["-c", example().to_str().expect("a path"), "plan"])
+            .output()
+            .expect("the program runs");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (code, said) = run(Some("us-east-1"));

@@ -21,7 +21,13 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// The configuration
-    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "stepstack.toml", global = true)]
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "FILE",
+        default_value = "stepstack.toml",
+        global = true
+    )]
     pub file: PathBuf,
     /// The stack by name, when there is no file at hand
     #[arg(long, value_name = "APP/ENV", global = true)]

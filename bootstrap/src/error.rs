@@ -86,14 +86,20 @@ impl From<Errors> for CliError {
 
 impl From<statemachine::Error> for CliError {
     fn from(error: statemachine::Error) -> Self {
-        let expired = ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"];
+        let expired =
+            ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"];
         let code = error.code.as_deref().unwrap_or_default();
         let help = match error.kind {
-            ErrorKind::Denied if expired.contains(&code) => {
-                Some("The credentials are expired or wrong: sign in again (`aws sso login`, or new keys).".to_owned())
+            ErrorKind::Denied if expired.contains(&code) => Some(
+                "The credentials are expired or wrong: sign in again (`aws sso login`, or new keys)."
+                    .to_owned(),
+            ),
+            ErrorKind::Denied => {
+                error.action.map(|action| format!("Your own credentials need {action} for this."))
             }
-            ErrorKind::Denied => error.action.map(|action| format!("Your own credentials need {action} for this.")),
-            ErrorKind::Transient if code == "NoConnection" => Some("Check the network, then run the command again.".to_owned()),
+            ErrorKind::Transient if code == "NoConnection" => {
+                Some("Check the network, then run the command again.".to_owned())
+            }
             ErrorKind::Transient
             | ErrorKind::NotReady
             | ErrorKind::Propagating

@@ -100,9 +100,12 @@ async fn dead(session: &Session, run: &str, prefix: &str) -> Result<()> {
     let ended = described.as_ref().is_some_and(|execution| execution.stop_date().is_some());
     let result: Option<RunResult> = session.get(&format!("{prefix}result.json")).await?;
     if ended && result.is_none() {
-        let cause = described.as_ref().and_then(|execution| execution.cause()).unwrap_or("no cause given").to_owned();
+        let cause =
+            described.as_ref().and_then(|execution| execution.cause()).unwrap_or("no cause given").to_owned();
         let error = CliError::failed(format!("The run {run} ended without a result: {cause}"));
-        return Err(error.help("Run it again: it goes on from where it was. Its lock frees itself a minute after its end."));
+        return Err(error.help(
+            "Run it again: it goes on from where it was. Its lock frees itself a minute after its end.",
+        ));
     }
     Ok(())
 }

@@ -32,7 +32,9 @@ pub(crate) struct File {
 pub(crate) fn read(path: &Path) -> Result<File> {
     let bytes = std::fs::read(path).map_err(|error| {
         let error = CliError::usage(format!("{} cannot be read: {error}.", path.display()));
-        error.help("Name the file with -c, write one with `stepstack init`, or name the stack with --stack APP/ENV.")
+        error.help(
+            "Name the file with -c, write one with `stepstack init`, or name the stack with --stack APP/ENV.",
+        )
     })?;
     let name = path.display().to_string();
     let stack = parse(&bytes, &name)?;
@@ -64,9 +66,12 @@ impl Session {
         let (app, environment) = match (&named, &file) {
             (Some(named), _) => named.clone(),
             (None, Some(file)) => (file.stack.app.clone(), file.stack.environment.clone()),
-            (None, None) => return Err(CliError::usage("Name the stack with --stack APP/ENV, or a file with -c.")),
+            (None, None) => {
+                return Err(CliError::usage("Name the stack with --stack APP/ENV, or a file with -c."));
+            }
         };
-        let region = global.region.clone().or_else(|| file.as_ref().and_then(|file| file.stack.region.clone()));
+        let region =
+            global.region.clone().or_else(|| file.as_ref().and_then(|file| file.stack.region.clone()));
         let (config, account, caller) = if global.local {
             (local().await?, ACCOUNT.to_owned(), None)
         } else {
@@ -87,28 +92,58 @@ impl Session {
 
     /// An object of the record, as JSON; `None` when there is none.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let get = self.s3.get_object().bucket(self.scope.bucket()).key(key).send().await.map_err(failed("s3:GetObject"));
+        let get = self
+            .s3
+            .get_object()
+            .bucket(self.scope.bucket())
+            .key(key)
+            .send()
+            .await
+            .map_err(failed("s3:GetObject"));
         let Some(object) = get.optional()? else { return Ok(None) };
-        let bytes = object.body.collect().await.map_err(|error| CliError::failed(format!("Reading {key} broke off: {error}")))?;
+        let bytes = object
+            .body
+            .collect()
+            .await
+            .map_err(|error| CliError::failed(format!("Reading {key} broke off: {error}")))?;
         let value = serde_json::from_slice(&bytes.into_bytes());
-        value.map(Some).map_err(|error| CliError::failed(format!("{key} cannot be read: {error}. Is the program as new as the engine?")))
+        value.map(Some).map_err(|error| {
+            CliError::failed(format!("{key} cannot be read: {error}. Is the program as new as the engine?"))
+        })
     }
 
     /// The keys below a prefix, each with its ETag; none when there is no bucket.
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<(String, String)>> {
-        let pages = self.s3.list_objects_v2().bucket(self.scope.bucket()).prefix(prefix).into_paginator().send();
+        let pages =
+            self.s3.list_objects_v2().bucket(self.scope.bucket()).prefix(prefix).into_paginator().send();
         let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("s3:ListBucket")).optional()?;
-        let one = |object: &aws_sdk_s3::types::Object| Some((object.key()?.to_owned(), object.e_tag().unwrap_or_default().to_owned()));
+        let one = |object: &aws_sdk_s3::types::Object| {
+            Some((object.key()?.to_owned(), object.e_tag().unwrap_or_default().to_owned()))
+        };
         Ok(pages.unwrap_or_default().iter().flat_map(|page| page.contents()).filter_map(one).collect())
     }
 
     /// The ids of the environment's runs, oldest first.
     pub(crate) async fn runs(&self) -> Result<Vec<String>> {
         let prefix = keys::runs(&self.environment);
-        let list = self.s3.list_objects_v2().bucket(self.scope.bucket()).prefix(&prefix).delimiter("/").into_paginator().send();
+        let list = self
+            .s3
+            .list_objects_v2()
+            .bucket(self.scope.bucket())
+            .prefix(&prefix)
+            .delimiter("/")
+            .into_paginator()
+            .send();
         let pages = list.collect::<Result<Vec<_>, _>>().await.map_err(failed("s3:ListBucket")).optional()?;
-        let run = |common: &aws_sdk_s3::types::CommonPrefix| common.prefix()?.strip_prefix(&prefix).map(|rest| rest.trim_end_matches('/').to_owned());
-        let mut runs: Vec<String> = pages.unwrap_or_default().iter().flat_map(|page| page.common_prefixes()).filter_map(run).collect();
+        let run = |common: &aws_sdk_s3::types::CommonPrefix| {
+            common.prefix()?.strip_prefix(&prefix).map(|rest| rest.trim_end_matches('/').to_owned())
+        };
+        let mut runs: Vec<String> = pages
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|page| page.common_prefixes())
+            .filter_map(run)
+            .collect();
         runs.sort();
         Ok(runs)
     }
@@ -118,16 +153,20 @@ impl Session {
         let run = new_run_id();
         if let Some(file) = self.file.as_ref().filter(|_| request.config_key.is_some()) {
             let key = keys::of_run(&self.environment, &run, "config.toml");
-            let put = self.s3.put_object().bucket(self.scope.bucket()).key(&key).content_type("application/toml");
+            let put =
+                self.s3.put_object().bucket(self.scope.bucket()).key(&key).content_type("application/toml");
             let put = put.body(file.text.clone().into_bytes().into()).send().await;
             put.map_err(failed("s3:PutObject"))?;
             request.config_key = Some(key);
         }
         let input = serde_json::to_string(&request).map_err(|error| CliError::failed(error.to_string()))?;
-        let start = self.sfn.start_execution().state_machine_arn(self.scope.state_machine()).name(&run).input(input);
+        let start =
+            self.sfn.start_execution().state_machine_arn(self.scope.state_machine()).name(&run).input(input);
         match start.send().await.map_err(failed("states:StartExecution")) {
             Ok(_) => Ok(run),
-            Err(error) if error.code.as_deref() == Some("StateMachineDoesNotExist") => Err(no_engine(&self.scope.app)),
+            Err(error) if error.code.as_deref() == Some("StateMachineDoesNotExist") => {
+                Err(no_engine(&self.scope.app))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -140,20 +179,26 @@ impl Session {
 
 /// The engine is not there.
 pub(crate) fn no_engine(app: &str) -> CliError {
-    let error = CliError { code: Code::Refused, ..CliError::failed(format!("There is no engine of the app {app} in this account and region.")) };
+    let error = CliError {
+        code: Code::Refused,
+        ..CliError::failed(format!("There is no engine of the app {app} in this account and region."))
+    };
     error.help("Install it with `stepstack bootstrap`; `stepstack apply` offers it too.")
 }
 
 fn split(named: &str) -> Result<(String, String)> {
     match named.split_once('/') {
-        Some((app, environment)) if !app.is_empty() && !environment.is_empty() => Ok((app.to_owned(), environment.to_owned())),
+        Some((app, environment)) if !app.is_empty() && !environment.is_empty() => {
+            Ok((app.to_owned(), environment.to_owned()))
+        }
         _ => Err(CliError::usage(format!("{named:?} is no stack: write APP/ENV, such as arive/production."))),
     }
 }
 
 /// S3 in path style where AWS is an emulator.
 pub(crate) fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+    let config =
+        aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
     aws_sdk_s3::Client::from_conf(config)
 }
 
@@ -166,7 +211,8 @@ pub(crate) async fn local() -> Result<SdkConfig> {
         endpoint
     });
     let endpoint = endpoint.await.map_err(|error| CliError::failed(error.to_string()))??;
-    let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local mode"));
+    let credentials =
+        SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local mode"));
     Ok(aws::config(REGION, Some(&endpoint.url), credentials))
 }
 
@@ -182,9 +228,12 @@ async fn remote(region: Option<String>, profile: Option<&str>) -> Result<SdkConf
     let loaded = loader.load().await;
     let Some(region) = loaded.region() else {
         let error = CliError::usage("No AWS region is set.");
-        return Err(error.help("Write `region = \"us-east-1\"` into the file, or set AWS_REGION or --region."));
+        return Err(
+            error.help("Write `region = \"us-east-1\"` into the file, or set AWS_REGION or --region.")
+        );
     };
-    let help = "Sign in (`aws sso login`), set AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
+    let help =
+        "Sign in (`aws sso login`), set AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
     let Some(provider) = loaded.credentials_provider() else {
         return Err(CliError::failed("There are no AWS credentials.").help(help));
     };
@@ -201,8 +250,14 @@ async fn remote(region: Option<String>, profile: Option<&str>) -> Result<SdkConf
 }
 
 async fn identity(config: &SdkConfig) -> Result<(String, String)> {
-    let identity = aws_sdk_sts::Client::new(config).get_caller_identity().send().await.map_err(failed("sts:GetCallerIdentity"))?;
-    let account = identity.account().ok_or_else(|| CliError::failed("AWS does not say whose credentials these are."))?;
+    let identity = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(failed("sts:GetCallerIdentity"))?;
+    let account = identity
+        .account()
+        .ok_or_else(|| CliError::failed("AWS does not say whose credentials these are."))?;
     Ok((account.to_owned(), identity.arn().unwrap_or_default().to_owned()))
 }
 

@@ -73,7 +73,9 @@ impl Error {
 
     /// A status that the reading code does not list.
     pub fn unknown_status(kind: &str, status: &str) -> Self {
-        Self::internal(format!("AWS reports the status {status:?} for a {kind}, which Stepstack does not know"))
+        Self::internal(format!(
+            "AWS reports the status {status:?} for a {kind}, which Stepstack does not know"
+        ))
     }
 }
 

@@ -15,7 +15,8 @@ use crate::tick::Input;
 use crate::{Error, ErrorKind};
 
 /// The stages, in the order in which they are made and shown.
-pub const STAGES: [&str; 7] = ["foundation", "network", "egress", "certificate", "database", "ingress", "services"];
+pub const STAGES: [&str; 7] =
+    ["foundation", "network", "egress", "certificate", "database", "ingress", "services"];
 
 /// What a tick may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,7 +277,8 @@ impl Slot {
     /// The slot after a tick that began with `since_ms`.
     #[must_use]
     pub fn after(&self, report: &StageReport, since_ms: u64) -> Self {
-        let count = |wanted: &dyn Fn(Action) -> bool| report.items.iter().filter(|item| wanted(item.action)).count();
+        let count =
+            |wanted: &dyn Fn(Action) -> bool| report.items.iter().filter(|item| wanted(item.action)).count();
         let looked = report.mode == Mode::Plan;
         Self {
             status: report.status,
@@ -286,7 +288,9 @@ impl Slot {
             changed: report.changed.clone(),
             left_over: report.left_over,
             to_do: if looked {
-                count(&|action| matches!(action, Action::Create | Action::Update | Action::Remake | Action::Wait))
+                count(&|action| {
+                    matches!(action, Action::Create | Action::Update | Action::Remake | Action::Wait)
+                })
             } else {
                 self.to_do
             },
@@ -441,15 +445,20 @@ impl Failure {
                 ),
                 None => "Run `stepstack bootstrap` to bring the engine's roles up to date.".to_owned(),
             },
-            ErrorKind::Quota => "Ask AWS to raise the quota (Service Quotas console), then run `stepstack apply` again.".to_owned(),
+            ErrorKind::Quota => {
+                "Ask AWS to raise the quota (Service Quotas console), then run `stepstack apply` again."
+                    .to_owned()
+            }
             ErrorKind::Transient | ErrorKind::NotReady | ErrorKind::Propagating => {
                 "Run `stepstack apply` again: it goes on from here.".to_owned()
             }
             ErrorKind::Missing | ErrorKind::Exists | ErrorKind::Invalid => {
-                "Correct what AWS complains about, then run `stepstack apply` again: it goes on from here.".to_owned()
+                "Correct what AWS complains about, then run `stepstack apply` again: it goes on from here."
+                    .to_owned()
             }
             ErrorKind::Internal => {
-                "This is likely a fault of Stepstack: please report it. `stepstack apply` goes on from here.".to_owned()
+                "This is likely a fault of Stepstack: please report it. `stepstack apply` goes on from here."
+                    .to_owned()
             }
         };
         Self {

@@ -55,7 +55,12 @@ impl Permission {
 
     /// With a condition: `.when("StringLike", "aws:ResourceTag/stepstack:stack", ["arive/*"])`.
     #[must_use]
-    pub fn when(mut self, operator: &'static str, key: &str, values: impl IntoIterator<Item = String>) -> Self {
+    pub fn when(
+        mut self,
+        operator: &'static str,
+        key: &str,
+        values: impl IntoIterator<Item = String>,
+    ) -> Self {
         self.conditions.entry(operator).or_default().insert(key.to_owned(), values.into_iter().collect());
         self
     }

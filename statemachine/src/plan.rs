@@ -27,7 +27,12 @@ pub enum Step {
 
 /// Decides about one resource. `made` says that this run has already asked AWS to create it, so that a slow
 /// read is never answered by a second create.
-pub fn decide<R: Resource>(want: Option<&R>, found: Option<&Found<R>>, made: bool, options: &Options) -> Step {
+pub fn decide<R: Resource>(
+    want: Option<&R>,
+    found: Option<&Found<R>>,
+    made: bool,
+    options: &Options,
+) -> Step {
     match (want, found) {
         (None, None) => Step::Keep,
         (Some(_), None) if made => Step::Wait,
@@ -59,7 +64,9 @@ fn decide_change<R: Resource>(want: &R, found: &Found<R>) -> Step {
             Some(reason) => Step::Refuse(reason),
             None => Step::Update,
         },
-        State::Changing(Some(now)) if R::INTERRUPTIBLE && now != want && want.immutable(now).is_none() => Step::Update,
+        State::Changing(Some(now)) if R::INTERRUPTIBLE && now != want && want.immutable(now).is_none() => {
+            Step::Update
+        }
         State::Changing(_) | State::Deleting => Step::Wait,
         State::Failed(_) if found.identity.data == Data::None => Step::Remake,
         State::Failed(reason) => Step::Refuse(format!(
@@ -270,9 +277,13 @@ impl Plan {
     /// the same changes always have the same id.
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
-        for (stage, item) in self.items().filter(|(_, item)| item.action.is_change() || item.action == Action::Refuse) {
-            let changes: Vec<_> = item.changes.iter().map(|change| (&change.field, &change.from, &change.to)).collect();
-            let line = serde_json::to_vec(&(stage, &item.name, item.action, changes, &item.to)).expect("a plan serializes");
+        for (stage, item) in
+            self.items().filter(|(_, item)| item.action.is_change() || item.action == Action::Refuse)
+        {
+            let changes: Vec<_> =
+                item.changes.iter().map(|change| (&change.field, &change.from, &change.to)).collect();
+            let line = serde_json::to_vec(&(stage, &item.name, item.action, changes, &item.to))
+                .expect("a plan serializes");
             hash.update((line.len() as u64).to_be_bytes());
             hash.update(line);
         }

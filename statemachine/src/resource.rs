@@ -58,7 +58,11 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
 
     /// Everything of this kind that may be ours, described or not: one listing, all its pages. `names` holds
     /// the ids of earlier stages (and, for [`Resource::LATE`] kinds, of this stage's other kinds).
-    fn fetch(ctx: &Context, client: &Self::Client, names: &Names) -> impl Future<Output = Result<Vec<Self::Raw>>> + Send;
+    fn fetch(
+        ctx: &Context,
+        client: &Self::Client,
+        names: &Names,
+    ) -> impl Future<Output = Result<Vec<Self::Raw>>> + Send;
 
     /// Which one it is and whose. `None`: nothing to us. `names` also holds the stage's kinds listed before.
     fn identify(ctx: &Context, raw: &Self::Raw, names: &Names) -> Option<Identity>;
@@ -73,14 +77,32 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
     }
 
     /// Asks AWS to make it, tags included.
-    fn create(self, ctx: Context, client: Self::Client, ids: Names) -> impl Future<Output = Result<Made>> + Send;
+    fn create(
+        self,
+        ctx: Context,
+        client: Self::Client,
+        ids: Names,
+    ) -> impl Future<Output = Result<Made>> + Send;
 
     /// Asks AWS to change `now`, whose id is `id`, into `self`.
-    fn update(self, now: Self, id: String, ctx: Context, client: Self::Client, ids: Names) -> impl Future<Output = Result<Made>> + Send;
+    fn update(
+        self,
+        now: Self,
+        id: String,
+        ctx: Context,
+        client: Self::Client,
+        ids: Names,
+    ) -> impl Future<Output = Result<Made>> + Send;
 
     /// Asks AWS to delete it. One that does not exist any more is [`Gone::Now`]. `now` is `None` when its
     /// settings could not be read (it is changing or failed).
-    fn delete(id: String, now: Option<Self>, ctx: Context, client: Self::Client, ids: Names) -> impl Future<Output = Result<Gone>> + Send;
+    fn delete(
+        id: String,
+        now: Option<Self>,
+        ctx: Context,
+        client: Self::Client,
+        ids: Names,
+    ) -> impl Future<Output = Result<Gone>> + Send;
 }
 
 /// A resource's name inside its stack: `kind/what`, with `@hash` behind it where its identity holds
@@ -206,7 +228,14 @@ pub struct Identity {
 impl Identity {
     /// One of ours, without data and attributes.
     pub fn ours(name: Name, id: impl Into<String>) -> Self {
-        Self { name, id: id.into(), owner: Owner::Ours, data: Data::None, created: String::new(), attributes: Vec::new() }
+        Self {
+            name,
+            id: id.into(),
+            owner: Owner::Ours,
+            data: Data::None,
+            created: String::new(),
+            attributes: Vec::new(),
+        }
     }
 
     /// A stranger's, standing in the place of `name`.

@@ -6,7 +6,8 @@ use statemachine::Result;
 use statemachine::permission::{Permission, Scope};
 use statemachine::plan::{Step, decide};
 use statemachine::resource::{
-    Context, Data, DataPolicy, Found, Gone, Identity, Made, Name, Names, Need, Options, Owner, Resource, State,
+    Context, Data, DataPolicy, Found, Gone, Identity, Made, Name, Names, Need, Options, Owner, Resource,
+    State,
 };
 
 /// A thing whose size can change and whose shape cannot.
@@ -46,7 +47,7 @@ struct Shared {
     size: u32,
     shape: &'static str,
 }
-thing!(Shared, const INTERRUPTIBLE: bool = true; const USES_THEIRS: bool = true;);
+thing!(Shared, const INTERRUPTIBLE: bool = true;, const USES_THEIRS: bool = true;);
 
 fn thing(size: u32) -> Thing {
     Thing { size, shape: "round" }
@@ -86,7 +87,11 @@ fn nothing_wanted_and_nothing_there_is_left_alone() {
 #[test]
 fn what_is_missing_is_created_but_never_twice() {
     row(Some(thing(1)), None, Step::Create);
-    assert_eq!(decide(Some(&thing(1)), None, true, &Options::default()), Step::Wait, "made, and not visible yet");
+    assert_eq!(
+        decide(Some(&thing(1)), None, true, &Options::default()),
+        Step::Wait,
+        "made, and not visible yet"
+    );
 }
 
 #[test]
@@ -112,7 +117,8 @@ fn what_is_changing_is_waited_for() {
 #[test]
 fn an_interruptible_one_is_changed_while_it_changes_but_only_if_it_differs() {
     let shared = |size| Shared { size, shape: "round" };
-    let decide = |want: Shared, found: Found<Shared>| decide(Some(&want), Some(&found), false, &Options::default());
+    let decide =
+        |want: Shared, found: Found<Shared>| decide(Some(&want), Some(&found), false, &Options::default());
     assert_eq!(decide(shared(2), ours(State::Changing(Some(shared(1))))), Step::Update);
     assert_eq!(decide(shared(1), ours(State::Changing(Some(shared(1))))), Step::Wait);
     assert_eq!(decide(shared(1), ours(State::Changing(None))), Step::Wait);
@@ -138,7 +144,11 @@ fn a_strangers_is_refused_unless_adopted_or_meant_to_be_used() {
 
     let shared = |size| Shared { size, shape: "round" };
     let theirs = found(Owner::Theirs, Data::None, State::Settled(shared(2)));
-    assert_eq!(decide(Some(&shared(1)), Some(&theirs), false, &Options::default()), Step::Keep, "used as it is");
+    assert_eq!(
+        decide(Some(&shared(1)), Some(&theirs), false, &Options::default()),
+        Step::Keep,
+        "used as it is"
+    );
 }
 
 #[test]

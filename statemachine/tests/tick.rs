@@ -146,7 +146,8 @@ fn create(cloud: &Cloud, name: &Name, size: u32, uses: Option<String>) -> Result
 
 fn delete(cloud: &Cloud, id: &str) -> Result<Gone> {
     let mut world = cloud.lock().expect("one thread");
-    let in_use = world.things.values().any(|record| record.uses.as_deref() == Some(id) && record.gone_in.is_none());
+    let in_use =
+        world.things.values().any(|record| record.uses.as_deref() == Some(id) && record.gone_in.is_none());
     if in_use {
         return Err(Error::not_ready(format!("{id} is in use")));
     }
@@ -197,7 +198,11 @@ fn all() -> Wanted {
 fn stage(cloud: &Cloud, wanted: &Wanted) -> Stage {
     let base = Name::new("base", "one");
     let bases = wanted.base.then(|| Base { what: "one".to_owned(), size: 1, uses: None });
-    let parts = wanted.parts.iter().map(|(what, size)| Part { what: (*what).to_owned(), size: *size, uses: Some(base.clone()) });
+    let parts = wanted.parts.iter().map(|(what, size)| Part {
+        what: (*what).to_owned(),
+        size: *size,
+        uses: Some(base.clone()),
+    });
     let top = wanted.top.then(|| Top { what: "x".to_owned(), size: 0, uses: Some(Name::new("part", "a")) });
     Stage::new()
         .owns(cloud, bases.into_iter().collect())
@@ -225,7 +230,8 @@ impl Run {
 
     async fn tick(&mut self, wanted: &Wanted, mode: Mode) -> StageReport {
         let input = self.input.clone();
-        let report = tick(stage(&self.cloud, wanted), &self.ctx, mode, input, &self.memory).await.expect("the look");
+        let report =
+            tick(stage(&self.cloud, wanted), &self.ctx, mode, input, &self.memory).await.expect("the look");
         self.input.made.clone_from(&report.made);
         self.input.changed.clone_from(&report.changed);
         report
@@ -263,7 +269,10 @@ async fn one_tick_goes_all_the_way_when_aws_is_quick_and_a_second_run_changes_no
     let report = run.tick(&all(), Mode::Make).await;
     assert_eq!(report.status, Status::Ready, "{report:#?}");
     assert_eq!(run.world().creates, ["base/one", "part/a", "part/b", "top/x"]);
-    assert!(report.items.iter().all(|item| item.progress == Progress::Done && item.action == Action::Create), "{report:#?}");
+    assert!(
+        report.items.iter().all(|item| item.progress == Progress::Done && item.action == Action::Create),
+        "{report:#?}"
+    );
     assert_eq!(report.names.id(&Name::new("base", "one")), Some("id-1"));
 
     let again = run.tick(&all(), Mode::Plan).await;
@@ -302,7 +311,11 @@ async fn a_lost_answer_to_a_tokenless_create_is_looked_up_before_it_is_sent_agai
     assert_eq!(report.status, Status::NotReady, "{report:#?}");
     let report = run.until_done(&Wanted { base: true, ..Wanted::default() }, Mode::Make).await;
     assert_eq!(report.status, Status::Ready);
-    assert_eq!(run.world().creates, ["base/one"], "one create, although its answer was lost and the thing hidden");
+    assert_eq!(
+        run.world().creates,
+        ["base/one"],
+        "one create, although its answer was lost and the thing hidden"
+    );
 }
 
 #[tokio::test]
@@ -326,7 +339,10 @@ async fn left_overs_stay_in_make_and_go_backward_in_remove() {
     let removed = run.tick(&Wanted::default(), Mode::Remove).await;
     assert_eq!((removed.status, removed.left_over), (Status::Ready, 0), "{removed:#?}");
     assert_eq!(run.world().deletes, ["top/x", "part/a", "part/b", "base/one"]);
-    assert!(removed.items.iter().all(|item| item.action == Action::Delete && item.progress == Progress::Done), "{removed:#?}");
+    assert!(
+        removed.items.iter().all(|item| item.action == Action::Delete && item.progress == Progress::Done),
+        "{removed:#?}"
+    );
 }
 
 #[tokio::test]
@@ -378,7 +394,10 @@ async fn a_change_outside_is_planned_and_mended() {
     run.world().things.get_mut("id-3").expect("part/b").size = 7;
     let plan = run.tick(&all(), Mode::Plan).await;
     let item = plan.items.iter().find(|item| item.action == Action::Update).expect("one update");
-    assert_eq!((item.changes[0].field.as_str(), &item.changes[0].from, &item.changes[0].to), ("size", &7.into(), &2.into()));
+    assert_eq!(
+        (item.changes[0].field.as_str(), &item.changes[0].from, &item.changes[0].to),
+        ("size", &7.into(), &2.into())
+    );
     let report = run.until_done(&all(), Mode::Make).await;
     assert_eq!(report.status, Status::Ready);
     assert_eq!(run.world().things["id-3"].size, 2);
@@ -389,7 +408,9 @@ async fn changes_of_two_kinds_at_once_are_not_taken_for_second_changes() {
     let mut run = Run::new();
     run.until_done(&all(), Mode::Make).await;
     run.input.made.clear();
-    for record in run.world().things.values_mut().filter(|record| ["part/a", "top/x"].contains(&record.name.as_str())) {
+    for record in
+        run.world().things.values_mut().filter(|record| ["part/a", "top/x"].contains(&record.name.as_str()))
+    {
         record.size = 9;
     }
     let report = run.tick(&all(), Mode::Make).await;
@@ -419,7 +440,8 @@ async fn a_failure_names_the_resource_and_lets_the_rest_of_the_wave_end() {
     assert_eq!((failure.stage.as_str(), failure.name.as_str()), ("test", "part/a"));
     assert_eq!(failure.message, "part/a is broken");
     assert_eq!(run.world().creates, ["base/one", "part/b"], "part/b was under way; the top was not begun");
-    let progress = |name: &str| report.items.iter().find(|item| item.name.as_str() == name).map(|item| item.progress);
+    let progress =
+        |name: &str| report.items.iter().find(|item| item.name.as_str() == name).map(|item| item.progress);
     assert_eq!(progress("part/a"), Some(Progress::Failed));
     assert_eq!(progress("part/b"), Some(Progress::Done));
     assert_eq!(progress("top/x"), Some(Progress::Pending));
@@ -465,11 +487,18 @@ async fn what_waits_for_the_user_does_not_hold_up_the_rest() {
     let run = Run::new();
     run.world().slow_to_settle = 1_000;
     let only_base = Wanted { base: true, parts: vec![("a", 1)], top: false };
-    let parked = |cloud: &Cloud| stage(cloud, &only_base).park(Name::new("base", "one"), "Point the name servers here.");
+    let parked = |cloud: &Cloud| {
+        stage(cloud, &only_base).park(Name::new("base", "one"), "Point the name servers here.")
+    };
     let input = Input { since_ms: now_ms(), ..Input::default() };
     let report = tick(parked(&run.cloud), &run.ctx, Mode::Make, input, &run.memory).await.expect("the look");
     assert_eq!(report.status, Status::Ready, "{report:#?}");
-    let parked: Vec<_> = report.items.iter().filter(|item| item.progress == Progress::Parked).map(|item| item.name.as_str()).collect();
+    let parked: Vec<_> = report
+        .items
+        .iter()
+        .filter(|item| item.progress == Progress::Parked)
+        .map(|item| item.name.as_str())
+        .collect();
     assert_eq!(parked, ["base/one", "part/a"], "what needs it waits for the user too");
     assert_eq!(report.waiting[0].next, "Point the name servers here.");
 }

@@ -28,7 +28,12 @@ pub(crate) async fn bootstrap(global: &Global, bootstrap: &Bootstrap) -> Result<
     }
     install(&session).await?;
     if !session.json {
-        show::line(&format!("The engine of {} is {} in {}.", session.scope.app, install::VERSION, session.scope.region));
+        show::line(&format!(
+            "The engine of {} is {} in {}.",
+            session.scope.app,
+            install::VERSION,
+            session.scope.region
+        ));
     }
     Ok(Code::Done)
 }
@@ -42,13 +47,15 @@ async fn print_policies(global: &Global) -> Result<Code> {
             Scope { app, account: ACCOUNT.to_owned(), region: REGION.to_owned() }
         }
     };
-    let policies: serde_json::Map<String, serde_json::Value> = install::policies(&scope).into_iter().collect();
+    let policies: serde_json::Map<String, serde_json::Value> =
+        install::policies(&scope).into_iter().collect();
     show::json(&policies);
     Ok(Code::Done)
 }
 
 async fn remove(session: &Session, bootstrap: &Bootstrap) -> Result<Code> {
-    let what = format!("the engine of {} in {} {}", session.scope.app, session.scope.account, session.scope.region);
+    let what =
+        format!("the engine of {} in {} {}", session.scope.app, session.scope.account, session.scope.region);
     if !bootstrap.yes && !show::is_asked() {
         return Err(CliError::usage(format!("Removing {what} needs --yes when nobody can be asked.")));
     }
@@ -89,7 +96,9 @@ pub(crate) async fn install(session: &Session) -> Result<()> {
     progress.clear();
     let installed = installed?;
     if !session.local && installed.bucket_is_new {
-        show::note("AWS begins to send the events of a new bucket about five minutes from now: until then an upload starts nothing.");
+        show::note(
+            "AWS begins to send the events of a new bucket about five minutes from now: until then an upload starts nothing.",
+        );
     }
     Ok(())
 }
@@ -102,8 +111,13 @@ pub(crate) async fn needs_install(session: &Session) -> Result<Option<String>> {
     }
     let version = install::installed_version(&session.config, &session.scope).await?;
     Ok(match version {
-        None => Some(format!("The engine of {} is not installed in {} {}.", session.scope.app, session.scope.account, session.scope.region)),
-        Some(version) if version != install::VERSION => Some(format!("The installed engine is {version}; this program is {}.", install::VERSION)),
+        None => Some(format!(
+            "The engine of {} is not installed in {} {}.",
+            session.scope.app, session.scope.account, session.scope.region
+        )),
+        Some(version) if version != install::VERSION => {
+            Some(format!("The installed engine is {version}; this program is {}.", install::VERSION))
+        }
         Some(_) => None,
     })
 }
@@ -120,7 +134,8 @@ async fn zips(session: &Session) -> Result<Vec<FunctionZip>> {
         return Ok(built.await.map_err(|error| CliError::failed(error.to_string()))??);
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let directory = std::env::var_os("STEPSTACK_FUNCTIONS_DIR").map_or_else(|| root.join("target/lambda"), PathBuf::from);
+    let directory =
+        std::env::var_os("STEPSTACK_FUNCTIONS_DIR").map_or_else(|| root.join("target/lambda"), PathBuf::from);
     FUNCTIONS.iter().map(|name| bundled(&directory, name)).collect()
 }
 
@@ -142,7 +157,11 @@ pub(crate) async fn local(global: &Global, local: &Local) -> Result<Code> {
         LocalCommand::Stop => {
             let stopped = tokio::task::spawn_blocking(|| Server::from_environment().stop());
             let stopped = stopped.await.map_err(|error| CliError::failed(error.to_string()))??;
-            show::line(if stopped { "MiniStack is stopped, and what it held is forgotten." } else { "MiniStack does not run." });
+            show::line(if stopped {
+                "MiniStack is stopped, and what it held is forgotten."
+            } else {
+                "MiniStack does not run."
+            });
         }
         LocalCommand::Reset => {
             let reset = tokio::task::spawn_blocking(|| Server::from_environment().reset());

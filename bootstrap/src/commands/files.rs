@@ -15,14 +15,19 @@ pub(crate) fn init(global: &Global, init: &Init) -> Result<Code> {
         return Err(error.help("Name another file with -c, or move this one away."));
     }
     let write = |path: &std::path::Path, text: String| {
-        std::fs::write(path, text).map_err(|error| CliError::failed(format!("{} cannot be written: {error}.", path.display())))
+        std::fs::write(path, text)
+            .map_err(|error| CliError::failed(format!("{} cannot be written: {error}.", path.display())))
     };
     let text = template(&init.app, &init.environment, init.domain.as_deref());
     statemachine::config::parse(text.as_bytes(), &path.display().to_string())?;
     write(path, text)?;
     let schema = path.with_file_name("stepstack.schema.json");
     write(&schema, format!("{:#}\n", json_schema()))?;
-    show::line(&format!("Wrote {} and {} (which lets editors complete it).", path.display(), schema.display()));
+    show::line(&format!(
+        "Wrote {} and {} (which lets editors complete it).",
+        path.display(),
+        schema.display()
+    ));
     show::line("Next: look it over, then `stepstack plan`.");
     Ok(Code::Done)
 }
@@ -32,7 +37,12 @@ pub(crate) fn check(global: &Global) -> Result<Code> {
     if global.json {
         show::json(&file.stack);
     } else {
-        show::line(&format!("{} is well: {}/{}.", global.file.display(), file.stack.app, file.stack.environment));
+        show::line(&format!(
+            "{} is well: {}/{}.",
+            global.file.display(),
+            file.stack.app,
+            file.stack.environment
+        ));
     }
     Ok(Code::Done)
 }

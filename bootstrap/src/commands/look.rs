@@ -16,16 +16,30 @@ use crate::show;
 /// How many runs `runs` lists.
 const RUNS: usize = 20;
 
-async fn of_run<T: serde::de::DeserializeOwned>(session: &Session, run: &str, object: &str) -> Result<Option<T>> {
+async fn of_run<T: serde::de::DeserializeOwned>(
+    session: &Session,
+    run: &str,
+    object: &str,
+) -> Result<Option<T>> {
     session.get(&keys::of_run(&session.environment, run, object)).await
 }
 
 /// There is no such run; the near misses.
 pub(super) fn no_run(run: &str, runs: &[String]) -> CliError {
     let begin = run.chars().take(8).collect::<String>();
-    let near: Vec<&str> = runs.iter().rev().filter(|known| known.contains(run) || known.starts_with(&begin)).take(3).map(String::as_str).collect();
+    let near: Vec<&str> = runs
+        .iter()
+        .rev()
+        .filter(|known| known.contains(run) || known.starts_with(&begin))
+        .take(3)
+        .map(String::as_str)
+        .collect();
     let error = CliError { code: Code::Refused, ..CliError::failed(format!("There is no run {run:?}.")) };
-    if near.is_empty() { error.help("`stepstack runs` lists them.") } else { error.help(format!("Did you mean {}?", near.join(" or "))) }
+    if near.is_empty() {
+        error.help("`stepstack runs` lists them.")
+    } else {
+        error.help(format!("Did you mean {}?", near.join(" or ")))
+    }
 }
 
 fn word(value: impl serde::Serialize) -> String {
@@ -47,7 +61,10 @@ async fn list(session: &Session) -> Result<Code> {
     for run in runs.iter().rev().take(RUNS) {
         let record: Option<RunRecord> = of_run(session, run, "request.json").await?;
         let result: Option<RunResult> = of_run(session, run, "result.json").await?;
-        let (operation, trigger) = record.as_ref().map(|record| (word(record.run.operation), word(record.run.trigger))).unwrap_or_default();
+        let (operation, trigger) = record
+            .as_ref()
+            .map(|record| (word(record.run.operation), word(record.run.trigger)))
+            .unwrap_or_default();
         let outcome = result.as_ref().map_or_else(|| "running".to_owned(), |result| word(result.outcome));
         let took = result.as_ref().map(|result| show::duration(result.duration_ms)).unwrap_or_default();
         rows.push(vec![run.clone(), operation.clone(), trigger.clone(), outcome.clone(), took]);
@@ -73,7 +90,9 @@ async fn show_run(session: &Session, run: &str) -> Result<Code> {
     let result: Option<RunResult> = of_run(session, run, "result.json").await?;
     let reports = reports(session, run).await?;
     if session.json {
-        show::json(&json!({ "run": run, "request": record, "plan": plan, "stages": reports, "result": result }));
+        show::json(
+            &json!({ "run": run, "request": record, "plan": plan, "stages": reports, "result": result }),
+        );
         return Ok(Code::Done);
     }
     if let Some(record) = record {
@@ -115,7 +134,10 @@ async fn last(session: &Session) -> Result<Option<(String, RunRecord, Option<Run
 }
 
 fn no_runs(session: &Session) -> CliError {
-    let error = CliError { code: Code::Refused, ..CliError::failed(format!("{} was never applied.", session.stack())) };
+    let error = CliError {
+        code: Code::Refused,
+        ..CliError::failed(format!("{} was never applied.", session.stack()))
+    };
     error.help("Stand it up with `stepstack apply`.")
 }
 
@@ -125,13 +147,18 @@ pub(crate) async fn status(global: &Global) -> Result<Code> {
     let lock: Option<Lock> = session.get(&keys::lock(&session.environment)).await?;
     let reports = reports(&session, &run).await?;
     if session.json {
-        show::json(&json!({ "stack": session.stack(), "run": run, "request": record, "result": result, "lock": lock, "stages": reports }));
+        show::json(
+            &json!({ "stack": session.stack(), "run": run, "request": record, "result": result, "lock": lock, "stages": reports }),
+        );
         return Ok(Code::Done);
     }
     show::line(&format!("{}  in {} {}", session.stack(), session.scope.account, session.scope.region));
     show::line(&format!("Last run {run}: {}", show::show_record(&record)));
     match lock.and_then(|lock| lock.holder) {
-        Some(holder) => show::line(&format!("Locked by run {} ({}) since {}.", holder.run, holder.operation, holder.since)),
+        Some(holder) => show::line(&format!(
+            "Locked by run {} ({}) since {}.",
+            holder.run, holder.operation, holder.since
+        )),
         None => show::line("Not locked."),
     }
     show::line("");
@@ -191,8 +218,11 @@ pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
             let names = look.as_ref().map(|look| &look.names);
             let Some(id) = names.and_then(|names| names.id(&item.name)) else { continue };
             let prefix = format!("{}#", item.name);
-            let attributes: BTreeMap<&str, &str> =
-                names.into_iter().flat_map(|names| names.iter()).filter_map(|(name, value)| Some((name.as_str().strip_prefix(&prefix)?, value))).collect();
+            let attributes: BTreeMap<&str, &str> = names
+                .into_iter()
+                .flat_map(|names| names.iter())
+                .filter_map(|(name, value)| Some((name.as_str().strip_prefix(&prefix)?, value)))
+                .collect();
             rows.push(vec![stage.to_owned(), item.name.to_string(), id.to_owned()]);
             let value = json!({ "stage": stage, "name": item.name, "id": id, "attributes": attributes, "state": word(item.action), "differs": item.changes });
             all.insert(item.name.to_string(), value);
@@ -204,9 +234,24 @@ pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
         StateCommand::Show { name } => match all.get(name) {
             Some(value) => show::json(value),
             None => {
-                let near: Vec<&str> = all.keys().filter(|known| known.contains(name.as_str()) || name.contains(known.split('@').next().unwrap_or(known))).take(3).map(String::as_str).collect();
-                let error = CliError { code: Code::Refused, ..CliError::failed(format!("There is no resource {name:?}.")) };
-                return Err(if near.is_empty() { error.help("`stepstack state list` lists them.") } else { error.help(format!("Did you mean {}?", near.join(" or "))) });
+                let near: Vec<&str> = all
+                    .keys()
+                    .filter(|known| {
+                        known.contains(name.as_str())
+                            || name.contains(known.split('@').next().unwrap_or(known))
+                    })
+                    .take(3)
+                    .map(String::as_str)
+                    .collect();
+                let error = CliError {
+                    code: Code::Refused,
+                    ..CliError::failed(format!("There is no resource {name:?}."))
+                };
+                return Err(if near.is_empty() {
+                    error.help("`stepstack state list` lists them.")
+                } else {
+                    error.help(format!("Did you mean {}?", near.join(" or ")))
+                });
             }
         },
     }

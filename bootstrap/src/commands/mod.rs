@@ -33,7 +33,13 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
 }
 
 /// What a run may do, as the flags say.
-fn options(delete_data: bool, keep_data: bool, adopt: bool, allow_downtime: bool, skip_final_snapshot: bool) -> Options {
+fn options(
+    delete_data: bool,
+    keep_data: bool,
+    adopt: bool,
+    allow_downtime: bool,
+    skip_final_snapshot: bool,
+) -> Options {
     let data = match (delete_data, keep_data) {
         (true, _) => DataPolicy::Delete,
         (false, true) => DataPolicy::Keep,

@@ -62,13 +62,15 @@ impl<'a> Watching<'a> {
 impl Watcher for Watching<'_> {
     async fn seen(&mut self, view: &View) -> Result<()> {
         if let Some(plan) = view.plan.as_ref().filter(|_| self.shows_plan) {
-            for line in show::plan::plan(plan, show::width(), show::colours(std::io::stderr().is_terminal())) {
+            for line in show::plan::plan(plan, show::width(), show::colours(std::io::stderr().is_terminal()))
+            {
                 self.live.print(&line);
             }
             self.shows_plan = false;
         }
         let repository = Name::new("repository", "main");
-        let has_repository = view.stages.get("foundation").is_some_and(|report| report.names.id(&repository).is_some());
+        let has_repository =
+            view.stages.get("foundation").is_some_and(|report| report.names.id(&repository).is_some());
         if self.pushes_sample && !self.pushed && has_repository {
             self.pushed = true;
             push_if_empty(self.session).await?;
@@ -81,7 +83,11 @@ impl Watcher for Watching<'_> {
 async fn push_if_empty(session: &Session) -> Result<bool> {
     let ecr = aws_sdk_ecr::Client::new(&session.config);
     let repository = session.stack();
-    let tag = session.file.as_ref().and_then(|file| file.stack.image.deploy_on_push.first().cloned()).unwrap_or_else(|| "latest".to_owned());
+    let tag = session
+        .file
+        .as_ref()
+        .and_then(|file| file.stack.image.deploy_on_push.first().cloned())
+        .unwrap_or_else(|| "latest".to_owned());
     if has_images(&ecr, &repository).await? {
         return Ok(false);
     }
@@ -152,7 +158,11 @@ pub(crate) async fn plan(global: &Global, plan: &Plan) -> Result<Code> {
 }
 
 /// Runs a look to its end, quietly.
-pub(super) async fn look(session: &Session, operation: Operation, options: Options) -> Result<(String, Option<PlanRecord>, RunResult)> {
+pub(super) async fn look(
+    session: &Session,
+    operation: Operation,
+    options: Options,
+) -> Result<(String, Option<PlanRecord>, RunResult)> {
     let progress = saying("Looking at AWS");
     let run = session.start(session.request(operation, options)).await;
     let view = match run {
@@ -240,7 +250,8 @@ pub(crate) async fn apply(global: &Global, apply: &Apply) -> Result<Code> {
 async fn follow_deploy(session: &Session, after: &str) -> Result<Option<(String, RunResult)>> {
     for _ in 0..50 {
         if let Some(run) = session.runs().await?.into_iter().next_back().filter(|run| run.as_str() > after) {
-            let record: Option<RunRecord> = session.get(&keys::of_run(&session.environment, &run, "request.json")).await?;
+            let record: Option<RunRecord> =
+                session.get(&keys::of_run(&session.environment, &run, "request.json")).await?;
             if record.is_some_and(|record| record.run.operation == Operation::Deploy) {
                 let view = watch(session, &run, Watching::new(session)).await?;
                 return Ok(view.and_then(|view| view.result).map(|result| (run, result)));
@@ -254,7 +265,8 @@ async fn follow_deploy(session: &Session, after: &str) -> Result<Option<(String,
 pub(crate) async fn destroy(global: &Global, destroy: &Destroy) -> Result<Code> {
     let session = Session::open(global, false).await?;
     if !destroy.yes && !show::is_asked() {
-        let error = CliError::usage(format!("Destroying {} needs --yes when nobody can be asked.", session.stack()));
+        let error =
+            CliError::usage(format!("Destroying {} needs --yes when nobody can be asked.", session.stack()));
         return Err(error.help("Look at it first with `stepstack plan --destroy`."));
     }
     let options = options(destroy.delete_data, destroy.keep_data, false, false, destroy.skip_final_snapshot);
@@ -267,7 +279,8 @@ pub(crate) async fn destroy(global: &Global, destroy: &Destroy) -> Result<Code> 
         if record.plan.counts().refuse > 0 {
             return Ok(Code::Refused);
         }
-        let typed = show::typed(&format!("Type the environment's name ({}) to destroy it", session.environment));
+        let typed =
+            show::typed(&format!("Type the environment's name ({}) to destroy it", session.environment));
         if typed.trim() != session.environment {
             show::note("That is not its name: nothing was changed.");
             return Ok(Code::Refused);
@@ -306,13 +319,20 @@ pub(crate) async fn deploy(global: &Global, deploy: &Deploy) -> Result<Code> {
 async fn resolve(session: &Session, image: &str) -> Result<String> {
     let wanted = image.rsplit('@').next().filter(|part| part.starts_with("sha256:"));
     let tag = wanted.is_none().then(|| image.rsplit(':').next().unwrap_or(image));
-    let id = aws_sdk_ecr::types::ImageIdentifier::builder().set_image_digest(wanted.map(str::to_owned)).set_image_tag(tag.map(str::to_owned));
+    let id = aws_sdk_ecr::types::ImageIdentifier::builder()
+        .set_image_digest(wanted.map(str::to_owned))
+        .set_image_tag(tag.map(str::to_owned));
     let ecr = aws_sdk_ecr::Client::new(&session.config);
     let found = ecr.describe_images().repository_name(session.stack()).image_ids(id.build()).send().await;
     let found = found.map_err(failed("ecr:DescribeImages")).optional()?;
-    let digest = found.and_then(|found| found.image_details().first().and_then(|image| image.image_digest().map(str::to_owned)));
+    let digest = found.and_then(|found| {
+        found.image_details().first().and_then(|image| image.image_digest().map(str::to_owned))
+    });
     digest.ok_or_else(|| {
-        let error = CliError { code: Code::Refused, ..CliError::failed(format!("There is no image {image:?} in the repository {}.", session.stack())) };
+        let error = CliError {
+            code: Code::Refused,
+            ..CliError::failed(format!("There is no image {image:?} in the repository {}.", session.stack()))
+        };
         error.help("Push it first, or name a tag or digest that `aws ecr describe-images` lists.")
     })
 }
@@ -323,9 +343,13 @@ pub(crate) async fn attach(global: &Global, attach: &Attach) -> Result<Code> {
     let run = match &attach.run {
         Some(run) if runs.contains(run) => run.clone(),
         Some(run) => return Err(super::look::no_run(run, &runs)),
-        None => runs.last().cloned().ok_or_else(|| CliError { code: Code::Refused, ..CliError::failed(format!("{} has no runs.", session.stack())) })?,
+        None => runs.last().cloned().ok_or_else(|| CliError {
+            code: Code::Refused,
+            ..CliError::failed(format!("{} has no runs.", session.stack()))
+        })?,
     };
-    let record: Option<RunRecord> = session.get(&keys::of_run(&session.environment, &run, "request.json")).await?;
+    let record: Option<RunRecord> =
+        session.get(&keys::of_run(&session.environment, &run, "request.json")).await?;
     if let Some(record) = record.filter(|_| !session.json) {
         show::note(&show::show_record(&record));
     }

@@ -81,7 +81,10 @@ pub(crate) fn problems(problems: &Errors) {
         }
     }
     let count = problems.0.len();
-    note(&format!("{count} problem{} in the configuration; nothing was started.", if count == 1 { "" } else { "s" }));
+    note(&format!(
+        "{count} problem{} in the configuration; nothing was started.",
+        if count == 1 { "" } else { "s" }
+    ));
 }
 
 /// Asks a question with yes or no; `false` off a terminal.
@@ -91,7 +94,11 @@ pub(crate) fn confirm(question: &str) -> bool {
 
 /// Asks for a text to be typed.
 pub(crate) fn typed(question: &str) -> String {
-    dialoguer::Input::<String>::new().with_prompt(question).allow_empty(true).interact_text().unwrap_or_default()
+    dialoguer::Input::<String>::new()
+        .with_prompt(question)
+        .allow_empty(true)
+        .interact_text()
+        .unwrap_or_default()
 }
 
 /// Questions are asked only when somebody is there to answer.

@@ -17,7 +17,11 @@ pub fn plan(record: &PlanRecord, width: usize, colours: bool) -> Vec<String> {
             .filter_map(|row| {
                 if let Row::One(item) = &row {
                     if item.action == Action::Kept {
-                        kept.push(format!("  = {} {}", item.name, item.reason.as_deref().unwrap_or("kept on purpose")));
+                        kept.push(format!(
+                            "  = {} {}",
+                            item.name,
+                            item.reason.as_deref().unwrap_or("kept on purpose")
+                        ));
                         return None;
                     }
                 }
@@ -63,12 +67,20 @@ enum Row<'a> {
 /// Pairs what is created with what is deleted in its place: both have one name but for its hash.
 fn group(items: &[Item]) -> Vec<Row<'_>> {
     let partner = |item: &Item, action: Action| {
-        items.iter().find(|other| other.action == action && other.name.base() == item.name.base() && other.name.hash().is_some())
+        items.iter().find(|other| {
+            other.action == action && other.name.base() == item.name.base() && other.name.hash().is_some()
+        })
     };
     let row = |item: &'_ Item| match item.action {
         Action::Create => Some(partner(item, Action::Delete).is_some()),
         Action::Delete if partner(item, Action::Create).is_some() => None,
-        Action::Delete | Action::Keep | Action::Kept | Action::Refuse | Action::Remake | Action::Update | Action::Wait => Some(false),
+        Action::Delete
+        | Action::Keep
+        | Action::Kept
+        | Action::Refuse
+        | Action::Remake
+        | Action::Update
+        | Action::Wait => Some(false),
     };
     items
         .iter()
@@ -82,10 +94,21 @@ fn group(items: &[Item]) -> Vec<Row<'_>> {
 
 fn lines_of(row: &Row<'_>, width: usize, colours: bool) -> Vec<String> {
     let (green, yellow, red) = (Style::new().green(), Style::new().yellow(), Style::new().red());
-    let head = |mark: &str, style: Style, text: String| format!("  {} {}", paint(mark, style, colours), cut(&text, width.saturating_sub(6)));
+    let head = |mark: &str, style: Style, text: String| {
+        format!("  {} {}", paint(mark, style, colours), cut(&text, width.saturating_sub(6)))
+    };
     match row {
         Row::Replaced { new, old } => {
-            vec![head("-/+", yellow, format!("{} (made anew as @{}, then @{} goes)", new.name.base(), new.name.hash().unwrap_or(""), old.name.hash().unwrap_or("")))]
+            vec![head(
+                "-/+",
+                yellow,
+                format!(
+                    "{} (made anew as @{}, then @{} goes)",
+                    new.name.base(),
+                    new.name.hash().unwrap_or(""),
+                    old.name.hash().unwrap_or("")
+                ),
+            )]
         }
         Row::One(item) => match item.action {
             Action::Create => vec![head("+", green, format!("{}{}", item.name, telling(item)))],
@@ -94,14 +117,26 @@ fn lines_of(row: &Row<'_>, width: usize, colours: bool) -> Vec<String> {
                 lines.extend(item.changes.iter().map(|change| change_line(change, width)));
                 lines
             }
-            Action::Remake => vec![head("-/+", yellow, format!("{} ({})", item.name, item.reason.as_deref().unwrap_or("made again")))],
+            Action::Remake => vec![head(
+                "-/+",
+                yellow,
+                format!("{} ({})", item.name, item.reason.as_deref().unwrap_or("made again")),
+            )],
             Action::Delete => vec![head("-", red, item.name.to_string())],
             Action::Refuse => {
                 let mut lines = vec![head("!", red, item.name.to_string())];
-                lines.extend(wrap(item.reason.as_deref().unwrap_or("refused"), width.saturating_sub(6)).into_iter().map(|line| format!("      {line}")));
+                lines.extend(
+                    wrap(item.reason.as_deref().unwrap_or("refused"), width.saturating_sub(6))
+                        .into_iter()
+                        .map(|line| format!("      {line}")),
+                );
                 lines
             }
-            Action::Wait => vec![head("…", yellow, format!("{} ({})", item.name, item.reason.as_deref().unwrap_or("AWS is at work on it")))],
+            Action::Wait => vec![head(
+                "…",
+                yellow,
+                format!("{} ({})", item.name, item.reason.as_deref().unwrap_or("AWS is at work on it")),
+            )],
             Action::Keep | Action::Kept => Vec::new(),
         },
     }
@@ -113,7 +148,9 @@ fn telling(item: &Item) -> String {
     let what = item.name.what();
     let said = |value: &str| what.contains(value) || value.contains(what);
     let plain = fields.iter().filter_map(|(key, value)| match value {
-        Value::String(text) if !text.is_empty() && !text.contains('/') && !said(text) => Some(format!("{key} {text}")),
+        Value::String(text) if !text.is_empty() && !text.contains('/') && !said(text) => {
+            Some(format!("{key} {text}"))
+        }
         Value::Number(number) => Some(format!("{key} {number}")),
         Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) | Value::String(_) => None,
     });

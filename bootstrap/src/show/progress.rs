@@ -26,7 +26,8 @@ pub(crate) fn progress(what: &str) -> Progress {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 impl Progress {
@@ -92,7 +93,11 @@ impl Live {
     fn stage(&mut self, stage: &'static str, report: &StageReport) {
         for item in &report.items {
             let key = (stage.to_owned(), format!("{}{:?}", item.name, item.action));
-            if item.progress == Done::Done && item.action.is_change() && self.shown.insert(key) && self.bars.is_some() {
+            if item.progress == Done::Done
+                && item.action.is_change()
+                && self.shown.insert(key)
+                && self.bars.is_some()
+            {
                 let line = self.item(stage, item);
                 self.print(&line);
             }
@@ -123,10 +128,17 @@ impl Live {
         let (mark, style) = match item.action {
             Action::Create => ("+", Style::new().green()),
             Action::Delete => ("-", Style::new().red()),
-            Action::Update | Action::Remake | Action::Keep | Action::Wait | Action::Refuse | Action::Kept => ("~", Style::new().yellow()),
+            Action::Update | Action::Remake | Action::Keep | Action::Wait | Action::Refuse | Action::Kept => {
+                ("~", Style::new().yellow())
+            }
         };
         let took = item.started_ms.zip(item.ended_ms).map(|(from, to)| duration(to.saturating_sub(from)));
-        format!("  {} {stage:<12} {}  {}", paint(mark, style, self.colours), item.name, took.unwrap_or_default())
+        format!(
+            "  {} {stage:<12} {}  {}",
+            paint(mark, style, self.colours),
+            item.name,
+            took.unwrap_or_default()
+        )
     }
 
     /// A line above the live ones.
@@ -149,9 +161,15 @@ impl Live {
 
 /// How a stage stands, in words, and whether it is over.
 fn summary(report: &StageReport) -> (String, bool) {
-    let done = report.items.iter().filter(|item| item.action.is_change() && item.progress == Done::Done).count();
+    let done =
+        report.items.iter().filter(|item| item.action.is_change() && item.progress == Done::Done).count();
     let parked = report.items.iter().filter(|item| item.progress == Done::Parked).count();
-    let working: Vec<&str> = report.items.iter().filter(|item| item.progress == Done::Working).map(|item| item.name.as_str()).collect();
+    let working: Vec<&str> = report
+        .items
+        .iter()
+        .filter(|item| item.progress == Done::Working)
+        .map(|item| item.name.as_str())
+        .collect();
     let done = format!("{done} done");
     let wait = if parked > 0 { format!(", {parked} waiting for you") } else { String::new() };
     match report.status {
@@ -159,6 +177,8 @@ fn summary(report: &StageReport) -> (String, bool) {
         Status::Failed => ("failed".to_owned(), true),
         Status::Stopped => ("stopped".to_owned(), true),
         Status::Pending | Status::Looked | Status::NotReady if working.is_empty() => (done, false),
-        Status::Pending | Status::Looked | Status::NotReady => (format!("{done}, at work: {}", working.join(", ")), false),
+        Status::Pending | Status::Looked | Status::NotReady => {
+            (format!("{done}, at work: {}", working.join(", ")), false)
+        }
     }
 }

@@ -34,7 +34,8 @@ pub(crate) fn result(result: &RunResult) -> Vec<String> {
             match &result.diagnosis {
                 Some(diagnosis) => {
                     body(&mut lines, &format!("Cause: {}", diagnosis.cause));
-                    for evidence in diagnosis.evidence.iter().filter(|evidence| **evidence != failure.message) {
+                    for evidence in diagnosis.evidence.iter().filter(|evidence| **evidence != failure.message)
+                    {
                         lines.push(format!("    {evidence}"));
                     }
                     body(&mut lines, &format!("Next: {}", diagnosis.next));
@@ -42,6 +43,7 @@ pub(crate) fn result(result: &RunResult) -> Vec<String> {
                 None => body(&mut lines, &format!("Next: {}", failure.next)),
             }
         }
+        None if result.sweep.is_some() => {}
         None => body(&mut lines, &result.message),
     }
     if let Some(sweep) = &result.sweep {
@@ -56,10 +58,13 @@ pub(crate) fn result(result: &RunResult) -> Vec<String> {
         lines.push("Waiting for you:".to_owned());
         for (number, waiting) in result.waiting.iter().enumerate() {
             lines.push(format!("  {}. {}", number + 1, waiting.what));
-            lines.extend(wrap(&waiting.next, width().saturating_sub(5)).into_iter().map(|line| format!("     {line}")));
+            lines.extend(
+                wrap(&waiting.next, width().saturating_sub(5)).into_iter().map(|line| format!("     {line}")),
+            );
         }
     }
-    let ended_well = matches!(result.outcome, Outcome::Succeeded | Outcome::NoChanges) && result.sweep.is_none();
+    let ended_well =
+        matches!(result.outcome, Outcome::Succeeded | Outcome::NoChanges) && result.sweep.is_none();
     if ended_well && !result.outputs.is_empty() {
         lines.push(String::new());
         lines.extend(outputs(result));
@@ -86,7 +91,9 @@ pub(crate) fn outputs(result: &RunResult) -> Vec<String> {
 pub(crate) fn record(record: &RunRecord) -> String {
     let run = &record.run;
     let who = run.caller.as_deref().map(|caller| format!(" by {caller}")).unwrap_or_default();
-    let text = |value: serde_json::Result<serde_json::Value>| value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let text = |value: serde_json::Result<serde_json::Value>| {
+        value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    };
     let operation = text(serde_json::to_value(run.operation));
     let trigger = text(serde_json::to_value(run.trigger));
     format!("{} of {}/{} ({trigger}{who}), begun {}", operation, run.app, run.environment, run.started_at)
@@ -99,7 +106,10 @@ pub(crate) fn stages<'a>(reports: impl Iterator<Item = &'a StageReport>) -> Vec<
         let from = worked.clone().filter_map(|item| item.started_ms).min();
         let to = worked.filter_map(|item| item.ended_ms).max();
         let took = from.zip(to).map(|(from, to)| duration(to.saturating_sub(from))).unwrap_or_default();
-        let status = serde_json::to_value(report.status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+        let status = serde_json::to_value(report.status)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default();
         let parked = report.items.iter().filter(|item| item.progress == Progress::Parked).count();
         let parked = if parked > 0 { format!("{parked} waiting for you") } else { String::new() };
         vec![report.stage.clone(), status, format!("{} resources", report.items.len()), took, parked]

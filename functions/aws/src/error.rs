@@ -21,20 +21,31 @@ where
                 let status = context.raw().status().as_u16();
                 (kind_of(&code, &said, status), code, said)
             }
-            SdkError::TimeoutError(_) => (ErrorKind::Transient, "Timeout".to_owned(), "no answer in time".to_owned()),
+            SdkError::TimeoutError(_) => {
+                (ErrorKind::Transient, "Timeout".to_owned(), "no answer in time".to_owned())
+            }
             SdkError::DispatchFailure(failure) => {
                 (ErrorKind::Transient, "NoConnection".to_owned(), source_of(failure.as_connector_error()))
             }
             SdkError::ResponseError(context) => {
                 let status = context.raw().status().as_u16();
-                (kind_of("", "", status), format!("HTTP {status}"), "an answer that cannot be read".to_owned())
+                (
+                    kind_of("", "", status),
+                    format!("HTTP {status}"),
+                    "an answer that cannot be read".to_owned(),
+                )
             }
             SdkError::ConstructionFailure(_) => {
                 (ErrorKind::Invalid, "Construction".to_owned(), format!("{:?}", error.as_service_error()))
             }
             _ => (ErrorKind::Internal, "Unknown".to_owned(), error.to_string()),
         };
-        Error { kind, message: format!("{operation} failed: {said} ({code})"), action: Some(action), code: Some(code) }
+        Error {
+            kind,
+            message: format!("{operation} failed: {said} ({code})"),
+            action: Some(action),
+            code: Some(code),
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names};
 use statemachine::tick::Stage;
 
-pub use download::download;
 pub use config::{config, config_from_environment, http_client};
+pub use download::download;
 pub use error::{failed, gone, kind_of};
 
 /// The owner of a stage (or two): a Lambda function. Implemented by a struct of its SDK clients.
@@ -26,7 +26,12 @@ pub trait Function: Clone + Send + Sync + 'static {
     /// What the stage `ctx.stage` owns and wants. May read AWS where a description depends on it (zones, live
     /// engine versions). `names` holds the ids of the other stages. `document.stack` is `None` for a removal
     /// of everything: then every list is empty.
-    fn stage(&self, ctx: &Context, document: &Document, names: &Names) -> impl Future<Output = Result<Stage>> + Send;
+    fn stage(
+        &self,
+        ctx: &Context,
+        document: &Document,
+        names: &Names,
+    ) -> impl Future<Output = Result<Stage>> + Send;
 
     /// What the function may do: the permissions of all its kinds, and of what `stage` reads.
     fn permissions(scope: &Scope) -> Vec<Permission>;

@@ -78,27 +78,38 @@ impl Resource for Certificate {
     async fn fetch(ctx: &Context, client: &Certificates, _: &Names) -> Result<Vec<Raw>> {
         let pages = client.acm.list_certificates().into_paginator().items().send();
         let listed = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("acm:ListCertificates"))?;
-        let may_be_ours = |domain: &str| client.hosts.is_empty() || client.hosts.iter().any(|host| host == domain);
+        let may_be_ours =
+            |domain: &str| client.hosts.is_empty() || client.hosts.iter().any(|host| host == domain);
         let candidates = listed.iter().filter(|summary| summary.domain_name().is_some_and(may_be_ours));
-        let described = candidates.filter_map(|summary| summary.certificate_arn()).map(|arn| describe(ctx, &client.acm, arn));
-        let described: Vec<Raw> = futures_util::future::try_join_all(described).await?.into_iter().flatten().collect();
+        let described = candidates
+            .filter_map(|summary| summary.certificate_arn())
+            .map(|arn| describe(ctx, &client.acm, arn));
+        let described: Vec<Raw> =
+            futures_util::future::try_join_all(described).await?.into_iter().flatten().collect();
         let theirs = described.iter().filter(|raw| raw.owned.is_none());
-        let shared: Vec<String> = theirs.flat_map(|raw| raw.detail.subject_alternative_names()).cloned().collect();
-        Ok(described.into_iter().filter(|raw| raw.owned.is_some()).map(|raw| Raw { shared: shared.clone(), ..raw }).collect())
+        let shared: Vec<String> =
+            theirs.flat_map(|raw| raw.detail.subject_alternative_names()).cloned().collect();
+        Ok(described
+            .into_iter()
+            .filter(|raw| raw.owned.is_some())
+            .map(|raw| Raw { shared: shared.clone(), ..raw })
+            .collect())
     }
 
     fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let mut identity = Identity::ours(raw.owned.clone()?, raw.detail.certificate_arn()?);
-        for option in raw.detail.domain_validation_options() {
-            let host = option.domain_name();
-            if let Some(record) = option.resource_record() {
-                identity.attributes.push(("validation", format!("{host} {} {}", record.name(), record.value())));
-            }
-        }
-        // One attribute per name: the records of all hosts stand in one text.
-        let records: Vec<String> = identity.attributes.drain(..).map(|(_, text)| text).collect();
-        let identity = identity.with("validation", records.join("\n"));
-        Some(identity.with("shared", raw.shared.join("\n")))
+        let identity = Identity::ours(raw.owned.clone()?, raw.detail.certificate_arn()?);
+        let identity = identity.with("shared", raw.shared.join("\n"));
+        // The records of all hosts stand in one text; there is none for some seconds after the request.
+        let options = raw.detail.domain_validation_options().iter();
+        let records: Vec<String> = options
+            .filter_map(|option| {
+                option
+                    .resource_record()
+                    .map(|record| format!("{} {} {}", option.domain_name(), record.name(), record.value()))
+            })
+            .collect();
+        let complete = !records.is_empty() && records.len() == raw.detail.domain_validation_options().len();
+        Some(if complete { identity.with("validation", records.join("\n")) } else { identity })
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
@@ -117,16 +128,22 @@ impl Resource for Certificate {
                 | CertificateStatus::Revoked
                 | CertificateStatus::Inactive),
             ) => {
-                let reason = raw.detail.failure_reason().map_or_else(|| status.as_str().to_owned(), |reason| reason.as_str().to_owned());
+                let reason = raw
+                    .detail
+                    .failure_reason()
+                    .map_or_else(|| status.as_str().to_owned(), |reason| reason.as_str().to_owned());
                 Ok(State::Failed(reason))
             }
-            other => Err(Error::unknown_status("certificate", other.map_or("none", CertificateStatus::as_str))),
+            other => {
+                Err(Error::unknown_status("certificate", other.map_or("none", CertificateStatus::as_str)))
+            }
         }
     }
 
     async fn create(self, ctx: Context, client: Certificates, _: Names) -> Result<Made> {
         let name = self.name();
-        let tags = ctx.tags(&name).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags =
+            ctx.tags(&name).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
         let first = self.hosts.first().ok_or_else(|| Error::internal("a certificate has a host"))?;
         let others = self.hosts[1..].to_vec();
@@ -149,13 +166,27 @@ impl Resource for Certificate {
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Certificates, _: Names) -> Result<Gone> {
-        gone(client.acm.delete_certificate().certificate_arn(id).send().await.map_err(failed("acm:DeleteCertificate")), Gone::Now)
+        gone(
+            client
+                .acm
+                .delete_certificate()
+                .certificate_arn(id)
+                .send()
+                .await
+                .map_err(failed("acm:DeleteCertificate")),
+            Gone::Now,
+        )
     }
 }
 
 async fn describe(ctx: &Context, acm: &Client, arn: &str) -> Result<Option<Raw>> {
     let detail = async {
-        let detail = acm.describe_certificate().certificate_arn(arn).send().await.map_err(failed("acm:DescribeCertificate"));
+        let detail = acm
+            .describe_certificate()
+            .certificate_arn(arn)
+            .send()
+            .await
+            .map_err(failed("acm:DescribeCertificate"));
         detail.optional()
     };
     let tags = async {

@@ -62,8 +62,13 @@ async fn ask(zone: &str) -> Result<Vec<String>, String> {
 
 fn compare(found: &[String], servers: &[String]) -> Delegation {
     let plain = |name: &String| name.trim_end_matches('.').to_ascii_lowercase();
-    let (public, own): (BTreeSet<_>, BTreeSet<_>) = (found.iter().map(plain).collect(), servers.iter().map(plain).collect());
-    if !public.is_empty() && public.is_subset(&own) { Delegation::Here } else { Delegation::Elsewhere(public.into_iter().collect()) }
+    let (public, own): (BTreeSet<_>, BTreeSet<_>) =
+        (found.iter().map(plain).collect(), servers.iter().map(plain).collect());
+    if !public.is_empty() && public.is_subset(&own) {
+        Delegation::Here
+    } else {
+        Delegation::Elsewhere(public.into_iter().collect())
+    }
 }
 
 /// What the user has to do about it.
@@ -87,7 +92,10 @@ mod tests {
     fn a_domain_is_here_only_when_its_public_servers_are_the_zones() {
         let zone = names(&["ns-1.awsdns-00.com", "ns-2.awsdns-01.net"]);
         assert_eq!(compare(&names(&["NS-1.awsdns-00.com."]), &zone), Delegation::Here);
-        assert_eq!(compare(&names(&["ns1.other.example."]), &zone), Delegation::Elsewhere(names(&["ns1.other.example"])));
+        assert_eq!(
+            compare(&names(&["ns1.other.example."]), &zone),
+            Delegation::Elsewhere(names(&["ns1.other.example"]))
+        );
         assert_eq!(compare(&[], &zone), Delegation::Elsewhere(vec![]), "nobody has the domain");
     }
 

@@ -4,10 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws::{failed, gone};
 use aws_sdk_route53::Client;
-use aws_sdk_route53::types::{HostedZone as RawZone, HostedZoneConfig, ResourceRecordSet, RrType, Tag, TagResourceType};
+use aws_sdk_route53::types::{
+    HostedZone as RawZone, HostedZoneConfig, ResourceRecordSet, RrType, Tag, TagResourceType,
+};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State};
+use statemachine::resource::{
+    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
+};
 use statemachine::{Error, ErrorKind, Result};
 
 /// A public hosted zone. A second one of the same name is made happily by AWS, and DNS stays dead: so the
@@ -54,7 +58,13 @@ pub struct Zones {
 
 impl Zones {
     /// Looks the zone up.
-    pub async fn look(ctx: &Context, route53: &Client, domain: Option<String>, described: bool, hosts: Vec<String>) -> Result<Self> {
+    pub async fn look(
+        ctx: &Context,
+        route53: &Client,
+        domain: Option<String>,
+        described: bool,
+        hosts: Vec<String>,
+    ) -> Result<Self> {
         let zones = Self { route53: route53.clone(), domain, described, hosts, looked: Arc::default() };
         let found = zones.find(ctx).await?;
         *zones.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
@@ -62,7 +72,11 @@ impl Zones {
     }
 
     fn first(&self) -> Option<Raw> {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|found| found.first().cloned())
+        self.looked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .and_then(|found| found.first().cloned())
     }
 
     /// The name servers of the zone that was found.
@@ -78,10 +92,12 @@ impl Zones {
     async fn find(&self, ctx: &Context) -> Result<Vec<Raw>> {
         let Some(domain) = &self.domain else { return Ok(Vec::new()) };
         for candidate in candidates(domain) {
-            let list = self.route53.list_hosted_zones_by_name().dns_name(&candidate).max_items(10).send().await;
+            let list =
+                self.route53.list_hosted_zones_by_name().dns_name(&candidate).max_items(10).send().await;
             let list = list.map_err(failed("route53:ListHostedZonesByName"))?;
             let is_public = |zone: &&RawZone| zone.config().is_none_or(|config| !config.private_zone());
-            let zones = list.hosted_zones().iter().filter(|zone| zone.name().trim_end_matches('.') == candidate);
+            let zones =
+                list.hosted_zones().iter().filter(|zone| zone.name().trim_end_matches('.') == candidate);
             if let Some(zone) = zones.filter(is_public).next() {
                 return Ok(vec![self.describe(ctx, zone.clone()).await?]);
             }
@@ -92,18 +108,32 @@ impl Zones {
     async fn describe(&self, ctx: &Context, zone: RawZone) -> Result<Raw> {
         let id = plain_id(zone.id());
         let servers = async {
-            let zone = self.route53.get_hosted_zone().id(&id).send().await.map_err(failed("route53:GetHostedZone"))?;
+            let zone = self
+                .route53
+                .get_hosted_zone()
+                .id(&id)
+                .send()
+                .await
+                .map_err(failed("route53:GetHostedZone"))?;
             Ok::<_, Error>(zone.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default())
         };
         let owned = async {
-            let tags = self.route53.list_tags_for_resource().resource_type(TagResourceType::Hostedzone).resource_id(&id).send();
+            let tags = self
+                .route53
+                .list_tags_for_resource()
+                .resource_type(TagResourceType::Hostedzone)
+                .resource_id(&id)
+                .send();
             let tags = tags.await.map_err(failed("route53:ListTagsForResource"))?;
             let tags = tags.resource_tag_set().map(|set| set.tags()).unwrap_or_default();
-            Ok(ctx.owned(tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()))) == Some(name()))
+            Ok(ctx.owned(
+                tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
+            ) == Some(name()))
         };
         let (name_servers, owned) = futures_util::future::try_join(servers, owned).await?;
         // Only the removal of a zone of ours has to know.
-        let foreign_records = if owned && !self.described { self.has_foreign_records(&id).await? } else { false };
+        let foreign_records =
+            if owned && !self.described { self.has_foreign_records(&id).await? } else { false };
         Ok(Raw { zone, name_servers, owned, foreign_records, described: self.described })
     }
 
@@ -116,8 +146,12 @@ impl Zones {
     fn is_expected(&self, record: &ResourceRecordSet) -> bool {
         match record.r#type() {
             RrType::Ns | RrType::Soa => true,
-            RrType::Cname => record.resource_records().iter().any(|value| value.value().contains("acm-validations.aws")),
-            _ => self.hosts.iter().any(|host| record.name().trim_end_matches('.') == host) && record.alias_target().is_some(),
+            // ACM's validation records, ours or another certificate's.
+            RrType::Cname => record.name().starts_with('_'),
+            _ => {
+                self.hosts.iter().any(|host| record.name().trim_end_matches('.') == host)
+                    && record.alias_target().is_some()
+            }
         }
     }
 }
@@ -144,7 +178,10 @@ impl Resource for HostedZone {
         let zones = ["arn:aws:route53:::hostedzone/*".to_owned()];
         let reason = "a zone's ARN holds only its random id; ownership is checked by tag before each change";
         vec![
-            Permission::unscoped(&["route53:ListHostedZonesByName", "route53:CreateHostedZone"], "these actions take no resource"),
+            Permission::unscoped(
+                &["route53:ListHostedZonesByName", "route53:CreateHostedZone"],
+                "these actions take no resource",
+            ),
             Permission {
                 reason: Some(reason),
                 ..Permission::on(
@@ -202,7 +239,9 @@ impl Resource for HostedZone {
             .create_hosted_zone()
             .name(&self.domain)
             .caller_reference(ctx.token(&self.name()))
-            .hosted_zone_config(HostedZoneConfig::builder().comment(format!("Stepstack: {}", ctx.stack())).build());
+            .hosted_zone_config(
+                HostedZoneConfig::builder().comment(format!("Stepstack: {}", ctx.stack())).build(),
+            );
         let zone = match create.send().await.map_err(failed("route53:CreateHostedZone")) {
             Ok(zone) => zone,
             // The same reference: an earlier call of this run made it, and its answer was lost.
@@ -210,9 +249,20 @@ impl Resource for HostedZone {
             Err(error) => return Err(error),
         };
         let id = plain_id(zone.hosted_zone().map(RawZone::id).unwrap_or_default());
-        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
-        let change = client.route53.change_tags_for_resource().resource_type(TagResourceType::Hostedzone).resource_id(&id);
-        change.set_add_tags(Some(tags.collect())).send().await.map_err(failed("route53:ChangeTagsForResource"))?;
+        let tags = ctx
+            .tags(&self.name())
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let change = client
+            .route53
+            .change_tags_for_resource()
+            .resource_type(TagResourceType::Hostedzone)
+            .resource_id(&id);
+        change
+            .set_add_tags(Some(tags.collect()))
+            .send()
+            .await
+            .map_err(failed("route53:ChangeTagsForResource"))?;
         let servers = zone.delegation_set().map(|set| set.name_servers().join(",")).unwrap_or_default();
         Ok(Made::settled(id).with("name", self.domain).with("name_servers", servers))
     }

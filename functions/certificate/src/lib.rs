@@ -49,7 +49,12 @@ impl Function for Clients {
 
 impl Clients {
     /// The stage, with the DNS resolver as a parameter.
-    pub async fn describe(&self, ctx: &Context, document: &Document, resolver: &dyn Resolver) -> Result<Stage> {
+    pub async fn describe(
+        &self,
+        ctx: &Context,
+        document: &Document,
+        resolver: &dyn Resolver,
+    ) -> Result<Stage> {
         let hosts = hosts(document);
         let wanted = document.stack.as_ref().and_then(|stack| stack.domain.clone());
         let domain = wanted.clone().or_else(|| hosts.first().map(|host| hosted_zone::apex(host)));
@@ -65,7 +70,9 @@ impl Clients {
         let records = Records { route53: self.route53.clone(), hosts, wanted: wanted_hosts.clone() };
         let certificate = (!wanted_hosts.is_empty()).then(|| Certificate { hosts: wanted_hosts.clone() });
         let name = certificate.as_ref().map(statemachine::resource::Resource::name);
-        let validation = |host: &String| name.clone().map(|certificate| Record::new(host, Kind::Validation { certificate }));
+        let validation = |host: &String| {
+            name.clone().map(|certificate| Record::new(host, Kind::Validation { certificate }))
+        };
         let mut stage = Stage::new()
             .owns(&zones, wanted.iter().map(|domain| HostedZone { domain: zones.name_or(domain) }).collect())
             .owns(&certificates, certificate.into_iter().collect())
@@ -76,7 +83,10 @@ impl Clients {
                 None => Delegation::NotChecked("the zone is yet to be made".to_owned()),
             };
             if let Delegation::Elsewhere(found) = delegation {
-                stage = stage.park(name, delegation::what_to_do(domain, &zones.name_servers().unwrap_or_default(), &found));
+                stage = stage.park(
+                    name,
+                    delegation::what_to_do(domain, &zones.name_servers().unwrap_or_default(), &found),
+                );
             }
         }
         Ok(stage)
@@ -85,7 +95,10 @@ impl Clients {
 
 /// All hosts that were ever asked for and may still be there.
 fn hosts(document: &Document) -> Vec<String> {
-    let described = document.stack.iter().flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()));
+    let described = document
+        .stack
+        .iter()
+        .flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()));
     let mut hosts: Vec<String> = described.chain(document.known_hosts.iter().cloned()).collect();
     hosts.sort();
     hosts.dedup();

@@ -3,7 +3,9 @@
 
 use aws::{failed, gone};
 use aws_sdk_route53::Client;
-use aws_sdk_route53::types::{AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{
+    AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
+};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State};
@@ -93,7 +95,9 @@ fn validated<'a>(set: &ResourceRecordSet, names: &'a Names) -> Option<(&'a str, 
     let value = set.resource_records().first()?.value();
     names.of_kind(crate::certificate::Certificate::KIND).find_map(|(certificate, _)| {
         let text = names.attribute(certificate, "validation")?;
-        let same = |one: &Validation<'_>| plain(one.record_name) == plain(set.name()) && plain(one.value) == plain(value);
+        let same = |one: &Validation<'_>| {
+            plain(one.record_name) == plain(set.name()) && plain(one.value) == plain(value)
+        };
         validations(text).find(same).map(|one| (one.host, certificate))
     })
 }
@@ -107,7 +111,8 @@ fn is_our_alias(ctx: &Context, set: &ResourceRecordSet, names: &Names) -> bool {
     let Some(target) = set.alias_target() else { return false };
     let target = plain(target.dns_name()).trim_start_matches("dualstack.").to_ascii_lowercase();
     let balancer = names.attribute(&Name::new("load-balancer", "main"), "dns_name");
-    balancer.is_some_and(|name| name.eq_ignore_ascii_case(&target)) || target.starts_with(&format!("{}-", ctx.prefix()))
+    balancer.is_some_and(|name| name.eq_ignore_ascii_case(&target))
+        || target.starts_with(&format!("{}-", ctx.prefix()))
 }
 
 impl Resource for Record {
@@ -133,8 +138,8 @@ impl Resource for Record {
 
     fn needs(&self) -> Vec<Need> {
         let target = match &self.kind {
-            // The record is what lets the certificate settle: it only has to exist.
-            Kind::Validation { certificate } => certificate.clone(),
+            // The record is what lets the certificate settle: it only has to say how.
+            Kind::Validation { certificate } => certificate.attribute("validation"),
             Kind::Alias { load_balancer } => load_balancer.clone(),
         };
         vec![Need::Exists(hosted_zone::name()), Need::Exists(target)]
@@ -143,7 +148,10 @@ impl Resource for Record {
     async fn fetch(_: &Context, client: &Records, names: &Names) -> Result<Vec<Raw>> {
         let Some(zone) = names.id(&hosted_zone::name()) else { return Ok(Vec::new()) };
         let sets = list(&client.route53, zone).await?;
-        Ok(sets.into_iter().map(|set| Raw { set, hosts: client.hosts.clone(), wanted: client.wanted.clone() }).collect())
+        Ok(sets
+            .into_iter()
+            .map(|set| Raw { set, hosts: client.hosts.clone(), wanted: client.wanted.clone() })
+            .collect())
     }
 
     fn identify(ctx: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
@@ -153,7 +161,8 @@ impl Resource for Record {
                 let (host, certificate) = validated(&raw.set, names)?;
                 // Another certificate of the account lives by the same record: it stays when ours goes.
                 let leaves = !raw.wanted.iter().any(|wanted| wanted == host);
-                let owner = if leaves && is_shared(host, certificate, names) { Owner::Theirs } else { Owner::Ours };
+                let owner =
+                    if leaves && is_shared(host, certificate, names) { Owner::Theirs } else { Owner::Ours };
                 Some(Identity { owner, ..Identity::ours(validation_name(host), id) })
             }
             ("services", RrType::A) if is_our_alias(ctx, &raw.set, names) => {
@@ -170,12 +179,16 @@ impl Resource for Record {
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
         let host = plain(raw.set.name());
         if let Some((host, certificate)) = validated(&raw.set, names) {
-            return Ok(State::Settled(Self::new(host, Kind::Validation { certificate: certificate.clone() })));
+            return Ok(State::Settled(Self::new(
+                host,
+                Kind::Validation { certificate: certificate.clone() },
+            )));
         }
         let target = raw.set.alias_target().map(AliasTarget::dns_name).unwrap_or_default();
         let target = plain(target).trim_start_matches("dualstack.");
         let balancer = Name::new("load-balancer", "main");
-        let is_ours = names.attribute(&balancer, "dns_name").is_some_and(|name| name.eq_ignore_ascii_case(target));
+        let is_ours =
+            names.attribute(&balancer, "dns_name").is_some_and(|name| name.eq_ignore_ascii_case(target));
         let load_balancer = if is_ours { balancer } else { Name::foreign(target) };
         Ok(State::Settled(Self::new(host, Kind::Alias { load_balancer })))
     }
@@ -187,7 +200,12 @@ impl Resource for Record {
         match change(&client.route53, &ids, ChangeAction::Create, set).await {
             Ok(()) => Ok(Made::settled(id)),
             // The same validation record for another certificate of this host: it serves both.
-            Err(error) if matches!(self.kind, Kind::Validation { .. }) && error.message.contains("already exists") => Ok(Made::settled(id)),
+            Err(error)
+                if matches!(self.kind, Kind::Validation { .. })
+                    && error.message.contains("already exists") =>
+            {
+                Ok(Made::settled(id))
+            }
             Err(error) => Err(error),
         }
     }
@@ -216,11 +234,14 @@ impl Record {
         match &self.kind {
             Kind::Validation { certificate } => {
                 // ACM tells it some seconds after the request.
-                let not_yet = || Error::not_ready(format!("{certificate} does not say yet how to validate {}", self.host));
+                let not_yet = || {
+                    Error::not_ready(format!("{certificate} does not say yet how to validate {}", self.host))
+                };
                 let text = ids.attribute(certificate, "validation").ok_or_else(not_yet)?;
                 let record = validations(text).find(|one| one.host == self.host).ok_or_else(not_yet)?;
                 let value = ResourceRecord::builder().value(record.value).build().map_err(internal)?;
-                let set = ResourceRecordSet::builder().name(record.record_name).r#type(RrType::Cname).ttl(300);
+                let set =
+                    ResourceRecordSet::builder().name(record.record_name).r#type(RrType::Cname).ttl(300);
                 set.resource_records(value).build().map_err(internal)
             }
             Kind::Alias { load_balancer } => {
@@ -230,7 +251,12 @@ impl Record {
                     .evaluate_target_health(false)
                     .build()
                     .map_err(internal)?;
-                ResourceRecordSet::builder().name(&self.host).r#type(RrType::A).alias_target(target).build().map_err(internal)
+                ResourceRecordSet::builder()
+                    .name(&self.host)
+                    .r#type(RrType::A)
+                    .alias_target(target)
+                    .build()
+                    .map_err(internal)
             }
         }
     }
@@ -244,7 +270,9 @@ async fn change(route53: &Client, ids: &Names, action: ChangeAction, set: Resour
     let change = route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
     match change.map_err(failed("route53:ChangeResourceRecordSets")) {
         Ok(_) => Ok(()),
-        Err(error) if error.message.contains("not found") && error.code.as_deref() == Some("InvalidChangeBatch") => {
+        Err(error)
+            if error.message.contains("not found") && error.code.as_deref() == Some("InvalidChangeBatch") =>
+        {
             Err(Error { kind: ErrorKind::Missing, ..error })
         }
         Err(error) => Err(error),
@@ -254,7 +282,8 @@ async fn change(route53: &Client, ids: &Names, action: ChangeAction, set: Resour
 /// All record sets of a zone.
 pub(crate) async fn list(route53: &Client, zone: &str) -> Result<Vec<ResourceRecordSet>> {
     let mut sets = Vec::new();
-    let (mut name, mut kind, mut identifier): (Option<String>, Option<RrType>, Option<String>) = (None, None, None);
+    let (mut name, mut kind, mut identifier): (Option<String>, Option<RrType>, Option<String>) =
+        (None, None, None);
     loop {
         let page = route53
             .list_resource_record_sets()

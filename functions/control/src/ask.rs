@@ -99,10 +99,14 @@ pub fn ask(input: Value, app: &str, bucket: &str) -> Result<Ask, NotAsked> {
     if input.get("detail-type").is_none() {
         return from_request(input, app);
     }
-    let not = |environment: &str, trigger, reason: String| NotAsked { environment: environment.to_owned(), trigger, reason };
+    let not = |environment: &str, trigger, reason: String| NotAsked {
+        environment: environment.to_owned(),
+        trigger,
+        reason,
+    };
     let unknown = |reason: String| not("unknown", Trigger::ConfigUpload, reason);
-    let event: EventBridgeEvent<Value> =
-        serde_json::from_value(input).map_err(|error| unknown(format!("The event has not EventBridge's shape: {error}.")))?;
+    let event: EventBridgeEvent<Value> = serde_json::from_value(input)
+        .map_err(|error| unknown(format!("The event has not EventBridge's shape: {error}.")))?;
     match event.detail_type.as_str() {
         "Object Created" => {
             let detail: ObjectCreated = serde_json::from_value(event.detail)
@@ -110,8 +114,9 @@ pub fn ask(input: Value, app: &str, bucket: &str) -> Result<Ask, NotAsked> {
             from_upload(detail, bucket)
         }
         "ECR Image Action" => {
-            let detail: ImageAction = serde_json::from_value(event.detail)
-                .map_err(|error| not("unknown", Trigger::ImagePush, format!("The event of ECR has not ECR's shape: {error}.")))?;
+            let detail: ImageAction = serde_json::from_value(event.detail).map_err(|error| {
+                not("unknown", Trigger::ImagePush, format!("The event of ECR has not ECR's shape: {error}."))
+            })?;
             from_push(detail, app)
         }
         other => Err(unknown(format!("Events of the type {other:?} start nothing."))),
@@ -124,10 +129,14 @@ fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
         trigger: Trigger::Cli,
         reason,
     };
-    let request: Request = serde_json::from_value(input)
-        .map_err(|error| not("unknown", format!("The request cannot be read: {error}. Is the program as new as the engine?")))?;
+    let request: Request = serde_json::from_value(input).map_err(|error| {
+        not("unknown", format!("The request cannot be read: {error}. Is the program as new as the engine?"))
+    })?;
     if request.app != app {
-        return Err(not(&request.environment, format!("The request is for the app {:?}; this engine serves {app:?}.", request.app)));
+        return Err(not(
+            &request.environment,
+            format!("The request is for the app {:?}; this engine serves {app:?}.", request.app),
+        ));
     }
     if !is_name(&request.environment) {
         return Err(not("unknown", format!("{:?} is no environment's name.", request.environment)));
@@ -135,13 +144,20 @@ fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
     let key = match request.config_key {
         Some(key) if key.starts_with(&keys::runs(&request.environment)) => key,
         Some(key) => {
-            return Err(not(&request.environment, format!("{key:?} is not a key of this environment's runs.")));
+            return Err(not(
+                &request.environment,
+                format!("{key:?} is not a key of this environment's runs."),
+            ));
         }
         None => keys::environment(&request.environment),
     };
     let image = request.image.map(|digest| Image { digest, tag: None });
-    if request.operation == Operation::Deploy && !image.as_ref().is_some_and(|image| is_digest(&image.digest)) {
-        return Err(not(&request.environment, "A deploy needs the digest of an image, `sha256:…`.".to_owned()));
+    if request.operation == Operation::Deploy && !image.as_ref().is_some_and(|image| is_digest(&image.digest))
+    {
+        return Err(not(
+            &request.environment,
+            "A deploy needs the digest of an image, `sha256:…`.".to_owned(),
+        ));
     }
     Ok(Ask {
         trigger: Trigger::Cli,
@@ -157,7 +173,8 @@ fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
 
 fn from_upload(detail: ObjectCreated, bucket: &str) -> Result<Ask, NotAsked> {
     let key = detail.object.key;
-    let environment = key.strip_prefix("environments/").and_then(|rest| rest.strip_suffix(".toml")).unwrap_or("");
+    let environment =
+        key.strip_prefix("environments/").and_then(|rest| rest.strip_suffix(".toml")).unwrap_or("");
     let not = |reason: String| NotAsked {
         environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
         trigger: Trigger::ConfigUpload,
@@ -185,7 +202,8 @@ fn from_upload(detail: ObjectCreated, bucket: &str) -> Result<Ask, NotAsked> {
 }
 
 fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
-    let environment = detail.repository_name.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')).unwrap_or("");
+    let environment =
+        detail.repository_name.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')).unwrap_or("");
     let not = |reason: String| NotAsked {
         environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
         trigger: Trigger::ImagePush,
@@ -206,7 +224,10 @@ fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
         environment: environment.to_owned(),
         operation: Operation::Deploy,
         source: Source { key: keys::environment(environment), version: None },
-        image: Some(Image { digest: detail.image_digest, tag: detail.image_tag.filter(|tag| !tag.is_empty()) }),
+        image: Some(Image {
+            digest: detail.image_digest,
+            tag: detail.image_tag.filter(|tag| !tag.is_empty()),
+        }),
         plan: None,
         options: Options::default(),
     })
@@ -215,9 +236,12 @@ fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
 /// An environment's name, as the configuration has it: it becomes part of keys.
 fn is_name(text: &str) -> bool {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=12).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(letters)
+    (1..=12).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(letters)
 }
 
 fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()))
+    text.strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()))
 }

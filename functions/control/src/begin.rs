@@ -14,17 +14,23 @@ use statemachine::message::{
 use statemachine::resource::{Options, hex};
 use statemachine::{Error, Result};
 
+use crate::Control;
 use crate::ask::{Ask, Image, NotAsked, Source, ask};
 use crate::intent::Intent;
 use crate::lock::Claim;
-use crate::Control;
 
 /// How often a run that waits for its turn asks for the lock.
 const ASK_AGAIN_S: u32 = 2;
 
 impl Control {
     /// The first step. Its answer is the whole document, with every slot in it.
-    pub(crate) async fn begin(&self, input: Value, execution: String, name: &str, started_at: &str) -> Result<Document> {
+    pub(crate) async fn begin(
+        &self,
+        input: Value,
+        execution: String,
+        name: &str,
+        started_at: &str,
+    ) -> Result<Document> {
         let id = run_id(name, started_at);
         let ask = match ask(input, &self.scope.app, &self.bucket.name) {
             Ok(ask) => ask,
@@ -47,7 +53,8 @@ impl Control {
             }
             document.run = run.clone();
         }
-        let intent: Option<Intent> = get_json(&self.bucket, &keys::intent(&ask.environment)).await?.map(|(intent, _)| intent);
+        let intent: Option<Intent> =
+            get_json(&self.bucket, &keys::intent(&ask.environment)).await?.map(|(intent, _)| intent);
         let intent = intent.unwrap_or_default();
         if let Some((outcome, reason)) = self.overtaken(&ask, &intent).await? {
             return self.end_early(run, outcome, reason).await;
@@ -94,9 +101,14 @@ impl Control {
         }
         let Some(bytes) = self.get_bytes(&ask.source).await? else {
             let reason = match ask.trigger {
-                Trigger::Cli | Trigger::ConfigUpload => format!("There is no configuration at {}.", ask.source.key),
+                Trigger::Cli | Trigger::ConfigUpload => {
+                    format!("There is no configuration at {}.", ask.source.key)
+                }
                 Trigger::ImagePush => {
-                    format!("An image was pushed, but the environment {} has no configuration yet.", ask.environment)
+                    format!(
+                        "An image was pushed, but the environment {} has no configuration yet.",
+                        ask.environment
+                    )
                 }
             };
             return Ok(Err(reason));
@@ -113,11 +125,19 @@ impl Control {
             )));
         }
         if let Some(region) = stack.region.as_ref().filter(|region| **region != self.scope.region) {
-            return Ok(Err(format!("The file asks for {region}, and this engine runs in {}.", self.scope.region)));
+            return Ok(Err(format!(
+                "The file asks for {region}, and this engine runs in {}.",
+                self.scope.region
+            )));
         }
-        if let Some(Image { tag: Some(tag), .. }) = ask.image.as_ref().filter(|_| ask.trigger == Trigger::ImagePush) {
+        if let Some(Image { tag: Some(tag), .. }) =
+            ask.image.as_ref().filter(|_| ask.trigger == Trigger::ImagePush)
+        {
             if !stack.image.deploy_on_push.contains(tag) {
-                return Ok(Err(format!("The tag {tag:?} is not one of those that a push deploys: {}.", stack.image.deploy_on_push.join(", "))));
+                return Ok(Err(format!(
+                    "The tag {tag:?} is not one of those that a push deploys: {}.",
+                    stack.image.deploy_on_push.join(", ")
+                )));
             }
         }
         Ok(Ok((Some(stack), String::from_utf8_lossy(&bytes).into_owned())))
@@ -131,7 +151,8 @@ impl Control {
                 let head = self.bucket.s3.head_object().bucket(&self.bucket.name).key(&ask.source.key);
                 let head = head.send().await.map_err(failed("s3:GetObject")).optional()?;
                 let current = head.as_ref().and_then(|head| head.version_id()).unwrap_or_default();
-                Ok((current != version).then(|| (Outcome::Superseded, "A newer configuration was uploaded.".to_owned())))
+                Ok((current != version)
+                    .then(|| (Outcome::Superseded, "A newer configuration was uploaded.".to_owned())))
             }
             (Trigger::ImagePush, Some(image)) => {
                 if intent.release.as_ref().is_some_and(|release| release.digest == image.digest) {
@@ -152,7 +173,9 @@ impl Control {
         let repository = format!("{}/{environment}", self.scope.app);
         let answer = self.ecr.describe_images().repository_name(repository).image_ids(image).send().await;
         let answer = answer.map_err(failed("ecr:DescribeImages")).optional()?;
-        Ok(answer.and_then(|answer| answer.image_details().first().and_then(|image| image.image_digest()).map(str::to_owned)))
+        Ok(answer.and_then(|answer| {
+            answer.image_details().first().and_then(|image| image.image_digest()).map(str::to_owned)
+        }))
     }
 
     /// Another run holds the lock. A trigger during a destroy is refused; anything else waits its turn, and
@@ -198,7 +221,8 @@ impl Control {
     }
 
     pub(crate) async fn put_text(&self, key: &str, text: String) -> Result<()> {
-        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).content_type("application/toml");
+        let put =
+            self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).content_type("application/toml");
         put.body(text.into_bytes().into()).send().await.map_err(failed("s3:PutObject"))?;
         Ok(())
     }
@@ -206,13 +230,22 @@ impl Control {
     /// An object's bytes, up to the size that a configuration may have and one more; `None` when there is none.
     pub(crate) async fn get_bytes(&self, source: &Source) -> Result<Option<Vec<u8>>> {
         let get = self.bucket.s3.get_object().bucket(&self.bucket.name).key(&source.key);
-        let get = get.set_version_id(source.version.clone()).send().await.map_err(failed("s3:GetObject")).optional()?;
+        let get = get
+            .set_version_id(source.version.clone())
+            .send()
+            .await
+            .map_err(failed("s3:GetObject"))
+            .optional()?;
         let Some(object) = get else { return Ok(None) };
         // Not read whole when it is too large: the function has little memory. `parse` refuses it by its size.
         let mut body = object.body;
         let mut bytes = Vec::new();
         while let Some(part) = body.next().await {
-            bytes.extend_from_slice(&part.map_err(|error| Error::not_ready(format!("reading {} broke off: {error}", source.key)))?);
+            bytes.extend_from_slice(
+                &part.map_err(|error| {
+                    Error::not_ready(format!("reading {} broke off: {error}", source.key))
+                })?,
+            );
             if bytes.len() > statemachine::config::MAX_FILE_BYTES {
                 break;
             }

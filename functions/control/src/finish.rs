@@ -7,8 +7,8 @@ use futures_util::future::try_join_all;
 use lambda::{get_json, put_json};
 use statemachine::error::Optional as _;
 use statemachine::message::{
-    Diagnosis, Document, Failure, Operation, Outcome, Release, Run, RunResult, STAGES, Slot, StageReport, Status, Sweep, Waiting,
-    keys,
+    Diagnosis, Document, Failure, Operation, Outcome, Release, Run, RunResult, STAGES, Slot, StageReport,
+    Status, Sweep, Waiting, keys,
 };
 use statemachine::permission::Scope;
 use statemachine::plan::{Action, Plan, Progress, StagePlan};
@@ -41,12 +41,14 @@ impl Control {
                 result.outcome = Outcome::Failed;
                 result.message = format!("{} {}: {}", failure.stage, failure.name, failure.message);
                 let key = keys::of_run(&run.environment, &run.id, "diagnosis.json");
-                result.diagnosis = get_json::<Diagnosis>(&self.bucket, &key).await?.map(|(diagnosis, _)| diagnosis);
+                result.diagnosis =
+                    get_json::<Diagnosis>(&self.bucket, &key).await?.map(|(diagnosis, _)| diagnosis);
                 result.failure = Some(failure);
             }
             (None, Some(why)) => {
                 result.outcome = Outcome::Stopped;
-                result.message = format!("The run stopped: {why}. What it made stays; the next run goes on from here.");
+                result.message =
+                    format!("The run stopped: {why}. What it made stays; the next run goes on from here.");
             }
             (None, None) if run.operation == Operation::Destroy => {
                 let sweep = sweep(&self.looks(&document).await?);
@@ -78,7 +80,9 @@ impl Control {
                 get_json(&self.bucket, &keys::report(&run.environment, &run.id, stage)).await?;
             match made {
                 Some((report, _)) => Ok::<_, Error>(Some(report)),
-                None => Ok(get_json(&self.bucket, &keys::look(&run.environment, &run.id, stage)).await?.map(|(look, _)| look)),
+                None => Ok(get_json(&self.bucket, &keys::look(&run.environment, &run.id, stage))
+                    .await?
+                    .map(|(look, _)| look)),
             }
         });
         Ok(try_join_all(reports).await?.into_iter().flatten().collect())
@@ -86,7 +90,8 @@ impl Control {
 
     async fn plan_id(&self, run: &Run) -> Result<Option<String>> {
         let key = keys::of_run(&run.environment, &run.id, "plan.json");
-        let record: Option<(statemachine::message::PlanRecord, String)> = get_json(&self.bucket, &key).await?;
+        let record: Option<(statemachine::message::PlanRecord, String)> =
+            get_json(&self.bucket, &key).await?;
         Ok(record.map(|(record, _)| record.id))
     }
 
@@ -94,7 +99,8 @@ impl Control {
     async fn remember(&self, document: &Document, reports: &[StageReport]) -> Result<()> {
         let run = &document.run;
         let key = keys::intent(&run.environment);
-        let mut intent = get_json::<Intent>(&self.bucket, &key).await?.map(|(intent, _)| intent).unwrap_or_default();
+        let mut intent =
+            get_json::<Intent>(&self.bucket, &key).await?.map(|(intent, _)| intent).unwrap_or_default();
         let before = intent.clone();
         if let (Some(stack), Operation::Apply) = (&document.stack, run.operation) {
             intent.hosts = hosts(stack);
@@ -116,7 +122,8 @@ impl Control {
         }
         // An image deployed by itself changes what was asked of the services; the rest stays as it was asked.
         let asked_key = keys::asked(&run.environment);
-        let known = get_json::<Asked>(&self.bucket, &asked_key).await?.map(|(asked, _)| asked).unwrap_or_default();
+        let known =
+            get_json::<Asked>(&self.bucket, &asked_key).await?.map(|(asked, _)| asked).unwrap_or_default();
         let asked = asked(known.clone(), reports);
         if asked != known {
             put_json(&self.bucket, &asked_key, &asked).await?;
@@ -218,7 +225,9 @@ fn asked(mut asked: Asked, reports: &[StageReport]) -> Asked {
 /// Sets the value at a path such as `scaling.min_acu`.
 fn set(value: &mut serde_json::Value, path: &str, to: &serde_json::Value) {
     match path.split_once('.') {
-        Some((first, rest)) if value.get(first).is_some_and(serde_json::Value::is_object) => set(&mut value[first], rest, to),
+        Some((first, rest)) if value.get(first).is_some_and(serde_json::Value::is_object) => {
+            set(&mut value[first], rest, to)
+        }
         Some(_) | None => {
             if let Some(object) = value.as_object_mut() {
                 object.insert(path.to_owned(), to.clone());
@@ -238,11 +247,13 @@ fn failure(document: &Document, reports: &[StageReport]) -> Option<Failure> {
         .ok()
         .and_then(|cause| cause.get("errorMessage").and_then(|message| message.as_str().map(str::to_owned)))
         .unwrap_or_else(|| caught.cause.clone());
-    let error = Error::new(ErrorKind::Internal, format!("The function ended with {}: {message}", caught.error));
+    let error =
+        Error::new(ErrorKind::Internal, format!("The function ended with {}: {message}", caught.error));
     let mut failure = Failure::of(stage, &Name::from_tag("*"), &error);
     if caught.error == "Transient" {
         failure.kind = ErrorKind::Transient;
-        failure.next = "AWS did not answer in time, several times. Run it again: it goes on from here.".to_owned();
+        failure.next =
+            "AWS did not answer in time, several times. Run it again: it goes on from here.".to_owned();
     }
     Some(failure)
 }
@@ -250,7 +261,9 @@ fn failure(document: &Document, reports: &[StageReport]) -> Option<Failure> {
 fn sweep(looks: &[StageReport]) -> Sweep {
     let stages = looks.iter().map(|look| StagePlan { stage: look.stage.clone(), items: look.items.clone() });
     let plan = Plan { stages: stages.collect() };
-    let left = plan.items().filter(|(_, item)| matches!(item.action, Action::Delete | Action::Wait | Action::Refuse));
+    let left = plan
+        .items()
+        .filter(|(_, item)| matches!(item.action, Action::Delete | Action::Wait | Action::Refuse));
     let left = left.map(|(stage, item)| match &item.reason {
         Some(reason) => format!("{stage} {} ({reason})", item.name),
         None => format!("{stage} {}", item.name),
@@ -271,7 +284,11 @@ pub(crate) fn outputs(document: &Document, scope: &Scope) -> BTreeMap<String, St
     let dns_name = stages.ingress.outputs.attribute(&balancer, "dns_name").map(str::to_owned);
     if let Some(stack) = &document.stack {
         let host = stack.public_services().find_map(|(_, service)| service.host.clone());
-        put("url", host.map(|host| format!("https://{host}")).or_else(|| dns_name.as_ref().map(|name| format!("http://{name}"))));
+        put(
+            "url",
+            host.map(|host| format!("https://{host}"))
+                .or_else(|| dns_name.as_ref().map(|name| format!("http://{name}"))),
+        );
     }
     put("load_balancer", dns_name);
     let zone = Name::new("hosted-zone", "main");

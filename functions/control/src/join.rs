@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use statemachine::Result;
 use statemachine::config::{Stack, monthly_price};
 use statemachine::message::{
-    Document, Next, Operation, Outcome, PlanRecord, RunResult, STAGES, Stages, StageReport, Status, Sweep, Verdict, Waiting, keys,
+    Document, Next, Operation, Outcome, PlanRecord, RunResult, STAGES, StageReport, Stages, Status, Sweep,
+    Verdict, Waiting, keys,
 };
 use statemachine::plan::{Action, Plan, StagePlan};
 use statemachine::resource::hex;
@@ -45,11 +46,8 @@ impl Control {
             explain(&mut plan, asked, same, deploying);
         }
         let counts = plan.counts();
-        let record = PlanRecord {
-            id: plan.id(),
-            notes: document.stack.as_ref().map(notes).unwrap_or_default(),
-            plan,
-        };
+        let record =
+            PlanRecord { id: plan.id(), notes: document.stack.as_ref().map(notes).unwrap_or_default(), plan };
         if !again {
             put_json(&self.bucket, &keys::of_run(environment, &run.id, "plan.json"), &record).await?;
         }
@@ -80,7 +78,9 @@ impl Control {
                 .plan
                 .items()
                 .filter(|(_, item)| item.action == Action::Refuse)
-                .map(|(stage, item)| format!("{stage}: {}: {}", item.name, item.reason.as_deref().unwrap_or("refused")))
+                .map(|(stage, item)| {
+                    format!("{stage}: {}: {}", item.name, item.reason.as_deref().unwrap_or("refused"))
+                })
                 .collect();
             let message = format!("Nothing was changed. {}", reasons.join("\n"));
             return self.end(document, end(Outcome::Blocked, message)).await;
@@ -94,10 +94,13 @@ impl Control {
         }
         if !changes && run.operation != Operation::Destroy {
             self.accept(&document, before).await?;
-            return self.end(document, end(Outcome::NoChanges, "Nothing to do: AWS is as the file says.".to_owned())).await;
+            return self
+                .end(document, end(Outcome::NoChanges, "Nothing to do: AWS is as the file says.".to_owned()))
+                .await;
         }
         if !changes {
-            let mut result = end(Outcome::NoChanges, "Nothing to do: there is nothing of this environment.".to_owned());
+            let mut result =
+                end(Outcome::NoChanges, "Nothing to do: there is nothing of this environment.".to_owned());
             result.sweep = Some(Sweep { left: Vec::new(), kept: kept(&record.plan) });
             self.forget(&document).await?;
             return self.end(document, result).await;
@@ -114,7 +117,9 @@ impl Control {
         let reports = STAGES.map(|stage| async move {
             let key = keys::look(&run.environment, &run.id, stage);
             let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await?;
-            report.map(|(report, _)| report).ok_or_else(|| statemachine::Error::internal(format!("{key} is not there")))
+            report
+                .map(|(report, _)| report)
+                .ok_or_else(|| statemachine::Error::internal(format!("{key} is not there")))
         });
         try_join_all(reports).await
     }
@@ -150,12 +155,14 @@ impl Control {
         let same = intent.config == config;
         let target = keys::environment(&run.environment);
         if !same && run.config_key.as_ref() != Some(&target) {
-            let source = format!("{}/{}", self.bucket.name, keys::of_run(&run.environment, &run.id, "config.toml"));
+            let source =
+                format!("{}/{}", self.bucket.name, keys::of_run(&run.environment, &run.id, "config.toml"));
             let copy = self.bucket.s3.copy_object().bucket(&self.bucket.name).key(target).copy_source(source);
             copy.send().await.map_err(aws::failed("s3:PutObject"))?;
         }
         // They only grow while a run is under way: what leaves with the old file is still to be found.
-        let known = (joined_names(hosts(stack), &intent.hosts), joined_names(buckets(stack), &intent.buckets));
+        let known =
+            (joined_names(hosts(stack), &intent.hosts), joined_names(buckets(stack), &intent.buckets));
         if same && known == (intent.hosts.clone(), intent.buckets.clone()) {
             return Ok(());
         }
@@ -209,7 +216,11 @@ pub(crate) fn kept(plan: &Plan) -> Vec<String> {
 fn joined(looks: &[StageReport], operation: Operation) -> Plan {
     let concerned = |stage: &str| operation != Operation::Deploy || stage == "services";
     let stages = looks.iter().filter(|look| concerned(&look.stage));
-    Plan { stages: stages.map(|look| StagePlan { stage: look.stage.clone(), items: look.items.clone() }).collect() }
+    Plan {
+        stages: stages
+            .map(|look| StagePlan { stage: look.stage.clone(), items: look.items.clone() })
+            .collect(),
+    }
 }
 
 /// What is worth saying with a plan: what the way out costs.

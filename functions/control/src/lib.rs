@@ -44,9 +44,14 @@ impl Control {
     /// From the function's environment.
     pub fn new(config: &SdkConfig) -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
-        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
-        let scope =
-            Scope { app: variable("STEPSTACK_APP"), account: variable("STEPSTACK_ACCOUNT"), region: variable("AWS_REGION") };
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(config.endpoint_url().is_some())
+            .build();
+        let scope = Scope {
+            app: variable("STEPSTACK_APP"),
+            account: variable("STEPSTACK_ACCOUNT"),
+            region: variable("AWS_REGION"),
+        };
         Self {
             sfn: Sfn::new(config),
             ecr: Ecr::new(config),
@@ -78,7 +83,9 @@ impl Control {
 }
 
 /// Builds the handler that `lambda::serve_with` calls.
-pub fn handler(config: &SdkConfig) -> impl Fn(ControlCall, Instant) -> BoxFuture<'static, Result<Document>> + use<> {
+pub fn handler(
+    config: &SdkConfig,
+) -> impl Fn(ControlCall, Instant) -> BoxFuture<'static, Result<Document>> + use<> {
     let control = Control::new(config);
     move |call, _| {
         let control = control.clone();
@@ -94,7 +101,10 @@ pub fn permissions(scope: &Scope) -> Vec<Permission> {
         Permission::on(&["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], objects),
         Permission::on(&["s3:DeleteObject"], ["environments", "intent"].map(object)),
         Permission::on(&["s3:ListBucket"], [format!("arn:aws:s3:::{}", scope.bucket())]),
-        Permission::on(&["states:DescribeExecution"], [scope.arn("states", &format!("execution:{}:*", scope.engine()))]),
+        Permission::on(
+            &["states:DescribeExecution"],
+            [scope.arn("states", &format!("execution:{}:*", scope.engine()))],
+        ),
         Permission::on(
             &["ecr:DescribeImages", "ecr:BatchGetImage", "ecr:PutImage"],
             [scope.arn("ecr", &format!("repository/{}/*", scope.app))],

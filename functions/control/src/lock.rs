@@ -56,7 +56,9 @@ impl Control {
             return self.put_lock(&key, &lock, None, holder).await;
         };
         match &lock.holder {
-            Some(present) if present.execution == holder.execution => return Ok(Claim::Taken(lock.generation)),
+            Some(present) if present.execution == holder.execution => {
+                return Ok(Claim::Taken(lock.generation));
+            }
             Some(present) => {
                 let state = self.holder_state(present).await?;
                 if !judge(present, state, Timestamp::now().as_second()) {
@@ -79,7 +81,9 @@ impl Control {
         match put.send().await.map_err(failed("s3:PutObject")) {
             Ok(_) => Ok(Claim::Taken(lock.generation)),
             // 412 and 409: somebody else was faster. Whoever it was has it now; ask again.
-            Err(error) if is_lost_race(&error) => Ok(Claim::Busy(Holder { run: "another run".to_owned(), ..holder })),
+            Err(error) if is_lost_race(&error) => {
+                Ok(Claim::Busy(Holder { run: "another run".to_owned(), ..holder }))
+            }
             Err(error) => Err(error),
         }
     }
@@ -107,11 +111,20 @@ impl Control {
         }
         let free = Lock { generation: lock.generation, holder: None, stop: None };
         let body = serde_json::to_vec(&free).map_err(|error| Error::internal(error.to_string()))?;
-        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(&key).if_match(etag).body(ByteStream::from(body));
+        let put = self
+            .bucket
+            .s3
+            .put_object()
+            .bucket(&self.bucket.name)
+            .key(&key)
+            .if_match(etag)
+            .body(ByteStream::from(body));
         match put.send().await.map_err(failed("s3:PutObject")) {
             Ok(_) => Ok(()),
             // Somebody wrote a `stop` into it just now: read it again the next time.
-            Err(error) if is_lost_race(&error) => Err(Error::new(ErrorKind::Transient, "the lock changed while it was released")),
+            Err(error) if is_lost_race(&error) => {
+                Err(Error::new(ErrorKind::Transient, "the lock changed while it was released"))
+            }
             Err(error) => Err(error),
         }
     }

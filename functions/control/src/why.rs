@@ -9,13 +9,16 @@ use crate::intent::Asked;
 pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, deploying: Option<&str>) {
     for stage in &mut plan.stages {
         let asked = asked.get(&stage.stage);
-        for item in stage.items.iter_mut().filter(|item| matches!(item.action, Action::Update | Action::Wait)) {
+        for item in stage.items.iter_mut().filter(|item| matches!(item.action, Action::Update | Action::Wait))
+        {
             let before = asked.and_then(|asked| asked.get(item.name.as_str()));
             for change in &mut item.changes {
                 let before = before.map(|before| field(before, &change.field));
                 let asked_before = before == Some(&change.to);
                 change.why = match deploying {
-                    Some(run) if stage.stage == "services" && !asked_before => Some(Why::Operation(format!("deploy {run}"))),
+                    Some(run) if stage.stage == "services" && !asked_before => {
+                        Some(Why::Operation(format!("deploy {run}")))
+                    }
                     _ if asked_before => Some(Why::ChangedOutside),
                     _ if before.is_none() => None,
                     _ if same_file => Some(Why::NewDefault),
@@ -37,7 +40,10 @@ fn field<'a>(value: &'a serde_json::Value, path: &str) -> &'a serde_json::Value 
         return found;
     }
     let cuts = path.char_indices().filter(|(_, c)| *c == '.').map(|(at, _)| at).collect::<Vec<_>>();
-    cuts.into_iter().rev().find_map(|at| value.get(&path[..at]).map(|inner| field(inner, &path[at + 1..]))).unwrap_or(NULL)
+    cuts.into_iter()
+        .rev()
+        .find_map(|at| value.get(&path[..at]).map(|inner| field(inner, &path[at + 1..])))
+        .unwrap_or(NULL)
 }
 
 #[cfg(test)]
@@ -49,11 +55,13 @@ mod tests {
     use super::*;
 
     fn why(asked: serde_json::Value, same_file: bool) -> Option<Why> {
-        let change = Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
+        let change =
+            Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
         let name = Name::new("db-cluster", "main");
         let item = Item { changes: vec![change], ..Item::new(name, Action::Update) };
         let mut plan = Plan { stages: vec![StagePlan { stage: "database".to_owned(), items: vec![item] }] };
-        let asked: Asked = serde_json::from_value(json!({ "database": asked })).expect("the shape of what was asked");
+        let asked: Asked =
+            serde_json::from_value(json!({ "database": asked })).expect("the shape of what was asked");
         explain(&mut plan, &asked, same_file, None);
         plan.stages[0].items[0].changes[0].why.clone()
     }

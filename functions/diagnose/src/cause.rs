@@ -27,7 +27,9 @@ fn says(text: &str, words: &[&str]) -> bool {
 
 /// What the failed call itself tells.
 fn of_call(failure: &Failure) -> Option<Diagnosis> {
-    let told = |cause: String, next: &str| Some(Diagnosis { cause, evidence: vec![failure.message.clone()], next: next.to_owned() });
+    let told = |cause: String, next: &str| {
+        Some(Diagnosis { cause, evidence: vec![failure.message.clone()], next: next.to_owned() })
+    };
     let code = failure.code.as_deref().unwrap_or_default();
     if code == "FreeTierRestrictionError" || says(&failure.message, &["free plan", "freetierrestriction"]) {
         return told(
@@ -67,32 +69,54 @@ fn of_call(failure: &Failure) -> Option<Diagnosis> {
 /// What a stopped task tells.
 fn of_task(task: &StoppedTask) -> Option<Diagnosis> {
     let StoppedTask { service, stop_code, stopped_reason, container_reason, exit_code, log } = task;
-    let reason = if container_reason.is_empty() { stopped_reason.clone() } else { format!("{stopped_reason} {container_reason}") };
+    let reason = if container_reason.is_empty() {
+        stopped_reason.clone()
+    } else {
+        format!("{stopped_reason} {container_reason}")
+    };
     let told = |cause: String, next: &str| {
         let mut evidence = vec![reason.clone()];
         evidence.extend(log.iter().cloned());
         Some(Diagnosis { cause, evidence, next: next.to_owned() })
     };
     let last = log.join("\n");
-    if says(&reason, &["resourceinitializationerror"]) && says(&reason, &["accessdenied", "not authorized"]) && says(&reason, &["secret"]) {
+    if says(&reason, &["resourceinitializationerror"])
+        && says(&reason, &["accessdenied", "not authorized"])
+        && says(&reason, &["secret"])
+    {
         return told(
             format!("A task of {service} may not read a secret that it is to start with."),
             "Look at the execution role in the IAM console: something denies secretsmanager:GetSecretValue (a policy of the organization, a resource policy of the secret). Then run `stepstack apply` again.",
         );
     }
-    if says(&reason, &["i/o timeout", "connection issue", "context deadline exceeded", "no route to host", "network is unreachable", "dial tcp"]) {
+    if says(
+        &reason,
+        &[
+            "i/o timeout",
+            "connection issue",
+            "context deadline exceeded",
+            "no route to host",
+            "network is unreachable",
+            "dial tcp",
+        ],
+    ) {
         return told(
             format!("The tasks of {service} have no way out: they reach neither ECR nor Secrets Manager."),
             "Run `stepstack plan`: it shows a missing route, gateway or endpoint. `stepstack apply` mends it.",
         );
     }
-    if says(&reason, &["exec format error", "image manifest does not contain descriptor matching platform"]) || says(&last, &["exec format error"]) {
+    if says(&reason, &["exec format error", "image manifest does not contain descriptor matching platform"])
+        || says(&last, &["exec format error"])
+    {
         return told(
             format!("The image of {service} was built for another architecture than its tasks run on."),
             "Build it for the architecture that the plan shows, such as `docker build --platform linux/arm64`, and push it again.",
         );
     }
-    if says(&reason, &["cannotpullcontainererror", "pull image manifest", "manifest unknown", "not found: does not exist"]) {
+    if says(
+        &reason,
+        &["cannotpullcontainererror", "pull image manifest", "manifest unknown", "not found: does not exist"],
+    ) {
         return told(
             format!("The image of {service} cannot be pulled."),
             "See that the digest is still in the repository (`aws ecr describe-images`), push it again, or deploy another one.",
@@ -104,13 +128,19 @@ fn of_task(task: &StoppedTask) -> Option<Diagnosis> {
             "Let it write below /tmp, or set `read_only_root = false` for the service. Then run `stepstack apply`.",
         );
     }
-    if says(&reason, &["failed elb health checks", "failed container health checks", "unhealthy in (target-group"]) {
+    if says(
+        &reason,
+        &["failed elb health checks", "failed container health checks", "unhealthy in (target-group"],
+    ) {
         return told(
             format!("The tasks of {service} run, and do not answer their health check."),
             "See that the service listens on 0.0.0.0 and its `port`, and that `health_check_path` answers with 200 to 399.",
         );
     }
-    if stop_code == "OutOfMemoryError" || says(&reason, &["outofmemory", "out of memory"]) || *exit_code == Some(137) {
+    if stop_code == "OutOfMemoryError"
+        || says(&reason, &["outofmemory", "out of memory"])
+        || *exit_code == Some(137)
+    {
         return told(
             format!("A task of {service} ran out of memory."),
             "Give the service more `memory` (or less to do), then run `stepstack apply`.",
@@ -121,9 +151,10 @@ fn of_task(task: &StoppedTask) -> Option<Diagnosis> {
             format!("The command of {service} ended with exit code {code}."),
             "Its last lines are above. Correct what it complains about, push the image again or change the file, then run `stepstack apply`.",
         ),
-        None if !reason.trim().is_empty() => {
-            told(format!("A task of {service} did not start: {reason}"), "Correct what AWS complains about, then run `stepstack apply` again.")
-        }
+        None if !reason.trim().is_empty() => told(
+            format!("A task of {service} did not start: {reason}"),
+            "Correct what AWS complains about, then run `stepstack apply` again.",
+        ),
         None => None,
     }
 }
@@ -133,7 +164,9 @@ fn of_target(target: &Target) -> Diagnosis {
     let Target { service, reason, description, path } = target;
     let next = match reason.as_str() {
         "Target.ResponseCodeMismatch" => {
-            format!("Let {path} answer with 200 to 399, or name another path with `health_check_path`. Then run `stepstack apply`.")
+            format!(
+                "Let {path} answer with 200 to 399, or name another path with `health_check_path`. Then run `stepstack apply`."
+            )
         }
         "Target.Timeout" => format!(
             "See that the service listens on 0.0.0.0 and its `port`, and that {path} answers within 4 seconds. Then run `stepstack apply`."
@@ -159,10 +192,16 @@ fn of_event(event: &str) -> Option<Diagnosis> {
         );
     }
     if says(event, &["capacity is unavailable"]) {
-        return told("AWS has no Fargate capacity left in these zones.", "Wait some minutes, then run `stepstack apply` again.");
+        return told(
+            "AWS has no Fargate capacity left in these zones.",
+            "Wait some minutes, then run `stepstack apply` again.",
+        );
     }
     if says(event, &["unable to assume the role", "unable to assume role"]) {
-        return told("ECS may not assume a role of the tasks.", "Run `stepstack plan`: it shows what was changed about the roles.");
+        return told(
+            "ECS may not assume a role of the tasks.",
+            "Run `stepstack plan`: it shows what was changed about the roles.",
+        );
     }
     if says(event, &["is unhealthy in (target-group", "health checks failed"]) {
         return told(

@@ -64,7 +64,8 @@ fn mask(line: &str) -> String {
         let (before, after) = rest.split_at(at + 3);
         masked.push_str(before);
         // The login ends at the last `@` before the address does.
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'')).unwrap_or(after.len());
+        let end =
+            after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'')).unwrap_or(after.len());
         match (after[..end].rfind('@'), after[..end].find(':')) {
             (Some(login), Some(colon)) if colon < login => {
                 masked.push_str(&after[..colon]);

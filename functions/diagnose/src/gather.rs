@@ -45,7 +45,8 @@ async fn events(clients: &Clients, cluster: &str, services: &[String]) -> Result
     let mut events = Vec::new();
     // DescribeServices takes ten at a time.
     for batch in services.chunks(10) {
-        let described = clients.ecs.describe_services().cluster(cluster).set_services(Some(batch.to_vec())).send().await;
+        let described =
+            clients.ecs.describe_services().cluster(cluster).set_services(Some(batch.to_vec())).send().await;
         let described = described.map_err(failed("ecs:DescribeServices"))?;
         let of_service = described.services().iter().flat_map(|service| service.events().iter().take(EVENTS));
         events.extend(of_service.filter_map(|event| event.message().map(str::to_owned)));
@@ -54,14 +55,23 @@ async fn events(clients: &Clients, cluster: &str, services: &[String]) -> Result
 }
 
 async fn stopped_tasks(clients: &Clients, cluster: &str, service: &str) -> Result<Vec<StoppedTask>> {
-    let list = clients.ecs.list_tasks().cluster(cluster).service_name(service).desired_status(DesiredStatus::Stopped).send().await;
+    let list = clients
+        .ecs
+        .list_tasks()
+        .cluster(cluster)
+        .service_name(service)
+        .desired_status(DesiredStatus::Stopped)
+        .send()
+        .await;
     let arns = list.map_err(failed("ecs:ListTasks"))?.task_arns.unwrap_or_default();
     if arns.is_empty() {
         return Ok(Vec::new());
     }
     let describe = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).send().await;
     let mut tasks = describe.map_err(failed("ecs:DescribeTasks"))?.tasks.unwrap_or_default();
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.stopped_at().map_or(0, aws_sdk_ecs::primitives::DateTime::secs)));
+    tasks.sort_by_key(|task| {
+        std::cmp::Reverse(task.stopped_at().map_or(0, aws_sdk_ecs::primitives::DateTime::secs))
+    });
     let mut stopped = Vec::new();
     for task in tasks.iter().take(TASKS) {
         stopped.push(stopped_task(clients, cluster, service, task).await);
@@ -86,7 +96,11 @@ async fn stopped_task(clients: &Clients, cluster: &str, service: &str, task: &Ta
 
 async fn log(clients: &Clients, cluster: &str, service: &str, task: &str) -> Result<Vec<String>> {
     let group = format!("/ecs/{cluster}-{service}");
-    let events = clients.logs.filter_log_events().log_group_name(group).log_stream_names(format!("{service}/{service}/{task}"));
+    let events = clients
+        .logs
+        .filter_log_events()
+        .log_group_name(group)
+        .log_stream_names(format!("{service}/{service}/{task}"));
     let events = events.send().await.map_err(failed("logs:FilterLogEvents"))?;
     Ok(tail(events.events().iter().filter_map(|event| event.message().map(str::to_owned))))
 }
@@ -94,11 +108,15 @@ async fn log(clients: &Clients, cluster: &str, service: &str, task: &str) -> Res
 async fn targets(clients: &Clients, document: &Document, service: &str, path: &str) -> Result<Vec<Target>> {
     let groups = document.stages.services.outputs.of_kind("target-group");
     let base = Name::new("target-group", service);
-    let Some((_, arn)) = groups.into_iter().find(|(name, _)| name.base() == base.as_str()) else { return Ok(Vec::new()) };
+    let Some((_, arn)) = groups.into_iter().find(|(name, _)| name.base() == base.as_str()) else {
+        return Ok(Vec::new());
+    };
     let health = clients.elb.describe_target_health().target_group_arn(arn).send().await;
     let health = health.map_err(failed("elasticloadbalancing:DescribeTargetHealth"))?;
-    let unhealthy = health.target_health_descriptions().iter().filter_map(|description| description.target_health());
-    let unhealthy = unhealthy.filter(|health| health.state().is_some_and(|state| state.as_str() == "unhealthy"));
+    let unhealthy =
+        health.target_health_descriptions().iter().filter_map(|description| description.target_health());
+    let unhealthy =
+        unhealthy.filter(|health| health.state().is_some_and(|state| state.as_str() == "unhealthy"));
     let target = |health: &aws_sdk_elasticloadbalancingv2::types::TargetHealth| Target {
         service: service.to_owned(),
         reason: health.reason().map_or_else(String::new, |reason| reason.as_str().to_owned()),

@@ -49,7 +49,8 @@ pub struct Clients {
 
 /// Builds the handler that `lambda::serve_with` calls.
 pub fn handler(config: &SdkConfig) -> impl Fn(Call, Instant) -> BoxFuture<'static, Result<Answer>> + use<> {
-    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+    let s3 =
+        aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
     let clients = Clients {
         ecs: aws_sdk_ecs::Client::new(config),
         logs: aws_sdk_cloudwatchlogs::Client::new(config),
@@ -67,8 +68,14 @@ pub fn handler(config: &SdkConfig) -> impl Fn(Call, Instant) -> BoxFuture<'stati
 
 impl Clients {
     async fn answer(&self, document: Document) -> Result<Answer> {
-        let Some(failure) = self.failure(&document).await else { return Ok(Answer { cause: "nothing failed".to_owned() }) };
-        let evidence = if failure.stage == "services" { gather::services(self, &document).await } else { Evidence::default() };
+        let Some(failure) = self.failure(&document).await else {
+            return Ok(Answer { cause: "nothing failed".to_owned() });
+        };
+        let evidence = if failure.stage == "services" {
+            gather::services(self, &document).await
+        } else {
+            Evidence::default()
+        };
         let diagnosis = diagnose(&failure, &evidence);
         tracing::info!(run = document.run.id, stage = failure.stage, cause = diagnosis.cause, "diagnosis");
         self.keep(&document, &diagnosis).await?;
@@ -79,7 +86,9 @@ impl Clients {
     async fn failure(&self, document: &Document) -> Option<Failure> {
         let run = &document.run;
         for stage in STAGES {
-            for key in [keys::report(&run.environment, &run.id, stage), keys::look(&run.environment, &run.id, stage)] {
+            for key in
+                [keys::report(&run.environment, &run.id, stage), keys::look(&run.environment, &run.id, stage)]
+            {
                 let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await.ok().flatten();
                 if let Some(failure) = report.and_then(|(report, _)| report.failure) {
                     return Some(failure);
@@ -103,7 +112,8 @@ impl Clients {
 
 /// What the function may do.
 pub fn permissions(scope: &Scope) -> Vec<Permission> {
-    let ecs = ["service", "task", "container-instance"].map(|part| scope.arn("ecs", &format!("{part}/{}-*", scope.app)));
+    let ecs = ["service", "task", "container-instance"]
+        .map(|part| scope.arn("ecs", &format!("{part}/{}-*", scope.app)));
     let streams = scope.arn("logs", &format!("log-group:/ecs/{}-*", scope.app));
     vec![
         Permission::on(&["ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListTasks"], ecs),

@@ -11,7 +11,12 @@ fn failure(stage: &str, name: &str, kind: ErrorKind, message: &str) -> Failure {
 }
 
 fn service_failed() -> Failure {
-    failure("services", "service/api", ErrorKind::Internal, "service/api was changed, and AWS did not keep it")
+    failure(
+        "services",
+        "service/api",
+        ErrorKind::Internal,
+        "service/api was changed, and AWS did not keep it",
+    )
 }
 
 fn of_task(task: StoppedTask) -> Diagnosis {
@@ -39,13 +44,22 @@ fn an_image_that_cannot_be_pulled() {
 #[test]
 fn a_wrong_architecture() {
     let log = vec!["exec /usr/local/bin/litestar: exec format error".to_owned()];
-    let ran = of_task(StoppedTask { stopped_reason: "Essential container in task exited".to_owned(), exit_code: Some(255), log, ..StoppedTask::default() });
+    let ran = of_task(StoppedTask {
+        stopped_reason: "Essential container in task exited".to_owned(),
+        exit_code: Some(255),
+        log,
+        ..StoppedTask::default()
+    });
     check(&ran, "The image of api was built for another architecture than its tasks run on.", "--platform");
     let pulled = of_task(StoppedTask {
         stopped_reason: "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'".to_owned(),
         ..StoppedTask::default()
     });
-    check(&pulled, "The image of api was built for another architecture than its tasks run on.", "--platform");
+    check(
+        &pulled,
+        "The image of api was built for another architecture than its tasks run on.",
+        "--platform",
+    );
 }
 
 #[test]
@@ -67,7 +81,11 @@ fn a_secret_denied() {
         stopped_reason: "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret arn:aws:secretsmanager:us-east-1:123456789012:secret:arive/production/database-url from secrets manager: AccessDeniedException: User is not authorized to perform: secretsmanager:GetSecretValue".to_owned(),
         ..StoppedTask::default()
     });
-    check(&diagnosis, "A task of api may not read a secret that it is to start with.", "secretsmanager:GetSecretValue");
+    check(
+        &diagnosis,
+        "A task of api may not read a secret that it is to start with.",
+        "secretsmanager:GetSecretValue",
+    );
 }
 
 #[test]
@@ -76,7 +94,11 @@ fn no_route_out() {
         stopped_reason: "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: There is a connection issue between the task and Amazon ECR. Check your task network configuration. RequestError: send request failed caused by: Post \"https://api.ecr.us-east-1.amazonaws.com/\": dial tcp 52.46.1.1:443: i/o timeout".to_owned(),
         ..StoppedTask::default()
     });
-    check(&diagnosis, "The tasks of api have no way out: they reach neither ECR nor Secrets Manager.", "stepstack plan");
+    check(
+        &diagnosis,
+        "The tasks of api have no way out: they reach neither ECR nor Secrets Manager.",
+        "stepstack plan",
+    );
 }
 
 #[test]
@@ -88,7 +110,11 @@ fn the_health_check_path() {
         path: "/health".to_owned(),
     };
     let diagnosis = diagnose(&service_failed(), &Evidence { targets: vec![target], ..Evidence::default() });
-    check(&diagnosis, "api does not answer its health check /health: Health checks failed with these codes: [404].", "health_check_path");
+    check(
+        &diagnosis,
+        "api does not answer its health check /health: Health checks failed with these codes: [404].",
+        "health_check_path",
+    );
     let stopped = of_task(StoppedTask {
         stopped_reason: "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/b)".to_owned(),
         ..StoppedTask::default()
@@ -99,8 +125,17 @@ fn the_health_check_path() {
 #[test]
 fn a_read_only_file_system() {
     let log = vec!["OSError: [Errno 30] Read-only file system: '/app/cache'".to_owned()];
-    let diagnosis = of_task(StoppedTask { stopped_reason: "Essential container in task exited".to_owned(), exit_code: Some(1), log, ..StoppedTask::default() });
-    check(&diagnosis, "api writes to its file system, which is read-only but for /tmp.", "read_only_root = false");
+    let diagnosis = of_task(StoppedTask {
+        stopped_reason: "Essential container in task exited".to_owned(),
+        exit_code: Some(1),
+        log,
+        ..StoppedTask::default()
+    });
+    check(
+        &diagnosis,
+        "api writes to its file system, which is read-only but for /tmp.",
+        "read_only_root = false",
+    );
 }
 
 #[test]
@@ -117,7 +152,8 @@ fn out_of_memory() {
 #[test]
 fn a_quota() {
     let message = "CreateVpc failed: The maximum number of VPCs has been reached. (VpcLimitExceeded)";
-    let diagnosis = diagnose(&failure("network", "vpc/main", ErrorKind::Quota, message), &Evidence::default());
+    let diagnosis =
+        diagnose(&failure("network", "vpc/main", ErrorKind::Quota, message), &Evidence::default());
     check(&diagnosis, &format!("A quota of this account is used up: {message}"), "Service Quotas");
     let events = vec!["(service api) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.".to_owned()];
     let tasks = diagnose(&service_failed(), &Evidence { events, ..Evidence::default() });
@@ -126,29 +162,59 @@ fn a_quota() {
 
 #[test]
 fn a_free_plan_account() {
-    let mut failure = failure("database", "db-cluster/main", ErrorKind::Quota, "CreateDBCluster failed: The specified DB engine is not available on the free plan (FreeTierRestrictionError)");
+    let mut failure = failure(
+        "database",
+        "db-cluster/main",
+        ErrorKind::Quota,
+        "CreateDBCluster failed: The specified DB engine is not available on the free plan (FreeTierRestrictionError)",
+    );
     failure.code = Some("FreeTierRestrictionError".to_owned());
-    check(&diagnose(&failure, &Evidence::default()), "This AWS account is on the Free plan, which has no Aurora.", "paid plan");
+    check(
+        &diagnose(&failure, &Evidence::default()),
+        "This AWS account is on the Free plan, which has no Aurora.",
+        "paid plan",
+    );
 }
 
 #[test]
 fn a_domain_that_is_not_delegated() {
-    let message = "At your registrar, point the name servers of tryarive.com to ns-1.awsdns-00.com. They are none now.";
-    let diagnosis = diagnose(&failure("certificate", "certificate/main@abc", ErrorKind::NotReady, message), &Evidence::default());
-    check(&diagnosis, "The domain's public name servers are not those of its hosted zone, so the certificate cannot be validated.", "name_servers");
+    let message =
+        "At your registrar, point the name servers of tryarive.com to ns-1.awsdns-00.com. They are none now.";
+    let diagnosis = diagnose(
+        &failure("certificate", "certificate/main@abc", ErrorKind::NotReady, message),
+        &Evidence::default(),
+    );
+    check(
+        &diagnosis,
+        "The domain's public name servers are not those of its hosted zone, so the certificate cannot be validated.",
+        "name_servers",
+    );
 }
 
 #[test]
 fn a_missing_permission_names_function_and_action() {
-    let mut failure = failure("egress", "nat-gateway/a", ErrorKind::Denied, "CreateNatGateway failed: You are not authorized to perform this operation. (UnauthorizedOperation)");
+    let mut failure = failure(
+        "egress",
+        "nat-gateway/a",
+        ErrorKind::Denied,
+        "CreateNatGateway failed: You are not authorized to perform this operation. (UnauthorizedOperation)",
+    );
     failure.action = Some("ec2:CreateNatGateway".to_owned());
-    check(&diagnose(&failure, &Evidence::default()), "The function network may not call ec2:CreateNatGateway.", "stepstack bootstrap");
+    check(
+        &diagnose(&failure, &Evidence::default()),
+        "The function network may not call ec2:CreateNatGateway.",
+        "stepstack bootstrap",
+    );
 }
 
 #[test]
 fn without_a_known_cause_it_says_what_aws_says_and_what_it_could_not_see() {
-    let evidence = Evidence { not_seen: vec!["the services' events (denied)".to_owned()], ..Evidence::default() };
-    let diagnosis = diagnose(&failure("ingress", "listener/http", ErrorKind::Invalid, "CreateListener failed: odd (Odd)"), &evidence);
+    let evidence =
+        Evidence { not_seen: vec!["the services' events (denied)".to_owned()], ..Evidence::default() };
+    let diagnosis = diagnose(
+        &failure("ingress", "listener/http", ErrorKind::Invalid, "CreateListener failed: odd (Odd)"),
+        &evidence,
+    );
     check(&diagnosis, "CreateListener failed: odd (Odd)", "run `stepstack apply` again");
     assert_eq!(diagnosis.evidence, ["not looked at: the services' events (denied)"]);
 }

@@ -37,8 +37,13 @@ impl Resource for Cluster {
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let clusters = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
-        let actions =
-            ["ecs:CreateCluster", "ecs:DeleteCluster", "ecs:DescribeClusters", "ecs:TagResource", "ecs:UpdateClusterSettings"];
+        let actions = [
+            "ecs:CreateCluster",
+            "ecs:DeleteCluster",
+            "ecs:DescribeClusters",
+            "ecs:TagResource",
+            "ecs:UpdateClusterSettings",
+        ];
         vec![Permission::on(&actions, [clusters])]
     }
 
@@ -51,21 +56,38 @@ impl Resource for Cluster {
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let describe = client.describe_clusters().clusters(ctx.prefix()).include(ClusterField::Tags).include(ClusterField::Settings);
+        let describe = client
+            .describe_clusters()
+            .clusters(ctx.prefix())
+            .include(ClusterField::Tags)
+            .include(ClusterField::Settings);
         let found = describe.send().await.map_err(failed("ecs:DescribeClusters"))?;
         // A deleted cluster is described as INACTIVE for a while.
-        Ok(found.clusters.unwrap_or_default().into_iter().filter(|cluster| cluster.status() != Some("INACTIVE")).collect())
+        Ok(found
+            .clusters
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|cluster| cluster.status() != Some("INACTIVE"))
+            .collect())
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let tags = raw.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
+        let tags =
+            raw.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
         let id = raw.cluster_name()?;
-        let identity = if ctx.owned(tags) == Some(name()) { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        let identity = if ctx.owned(tags) == Some(name()) {
+            Identity::ours(name(), id)
+        } else {
+            Identity::theirs(name(), id)
+        };
         Some(identity.with("arn", raw.cluster_arn().unwrap_or_default()))
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
-        let setting = raw.settings().iter().find(|setting| setting.name() == Some(&ClusterSettingName::ContainerInsights));
+        let setting = raw
+            .settings()
+            .iter()
+            .find(|setting| setting.name() == Some(&ClusterSettingName::ContainerInsights));
         let found = Self {
             cluster_name: raw.cluster_name().unwrap_or_default().to_owned(),
             container_insights: setting.and_then(|setting| setting.value()).unwrap_or("disabled").to_owned(),
@@ -80,7 +102,10 @@ impl Resource for Cluster {
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
-        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = ctx
+            .tags(&self.name())
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let create = client
             .create_cluster()
             .cluster_name(&self.cluster_name)
@@ -92,13 +117,17 @@ impl Resource for Cluster {
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
-        let update = client.update_cluster_settings().cluster(&id).settings(insights(&self.container_insights));
+        let update =
+            client.update_cluster_settings().cluster(&id).settings(insights(&self.container_insights));
         update.send().await.map_err(failed("ecs:UpdateClusterSettings"))?;
         Ok(Made::settled(id))
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        gone(client.delete_cluster().cluster(id).send().await.map_err(failed("ecs:DeleteCluster")), Gone::Going)
+        gone(
+            client.delete_cluster().cluster(id).send().await.map_err(failed("ecs:DeleteCluster")),
+            Gone::Going,
+        )
     }
 }
 

@@ -39,7 +39,11 @@ pub fn of_service(ctx: &Context, service: &str, retention_days: u32) -> LogGroup
 
 /// The log group of the VPC's flow log.
 pub fn of_flow(ctx: &Context) -> LogGroup {
-    LogGroup { what: "flow".to_owned(), log_group_name: flow_name(ctx), retention_days: Some(FLOW_RETENTION_DAYS) }
+    LogGroup {
+        what: "flow".to_owned(),
+        log_group_name: flow_name(ctx),
+        retention_days: Some(FLOW_RETENTION_DAYS),
+    }
 }
 
 fn service_prefix(ctx: &Context) -> String {
@@ -90,10 +94,12 @@ impl Resource for LogGroup {
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let list = |prefix: String| async move {
-            let pages = client.describe_log_groups().log_group_name_prefix(prefix).into_paginator().items().send();
+            let pages =
+                client.describe_log_groups().log_group_name_prefix(prefix).into_paginator().items().send();
             pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("logs:DescribeLogGroups"))
         };
-        let (services, flow) = futures_util::future::try_join(list(service_prefix(ctx)), list(flow_name(ctx))).await?;
+        let (services, flow) =
+            futures_util::future::try_join(list(service_prefix(ctx)), list(flow_name(ctx))).await?;
         // The prefix also fits another environment (`prod` and `prod-eu`): only the tags tell.
         let all = services.into_iter().chain(flow).map(|group| async move {
             let owned = tags(ctx, client, &group).await?;
@@ -141,13 +147,21 @@ impl Resource for LogGroup {
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        gone(client.delete_log_group().log_group_name(id).send().await.map_err(failed("logs:DeleteLogGroup")), Gone::Now)
+        gone(
+            client.delete_log_group().log_group_name(id).send().await.map_err(failed("logs:DeleteLogGroup")),
+            Gone::Now,
+        )
     }
 }
 
 async fn put_retention(client: &Client, want: &LogGroup) -> Result<()> {
     let Some(days) = want.retention_days else { return Ok(()) };
-    let put = client.put_retention_policy().log_group_name(&want.log_group_name).retention_in_days(days).send().await;
+    let put = client
+        .put_retention_policy()
+        .log_group_name(&want.log_group_name)
+        .retention_in_days(days)
+        .send()
+        .await;
     put.map_err(failed("logs:PutRetentionPolicy"))?;
     Ok(())
 }
@@ -156,6 +170,10 @@ async fn tags(ctx: &Context, client: &Client, group: &RawGroup) -> Result<Option
     // The ARN of a listing ends in `:*`; tags belong to the one without.
     let arn = group.arn().unwrap_or_default().trim_end_matches(":*");
     let tags = client.list_tags_for_resource().resource_arn(arn).send().await;
-    let tags = tags.map_err(failed("logs:ListTagsForResource")).optional()?.and_then(|answer| answer.tags).unwrap_or_default();
+    let tags = tags
+        .map_err(failed("logs:ListTagsForResource"))
+        .optional()?
+        .and_then(|answer| answer.tags)
+        .unwrap_or_default();
     Ok(ctx.owned(tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
 }

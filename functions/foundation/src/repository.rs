@@ -3,15 +3,17 @@
 use aws::{failed, gone};
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{
-    ImageScanningConfiguration, ImageTagMutability, ImageTagMutabilityExclusionFilter, ImageTagMutabilityExclusionFilterType,
-    Repository as RawRepository, Tag,
+    ImageScanningConfiguration, ImageTagMutability, ImageTagMutabilityExclusionFilter,
+    ImageTagMutabilityExclusionFilterType, Repository as RawRepository, Tag,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{
+    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
+};
 use statemachine::{Error, ErrorKind, Result};
 
 /// The repository of a stack. Every tag is immutable but those that a push deploys.
@@ -38,7 +40,12 @@ impl Repository {
             "selection": { "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14 },
             "action": { "type": "expire" },
         }]});
-        Self { repository_name: repository_name(ctx), scan_on_push: true, mutable_tags, lifecycle: Some(lifecycle) }
+        Self {
+            repository_name: repository_name(ctx),
+            scan_on_push: true,
+            mutable_tags,
+            lifecycle: Some(lifecycle),
+        }
     }
 }
 
@@ -94,18 +101,26 @@ impl Resource for Repository {
         let wanted = repository_name(ctx);
         let found = client.describe_repositories().repository_names(&wanted).send().await;
         let found = found.map_err(failed("ecr:DescribeRepositories")).optional()?;
-        let Some(repository) = found.and_then(|found| found.repositories.unwrap_or_default().into_iter().next()) else {
+        let Some(repository) =
+            found.and_then(|found| found.repositories.unwrap_or_default().into_iter().next())
+        else {
             return Ok(Vec::new());
         };
         let tags = async {
-            let tags = client.list_tags_for_resource().resource_arn(repository.repository_arn().unwrap_or_default()).send().await;
+            let tags = client
+                .list_tags_for_resource()
+                .resource_arn(repository.repository_arn().unwrap_or_default())
+                .send()
+                .await;
             Ok(tags.map_err(failed("ecr:ListTagsForResource"))?.tags.unwrap_or_default())
         };
         let lifecycle = async {
             let policy = client.get_lifecycle_policy().repository_name(&wanted).send().await;
             let policy = policy.map_err(failed("ecr:GetLifecyclePolicy")).optional()?;
             let text = policy.as_ref().and_then(|policy| policy.lifecycle_policy_text());
-            text.map(serde_json::from_str).transpose().map_err(|error| Error::internal(format!("a lifecycle policy is no JSON: {error}")))
+            text.map(serde_json::from_str)
+                .transpose()
+                .map_err(|error| Error::internal(format!("a lifecycle policy is no JSON: {error}")))
         };
         let holds_images = async {
             // Only a removal has to know; every run of a described repository is spared the call.
@@ -115,7 +130,8 @@ impl Resource for Repository {
             let images = client.describe_images().repository_name(&wanted).max_results(1).send().await;
             Ok(!images.map_err(failed("ecr:DescribeImages"))?.image_details().is_empty())
         };
-        let (tags, lifecycle, holds_images) = futures_util::future::try_join3(tags, lifecycle, holds_images).await?;
+        let (tags, lifecycle, holds_images) =
+            futures_util::future::try_join3(tags, lifecycle, holds_images).await?;
         Ok(vec![Raw { repository, tags, lifecycle, holds_images }])
     }
 
@@ -138,14 +154,20 @@ impl Resource for Repository {
         }
         Ok(State::Settled(Self {
             repository_name: raw.repository.repository_name().unwrap_or_default().to_owned(),
-            scan_on_push: raw.repository.image_scanning_configuration().is_some_and(ImageScanningConfiguration::scan_on_push),
+            scan_on_push: raw
+                .repository
+                .image_scanning_configuration()
+                .is_some_and(ImageScanningConfiguration::scan_on_push),
             mutable_tags,
             lifecycle: raw.lifecycle,
         }))
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
-        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = ctx
+            .tags(&self.name())
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
         let create = client
             .create_repository()
@@ -175,7 +197,10 @@ impl Resource for Repository {
             put.map_err(failed("ecr:PutImageScanningConfiguration"))?;
         }
         if self.mutable_tags != now.mutable_tags {
-            let put = client.put_image_tag_mutability().repository_name(&id).image_tag_mutability(self.mutability());
+            let put = client
+                .put_image_tag_mutability()
+                .repository_name(&id)
+                .image_tag_mutability(self.mutability());
             let put = put.set_image_tag_mutability_exclusion_filters(self.exclusions()?).send().await;
             put.map_err(failed("ecr:PutImageTagMutability"))?;
         }
@@ -189,9 +214,10 @@ impl Resource for Repository {
         let force = ctx.options.data == DataPolicy::Delete;
         let delete = client.delete_repository().repository_name(id).force(force).send().await;
         match delete.map_err(failed("ecr:DeleteRepository")) {
-            Err(error) if error.code.as_deref() == Some("RepositoryNotEmptyException") => {
-                Err(Error::new(ErrorKind::Invalid, "The repository holds images. Say --delete-data to delete them, or --keep-data."))
-            }
+            Err(error) if error.code.as_deref() == Some("RepositoryNotEmptyException") => Err(Error::new(
+                ErrorKind::Invalid,
+                "The repository holds images. Say --delete-data to delete them, or --keep-data.",
+            )),
             other => gone(other, Gone::Now),
         }
     }
@@ -199,7 +225,11 @@ impl Resource for Repository {
 
 impl Repository {
     fn mutability(&self) -> ImageTagMutability {
-        if self.mutable_tags.is_empty() { ImageTagMutability::Immutable } else { ImageTagMutability::ImmutableWithExclusion }
+        if self.mutable_tags.is_empty() {
+            ImageTagMutability::Immutable
+        } else {
+            ImageTagMutability::ImmutableWithExclusion
+        }
     }
 
     fn exclusions(&self) -> Result<Option<Vec<ImageTagMutabilityExclusionFilter>>> {
@@ -219,7 +249,10 @@ fn scanning(on: bool) -> ImageScanningConfiguration {
 
 async fn put_lifecycle(client: &Client, want: &Repository) -> Result<()> {
     let Some(lifecycle) = &want.lifecycle else { return Ok(()) };
-    let put = client.put_lifecycle_policy().repository_name(&want.repository_name).lifecycle_policy_text(lifecycle.to_string());
+    let put = client
+        .put_lifecycle_policy()
+        .repository_name(&want.repository_name)
+        .lifecycle_policy_text(lifecycle.to_string());
     put.send().await.map_err(failed("ecr:PutLifecyclePolicy"))?;
     Ok(())
 }

@@ -25,7 +25,8 @@ pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Stag
 }
 
 fn log_groups(ctx: &Context, stack: &Stack) -> Vec<LogGroup> {
-    let services = stack.services.keys().map(|service| log_group::of_service(ctx, service, stack.logs.retention_days));
+    let services =
+        stack.services.keys().map(|service| log_group::of_service(ctx, service, stack.logs.retention_days));
     services.chain([log_group::of_flow(ctx)]).collect()
 }
 

@@ -44,7 +44,12 @@ pub fn of_stack(ctx: &Context, stack: &Stack) -> Vec<Role> {
         boundary: Some(ctx.scope().boundary()),
     };
     vec![
-        role("execution", "Starts the tasks: pulls the image, reads the secrets, writes the logs", "ecs-tasks.amazonaws.com", execution(ctx)),
+        role(
+            "execution",
+            "Starts the tasks: pulls the image, reads the secrets, writes the logs",
+            "ecs-tasks.amazonaws.com",
+            execution(ctx),
+        ),
         role("task", "What the app itself may do", "ecs-tasks.amazonaws.com", task(ctx, stack)),
         role("flow-log", "Writes the VPC's flow log", "vpc-flow-logs.amazonaws.com", flow_log(ctx)),
     ]
@@ -75,7 +80,10 @@ fn execution(ctx: &Context) -> Vec<Value> {
     vec![
         // GetAuthorizationToken is granted on `*` alone.
         allow(&["ecr:GetAuthorizationToken"], &["*".to_owned()]),
-        allow(&["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], &[repository]),
+        allow(
+            &["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            &[repository],
+        ),
         allow(&["logs:CreateLogStream", "logs:PutLogEvents"], &[logs]),
         secrets(ctx),
     ]
@@ -85,7 +93,13 @@ fn task(ctx: &Context, stack: &Stack) -> Vec<Value> {
     let mut statements = vec![secrets(ctx)];
     if let Some(uploads) = &stack.uploads {
         let bucket = format!("arn:aws:s3:::{}", uploads.bucket);
-        let objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+        let objects = [
+            "s3:GetObject",
+            "s3:PutObject",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+            "s3:ListMultipartUploadParts",
+        ];
         statements.push(allow(&objects, &[format!("{bucket}/*")]));
         statements.push(allow(&["s3:ListBucket", "s3:ListBucketMultipartUploads"], &[bucket]));
     }
@@ -105,7 +119,10 @@ fn task(ctx: &Context, stack: &Stack) -> Vec<Value> {
 fn flow_log(ctx: &Context) -> Vec<Value> {
     let group = ctx.scope().arn("logs", &format!("log-group:/vpc/{}/flow", ctx.prefix()));
     let actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"];
-    vec![allow(&actions, &[group.clone(), format!("{group}:*")]), allow(&["logs:DescribeLogGroups"], &["*".to_owned()])]
+    vec![
+        allow(&actions, &[group.clone(), format!("{group}:*")]),
+        allow(&["logs:DescribeLogGroups"], &["*".to_owned()]),
+    ]
 }
 
 /// A role with what ListRoles leaves out.
@@ -124,16 +141,35 @@ impl Resource for Role {
         let roles = scope.global("iam", &format!("role/stepstack/{}/*", scope.app));
         // Without the boundary, CreateRole and PutRolePolicy on a prefix amount to administrator.
         let bounded = |actions: &[&'static str]| {
-            Permission::on(actions, [roles.clone()]).when("StringEquals", "iam:PermissionsBoundary", [scope.boundary()])
+            Permission::on(actions, [roles.clone()]).when(
+                "StringEquals",
+                "iam:PermissionsBoundary",
+                [scope.boundary()],
+            )
         };
         vec![
-            Permission::on(&["iam:ListRoles"], [scope.global("iam", &format!("role/stepstack/{}/*", scope.app))]),
             Permission::on(
-                &["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:TagRole"],
+                &["iam:ListRoles"],
+                [scope.global("iam", &format!("role/stepstack/{}/*", scope.app))],
+            ),
+            Permission::on(
+                &[
+                    "iam:GetRole",
+                    "iam:GetRolePolicy",
+                    "iam:ListRolePolicies",
+                    "iam:ListAttachedRolePolicies",
+                    "iam:TagRole",
+                ],
                 [roles.clone()],
             ),
             bounded(&["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"]),
-            bounded(&["iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:DeleteRole"]),
+            bounded(&[
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:UpdateAssumeRolePolicy",
+                "iam:UpdateRole",
+                "iam:DeleteRole",
+            ]),
         ]
     }
 
@@ -173,13 +209,20 @@ impl Resource for Role {
             description: raw.role.description().unwrap_or_default().to_owned(),
             trust: document(trust)?,
             policy: raw.policy,
-            boundary: raw.role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn()).map(str::to_owned),
+            boundary: raw
+                .role
+                .permissions_boundary()
+                .and_then(|boundary| boundary.permissions_boundary_arn())
+                .map(str::to_owned),
         }))
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
         let role_name = format!("{}-{}", ctx.prefix(), self.what);
-        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = ctx
+            .tags(&self.name())
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
         let create = client
             .create_role()
@@ -202,11 +245,21 @@ impl Resource for Role {
     async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
         let Self { what: _, description, trust, policy, boundary } = &self;
         if let Some(boundary) = boundary.as_ref().filter(|boundary| now.boundary.as_ref() != Some(boundary)) {
-            let put = client.put_role_permissions_boundary().role_name(&id).permissions_boundary(boundary).send().await;
+            let put = client
+                .put_role_permissions_boundary()
+                .role_name(&id)
+                .permissions_boundary(boundary)
+                .send()
+                .await;
             put.map_err(failed("iam:PutRolePermissionsBoundary"))?;
         }
         if *trust != now.trust {
-            let update = client.update_assume_role_policy().role_name(&id).policy_document(trust.to_string()).send().await;
+            let update = client
+                .update_assume_role_policy()
+                .role_name(&id)
+                .policy_document(trust.to_string())
+                .send()
+                .await;
             update.map_err(failed("iam:UpdateAssumeRolePolicy"))?;
         }
         if *description != now.description {
@@ -221,14 +274,19 @@ impl Resource for Role {
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
         let policies = client.list_role_policies().role_name(&id).into_paginator().items().send();
-        let policies = policies.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListRolePolicies")).optional()?;
+        let policies = policies
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(failed("iam:ListRolePolicies"))
+            .optional()?;
         let Some(policies) = policies else { return Ok(Gone::Now) };
         for policy in policies {
             let delete = client.delete_role_policy().role_name(&id).policy_name(policy).send().await;
             delete.map_err(failed("iam:DeleteRolePolicy")).optional()?;
         }
         let attached = client.list_attached_role_policies().role_name(&id).into_paginator().items().send();
-        let attached = attached.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListAttachedRolePolicies"))?;
+        let attached =
+            attached.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListAttachedRolePolicies"))?;
         for arn in attached.iter().filter_map(|policy| policy.policy_arn()) {
             let detach = client.detach_role_policy().role_name(&id).policy_arn(arn).send().await;
             detach.map_err(failed("iam:DetachRolePolicy")).optional()?;
@@ -238,7 +296,9 @@ impl Resource for Role {
 }
 
 async fn describe(client: &Client, role_name: &str) -> Result<Option<Raw>> {
-    let role = async { client.get_role().role_name(role_name).send().await.map_err(failed("iam:GetRole")).optional() };
+    let role = async {
+        client.get_role().role_name(role_name).send().await.map_err(failed("iam:GetRole")).optional()
+    };
     let policy = async {
         let get = client.get_role_policy().role_name(role_name).policy_name(POLICY).send().await;
         get.map_err(failed("iam:GetRolePolicy")).optional()
@@ -251,7 +311,8 @@ async fn describe(client: &Client, role_name: &str) -> Result<Option<Raw>> {
 
 async fn put_policy(client: &Client, role_name: &str, policy: Option<&Value>) -> Result<()> {
     let Some(policy) = policy else { return Ok(()) };
-    let put = client.put_role_policy().role_name(role_name).policy_name(POLICY).policy_document(policy.to_string());
+    let put =
+        client.put_role_policy().role_name(role_name).policy_name(POLICY).policy_document(policy.to_string());
     put.send().await.map_err(failed("iam:PutRolePolicy"))?;
     Ok(())
 }
@@ -265,12 +326,15 @@ pub fn document(text: &str) -> Result<Value> {
         match byte {
             b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
                 (Some(high), Some(low)) => bytes.push(high * 16 + low),
-                _ => return Err(Error::internal("IAM returned a policy document that is not percent-encoded")),
+                _ => {
+                    return Err(Error::internal("IAM returned a policy document that is not percent-encoded"));
+                }
             },
             other => bytes.push(other),
         }
     }
-    serde_json::from_slice(&bytes).map_err(|error| Error::internal(format!("IAM returned a policy document that is no JSON: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::internal(format!("IAM returned a policy document that is no JSON: {error}")))
 }
 
 #[cfg(test)]

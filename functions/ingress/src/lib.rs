@@ -44,7 +44,9 @@ impl Clients {
         let stack = stack.filter(|stack| stack.has_public_service());
         let balancer = stack.map(|_| LoadBalancer::of(ctx));
         // With a domain, port 80 only redirects. Without one it is the way in, and the services add rules.
-        let http = stack.map(|stack| Listener::http(if stack.domain.is_some() { Action::RedirectToHttps } else { Action::NotFound }));
+        let http = stack.map(|stack| {
+            Listener::http(if stack.domain.is_some() { Action::RedirectToHttps } else { Action::NotFound })
+        });
         Stage::new()
             .owns(&self.elb, balancer.into_iter().collect())
             .owns(&self.elb, http.into_iter().collect())

@@ -3,8 +3,8 @@
 use aws::{failed, gone};
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action as RawAction, ActionTypeEnum, Certificate, FixedResponseActionConfig, Listener as RawListener, ProtocolEnum,
-    RedirectActionConfig, RedirectActionStatusCodeEnum,
+    Action as RawAction, ActionTypeEnum, Certificate, FixedResponseActionConfig, Listener as RawListener,
+    ProtocolEnum, RedirectActionConfig, RedirectActionStatusCodeEnum,
 };
 use serde::Serialize;
 use statemachine::error::Optional as _;
@@ -115,7 +115,8 @@ impl Resource for Listener {
         let listeners = client.describe_listeners().load_balancer_arn(balancer).send().await;
         let listeners = listeners.map_err(failed("elasticloadbalancing:DescribeListeners")).optional()?;
         let listeners = listeners.and_then(|listeners| listeners.listeners).unwrap_or_default();
-        let arns: Vec<String> = listeners.iter().filter_map(|listener| listener.listener_arn().map(str::to_owned)).collect();
+        let arns: Vec<String> =
+            listeners.iter().filter_map(|listener| listener.listener_arn().map(str::to_owned)).collect();
         let mut owned = owned(client, ctx, &arns).await?;
         let raw = |listener: RawListener| {
             let owned = listener.listener_arn().and_then(|arn| owned.remove(arn));
@@ -148,7 +149,8 @@ impl Resource for Listener {
             certificate: names.name_of(arn),
             policy: listener.ssl_policy().unwrap_or_default().to_owned(),
         });
-        let default_action = listener.default_actions().first().map_or_else(|| Action::Other("none".to_owned()), from_action);
+        let default_action =
+            listener.default_actions().first().map_or_else(|| Action::Other("none".to_owned()), from_action);
         let what = if port == 443 { "https" } else { "http" }.to_owned();
         Ok(State::Settled(Self { what, port, default_action, tls }))
     }
@@ -200,7 +202,8 @@ impl Listener {
 
 fn from_action(action: &RawAction) -> Action {
     let redirect = action.redirect_config();
-    let to_https = redirect.is_some_and(|redirect| redirect.protocol() == Some("HTTPS") && redirect.port() == Some("443"));
+    let to_https = redirect
+        .is_some_and(|redirect| redirect.protocol() == Some("HTTPS") && redirect.port() == Some("443"));
     let fixed = action.fixed_response_config().and_then(FixedResponseActionConfig::status_code);
     match action.r#type() {
         Some(ActionTypeEnum::Redirect) if to_https => Action::RedirectToHttps,
@@ -220,8 +223,14 @@ fn action(action: &Action) -> Result<RawAction> {
             Ok(RawAction::builder().r#type(ActionTypeEnum::Redirect).redirect_config(redirect).build())
         }
         Action::NotFound => {
-            let fixed = FixedResponseActionConfig::builder().status_code("404").content_type("text/plain").message_body("Not found");
-            Ok(RawAction::builder().r#type(ActionTypeEnum::FixedResponse).fixed_response_config(fixed.build()).build())
+            let fixed = FixedResponseActionConfig::builder()
+                .status_code("404")
+                .content_type("text/plain")
+                .message_body("Not found");
+            Ok(RawAction::builder()
+                .r#type(ActionTypeEnum::FixedResponse)
+                .fixed_response_config(fixed.build())
+                .build())
         }
         Action::Other(kind) => Err(Error::internal(format!("a listener never asks for {kind}"))),
     }

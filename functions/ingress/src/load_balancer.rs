@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws::{failed, gone};
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    LoadBalancer as RawBalancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerStateEnum, LoadBalancerTypeEnum,
+    LoadBalancer as RawBalancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerStateEnum,
+    LoadBalancerTypeEnum,
 };
 use serde::Serialize;
 use statemachine::error::Optional as _;
@@ -108,7 +109,9 @@ impl Resource for LoadBalancer {
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let found = client.describe_load_balancers().names(balancer_name(ctx)).send().await;
         let found = found.map_err(failed("elasticloadbalancing:DescribeLoadBalancers")).optional()?;
-        let Some(balancer) = found.and_then(|found| found.load_balancers.unwrap_or_default().into_iter().next()) else {
+        let Some(balancer) =
+            found.and_then(|found| found.load_balancers.unwrap_or_default().into_iter().next())
+        else {
             return Ok(Vec::new());
         };
         let arn = balancer.load_balancer_arn().unwrap_or_default().to_owned();
@@ -119,13 +122,15 @@ impl Resource for LoadBalancer {
             Ok(all.attributes().iter().filter_map(pair).collect::<BTreeMap<_, _>>())
         };
         let arns = [arn.clone()];
-        let (attributes, mut owned) = futures_util::future::try_join(attributes, owned(client, ctx, &arns)).await?;
+        let (attributes, mut owned) =
+            futures_util::future::try_join(attributes, owned(client, ctx, &arns)).await?;
         Ok(vec![Raw { owned: owned.remove(&arn), balancer, attributes }])
     }
 
     fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.balancer.load_balancer_arn()?;
-        let identity = if raw.owned == Some(name()) { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        let identity =
+            if raw.owned == Some(name()) { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
         Some(with_attributes(identity, &raw.balancer))
     }
 
@@ -140,18 +145,24 @@ impl Resource for LoadBalancer {
             attributes: attributes.into_iter().filter(|(key, _)| managed(key)).collect(),
         };
         match balancer.state().and_then(|state| state.code()) {
-            Some(LoadBalancerStateEnum::Active | LoadBalancerStateEnum::ActiveImpaired) => Ok(State::Settled(found)),
+            Some(LoadBalancerStateEnum::Active | LoadBalancerStateEnum::ActiveImpaired) => {
+                Ok(State::Settled(found))
+            }
             Some(LoadBalancerStateEnum::Provisioning) => Ok(State::Changing(Some(found))),
             Some(LoadBalancerStateEnum::Failed) => {
                 let reason = balancer.state().and_then(|state| state.reason()).unwrap_or("no reason given");
                 Ok(State::Failed(reason.to_owned()))
             }
-            other => Err(Error::unknown_status("load balancer", other.map_or("none", LoadBalancerStateEnum::as_str))),
+            other => Err(Error::unknown_status(
+                "load balancer",
+                other.map_or("none", LoadBalancerStateEnum::as_str),
+            )),
         }
     }
 
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
-        let all = |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+        let all =
+            |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
         let create = client
             .create_load_balancer()
             .name(&self.balancer_name)
@@ -161,7 +172,8 @@ impl Resource for LoadBalancer {
             .set_security_groups(Some(all(&self.security_groups)?))
             .set_tags(Some(tags(&ctx, &self.name())));
         let made = create.send().await.map_err(failed("elasticloadbalancing:CreateLoadBalancer"))?;
-        let balancer = made.load_balancers().first().ok_or_else(|| Error::missing_field("load balancer", "itself"))?;
+        let balancer =
+            made.load_balancers().first().ok_or_else(|| Error::missing_field("load balancer", "itself"))?;
         let arn = balancer.load_balancer_arn().unwrap_or_default();
         // What fails here is a difference that the next look finds.
         let _ = set_attributes(&client, arn, &self.attributes).await;
@@ -170,13 +182,17 @@ impl Resource for LoadBalancer {
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
-        let all = |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+        let all =
+            |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
         if self.subnets != now.subnets {
             let set = client.set_subnets().load_balancer_arn(&id).set_subnets(Some(all(&self.subnets)?));
             set.send().await.map_err(failed("elasticloadbalancing:SetSubnets"))?;
         }
         if self.security_groups != now.security_groups {
-            let set = client.set_security_groups().load_balancer_arn(&id).set_security_groups(Some(all(&self.security_groups)?));
+            let set = client
+                .set_security_groups()
+                .load_balancer_arn(&id)
+                .set_security_groups(Some(all(&self.security_groups)?));
             set.send().await.map_err(failed("elasticloadbalancing:SetSecurityGroups"))?;
         }
         if self.attributes != now.attributes {
@@ -188,7 +204,9 @@ impl Resource for LoadBalancer {
     async fn delete(id: String, now: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
         let protected = now.is_none_or(|now| now.attributes.get(PROTECTION).is_some_and(|on| on == "true"));
         if protected {
-            match set_attributes(&client, &id, &BTreeMap::from([(PROTECTION.to_owned(), "false".to_owned())])).await {
+            match set_attributes(&client, &id, &BTreeMap::from([(PROTECTION.to_owned(), "false".to_owned())]))
+                .await
+            {
                 Ok(()) => {}
                 Err(error) if error.kind == ErrorKind::Missing => return Ok(Gone::Now),
                 Err(error) => return Err(error),
@@ -221,7 +239,8 @@ fn with_attributes(identity: Identity, balancer: &RawBalancer) -> Identity {
 }
 
 async fn set_attributes(client: &Client, arn: &str, attributes: &BTreeMap<String, String>) -> Result<()> {
-    let one = |(key, value): (&String, &String)| LoadBalancerAttribute::builder().key(key).value(value).build();
+    let one =
+        |(key, value): (&String, &String)| LoadBalancerAttribute::builder().key(key).value(value).build();
     let modify = client.modify_load_balancer_attributes().load_balancer_arn(arn);
     let modify = modify.set_attributes(Some(attributes.iter().map(one).collect())).send().await;
     modify.map_err(failed("elasticloadbalancing:ModifyLoadBalancerAttributes"))?;

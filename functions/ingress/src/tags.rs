@@ -22,9 +22,15 @@ pub async fn owned(client: &Client, ctx: &Context, arns: &[String]) -> Result<Ha
     let mut owned = HashMap::new();
     for batch in arns.chunks(BATCH) {
         let described = client.describe_tags().set_resource_arns(Some(batch.to_vec())).send().await;
-        let Some(described) = described.map_err(failed("elasticloadbalancing:DescribeTags")).optional()? else { continue };
+        let Some(described) = described.map_err(failed("elasticloadbalancing:DescribeTags")).optional()?
+        else {
+            continue;
+        };
         for description in described.tag_descriptions() {
-            let tags = description.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
+            let tags = description
+                .tags()
+                .iter()
+                .map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
             if let (Some(arn), Some(name)) = (description.resource_arn(), ctx.owned(tags)) {
                 owned.insert(arn.to_owned(), name);
             }

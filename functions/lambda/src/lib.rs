@@ -3,6 +3,6 @@
 mod record;
 mod serve;
 
-pub use record::{Bucket, get_json, put_json};
 pub use lambda_runtime::Error as RuntimeError;
+pub use record::{Bucket, get_json, put_json};
 pub use serve::{Fault, serve, serve_with};

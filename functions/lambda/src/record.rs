@@ -26,18 +26,25 @@ pub struct Bucket {
 
 /// Reads an object as JSON, with its ETag; `None` when there is none.
 pub async fn get_json<T: DeserializeOwned>(bucket: &Bucket, key: &str) -> Result<Option<(T, String)>> {
-    let answer = bucket.s3.get_object().bucket(&bucket.name).key(key).send().await.map_err(failed("s3:GetObject"));
+    let answer =
+        bucket.s3.get_object().bucket(&bucket.name).key(key).send().await.map_err(failed("s3:GetObject"));
     let Some(object) = answer.optional()? else { return Ok(None) };
     let etag = object.e_tag().unwrap_or_default().to_owned();
-    let bytes = object.body.collect().await.map_err(|error| Error::not_ready(format!("reading {key} broke off: {error}")))?;
-    let value = serde_json::from_slice(&bytes.into_bytes())
-        .map_err(|error| Error::internal(format!("{key} in the provisioner's bucket cannot be read: {error}")))?;
+    let bytes = object
+        .body
+        .collect()
+        .await
+        .map_err(|error| Error::not_ready(format!("reading {key} broke off: {error}")))?;
+    let value = serde_json::from_slice(&bytes.into_bytes()).map_err(|error| {
+        Error::internal(format!("{key} in the provisioner's bucket cannot be read: {error}"))
+    })?;
     Ok(Some((value, etag)))
 }
 
 /// Writes an object as JSON.
 pub async fn put_json<T: Serialize>(bucket: &Bucket, key: &str, value: &T) -> Result<()> {
-    let body = serde_json::to_vec(value).map_err(|error| Error::internal(format!("{key} does not serialize: {error}")))?;
+    let body = serde_json::to_vec(value)
+        .map_err(|error| Error::internal(format!("{key} does not serialize: {error}")))?;
     let put = bucket.s3.put_object().bucket(&bucket.name).key(key).content_type("application/json");
     put.body(ByteStream::from(body)).send().await.map_err(failed("s3:PutObject"))?;
     Ok(())
@@ -53,10 +60,15 @@ pub(crate) async fn stop_siblings(bucket: &Bucket, run: &Run, stage: &str) -> Re
     }
     let stopped = Lock { stop: Some(format!("the stage {stage} failed")), ..lock };
     let body = serde_json::to_vec(&stopped).map_err(|error| Error::internal(error.to_string()))?;
-    let put = bucket.s3.put_object().bucket(&bucket.name).key(key).if_match(etag).body(ByteStream::from(body));
+    let put =
+        bucket.s3.put_object().bucket(&bucket.name).key(key).if_match(etag).body(ByteStream::from(body));
     match put.send().await.map_err(failed("s3:PutObject")) {
         Ok(_) => Ok(()),
-        Err(error) if matches!(error.code.as_deref(), Some("PreconditionFailed" | "ConditionalRequestConflict")) => Ok(()),
+        Err(error)
+            if matches!(error.code.as_deref(), Some("PreconditionFailed" | "ConditionalRequestConflict")) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }
@@ -77,14 +89,18 @@ impl RunLink<'_> {
 impl Link for RunLink<'_> {
     fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
         Box::pin(async move {
-            let lock: Option<(Lock, String)> = get_json(self.bucket, &keys::lock(&self.run.environment)).await?;
-            let held = lock.map_or(Err("there is no lock".to_owned()), |(lock, _)| lock.held_by(&self.run.execution));
+            let lock: Option<(Lock, String)> =
+                get_json(self.bucket, &keys::lock(&self.run.environment)).await?;
+            let held = lock
+                .map_or(Err("there is no lock".to_owned()), |(lock, _)| lock.held_by(&self.run.execution));
             Ok(held.map_or_else(Hold::Stop, |()| Hold::Yes))
         })
     }
 
     fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
-        Box::pin(async move { Ok(get_json(self.bucket, &self.notes_key()).await?.map(|(notes, _)| notes).unwrap_or_default()) })
+        Box::pin(async move {
+            Ok(get_json(self.bucket, &self.notes_key()).await?.map(|(notes, _)| notes).unwrap_or_default())
+        })
     }
 
     fn note(&self, notes: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {

@@ -79,15 +79,28 @@ where
 /// The provisioner's bucket, from the function's environment.
 fn bucket(config: &SdkConfig) -> Bucket {
     // Path style: emulators have no name per bucket; AWS takes both.
-    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
-    Bucket { s3: aws_sdk_s3::Client::from_conf(s3), name: std::env::var("STEPSTACK_BUCKET").unwrap_or_default() }
+    let s3 =
+        aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+    Bucket {
+        s3: aws_sdk_s3::Client::from_conf(s3),
+        name: std::env::var("STEPSTACK_BUCKET").unwrap_or_default(),
+    }
 }
 
-async fn answer<F: Function>(function: &F, bucket: &Bucket, call: StageCall, deadline: Instant) -> Result<Slot> {
+async fn answer<F: Function>(
+    function: &F,
+    bucket: &Bucket,
+    call: StageCall,
+    deadline: Instant,
+) -> Result<Slot> {
     let started = Instant::now();
     let StageCall { stage, mode, document } = call;
     let run = &document.run;
-    let slot = document.stages.get(&stage).cloned().ok_or_else(|| Error::internal(format!("there is no stage {stage:?}")))?;
+    let slot = document
+        .stages
+        .get(&stage)
+        .cloned()
+        .ok_or_else(|| Error::internal(format!("there is no stage {stage:?}")))?;
     let ctx = Context {
         app: run.app.clone(),
         environment: run.environment.clone(),
@@ -118,7 +131,9 @@ async fn answer<F: Function>(function: &F, bucket: &Bucket, call: StageCall, dea
             error!(run = run.id, stage, kind = %error.kind, message = error.message, "look failed, to be tried again");
             return Err(Error { kind: ErrorKind::Transient, ..error });
         }
-        Err(error) => StageReport::failed(&stage, mode, &slot, Failure::of(&stage, &Name::from_tag("*"), &error)),
+        Err(error) => {
+            StageReport::failed(&stage, mode, &slot, Failure::of(&stage, &Name::from_tag("*"), &error))
+        }
     };
     if report.status == Status::Failed && mode != Mode::Plan {
         stop_siblings(bucket, run, &stage).await?;
@@ -138,7 +153,13 @@ async fn answer<F: Function>(function: &F, bucket: &Bucket, call: StageCall, dea
 }
 
 /// Puts the report into the run's record. What earlier ticks of this mode did stays on it.
-async fn keep(bucket: &Bucket, run: &statemachine::message::Run, mut report: StageReport, since_ms: u64, again: bool) -> Result<StageReport> {
+async fn keep(
+    bucket: &Bucket,
+    run: &statemachine::message::Run,
+    mut report: StageReport,
+    since_ms: u64,
+    again: bool,
+) -> Result<StageReport> {
     let environment = &run.environment;
     let key = match report.mode {
         Mode::Plan => keys::look(environment, &run.id, &report.stage),

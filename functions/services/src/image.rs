@@ -19,10 +19,16 @@ pub struct Image {
 /// The newest image with one of these tags; else the newest that has any tag. `None`: there is none.
 pub(crate) async fn newest(ecr: &Client, repository: &str, tags: &[String]) -> Result<Option<String>> {
     let pages = ecr.describe_images().repository_name(repository).into_paginator().items().send();
-    let images = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ecr:DescribeImages")).optional()?.unwrap_or_default();
+    let images = pages
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(failed("ecr:DescribeImages"))
+        .optional()?
+        .unwrap_or_default();
     let has_wanted_tag = |image: &&ImageDetail| image.image_tags().iter().any(|tag| tags.contains(tag));
     let newest = |images: Vec<&ImageDetail>| {
-        let at = |image: &&ImageDetail| image.image_pushed_at().map_or(0, aws_sdk_ecr::primitives::DateTime::secs);
+        let at =
+            |image: &&ImageDetail| image.image_pushed_at().map_or(0, aws_sdk_ecr::primitives::DateTime::secs);
         images.into_iter().max_by_key(at).and_then(|image| image.image_digest().map(str::to_owned))
     };
     let wanted = newest(images.iter().filter(has_wanted_tag).collect());
@@ -64,22 +70,33 @@ pub(crate) async fn architecture(ecr: &Client, repository: &str, digest: &str) -
         "application/vnd.docker.distribution.manifest.v2+json",
     ];
     let id = ImageIdentifier::builder().image_digest(digest).build();
-    let get = ecr.batch_get_image().repository_name(repository).image_ids(id).set_accepted_media_types(Some(media.map(str::to_owned).into()));
+    let get = ecr
+        .batch_get_image()
+        .repository_name(repository)
+        .image_ids(id)
+        .set_accepted_media_types(Some(media.map(str::to_owned).into()));
     let images = get.send().await.map_err(failed("ecr:BatchGetImage"))?;
     let Some(text) = images.images().first().and_then(|image| image.image_manifest()) else {
-        let message = format!("The image {digest} is not in the repository {repository} any more. Push it again, or deploy another.");
+        let message = format!(
+            "The image {digest} is not in the repository {repository} any more. Push it again, or deploy another."
+        );
         return Err(Error::new(ErrorKind::Invalid, message));
     };
-    let unreadable = |error: serde_json::Error| Error::internal(format!("the manifest of {digest} cannot be read: {error}"));
+    let unreadable = |error: serde_json::Error| {
+        Error::internal(format!("the manifest of {digest} cannot be read: {error}"))
+    };
     let manifest: Manifest = serde_json::from_str(text).map_err(unreadable)?;
     let offered: Vec<String> = if manifest.manifests.is_empty() {
-        let Some(config) = manifest.config else { return Err(Error::internal(format!("the manifest of {digest} names no configuration"))) };
+        let Some(config) = manifest.config else {
+            return Err(Error::internal(format!("the manifest of {digest} names no configuration")));
+        };
         vec![configured(ecr, repository, &config.digest).await?]
     } else {
         manifest.manifests.into_iter().map(|entry| entry.platform.architecture).collect()
     };
     choose(&offered).ok_or_else(|| {
-        let message = format!("The image {digest} is built for {}; Fargate runs arm64 and amd64.", offered.join(", "));
+        let message =
+            format!("The image {digest} is built for {}; Fargate runs arm64 and amd64.", offered.join(", "));
         Error::new(ErrorKind::Invalid, message)
     })
 }

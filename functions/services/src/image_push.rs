@@ -86,8 +86,11 @@ impl Resource for EventRule {
         ];
         vec![
             Permission::on(&actions, [rules]),
-            Permission::on(&["iam:PassRole"], [scope.engine_role_arn("events")])
-                .when("StringEquals", "iam:PassedToService", ["events.amazonaws.com".to_owned()]),
+            Permission::on(&["iam:PassRole"], [scope.engine_role_arn("events")]).when(
+                "StringEquals",
+                "iam:PassedToService",
+                ["events.amazonaws.com".to_owned()],
+            ),
         ]
     }
 
@@ -101,19 +104,41 @@ impl Resource for EventRule {
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let wanted = rule_name(ctx);
-        let rule = client.describe_rule().name(&wanted).send().await.map_err(failed("events:DescribeRule")).optional()?;
+        let rule = client
+            .describe_rule()
+            .name(&wanted)
+            .send()
+            .await
+            .map_err(failed("events:DescribeRule"))
+            .optional()?;
         let Some(rule) = rule else { return Ok(Vec::new()) };
         let arn = rule.arn().unwrap_or_default().to_owned();
-        let targets = async { client.list_targets_by_rule().rule(&wanted).send().await.map_err(failed("events:ListTargetsByRule")) };
-        let tags = async { client.list_tags_for_resource().resource_arn(&arn).send().await.map_err(failed("events:ListTagsForResource")) };
+        let targets = async {
+            client
+                .list_targets_by_rule()
+                .rule(&wanted)
+                .send()
+                .await
+                .map_err(failed("events:ListTargetsByRule"))
+        };
+        let tags = async {
+            client
+                .list_tags_for_resource()
+                .resource_arn(&arn)
+                .send()
+                .await
+                .map_err(failed("events:ListTagsForResource"))
+        };
         let (targets, tags) = futures_util::future::try_join(targets, tags).await?;
         let target = targets.targets().iter().find(|target| target.id() == TARGET);
         let pattern = rule.event_pattern().map(serde_json::from_str).transpose();
-        let pattern = pattern.map_err(|error| Error::internal(format!("the pattern of {wanted} is no JSON: {error}")))?;
+        let pattern = pattern
+            .map_err(|error| Error::internal(format!("the pattern of {wanted} is no JSON: {error}")))?;
         let found = EventRule {
             pattern,
             enabled: rule.state() == Some(&RuleState::Enabled),
-            target: target.map(|target| (target.arn().to_owned(), target.role_arn().unwrap_or_default().to_owned())),
+            target: target
+                .map(|target| (target.arn().to_owned(), target.role_arn().unwrap_or_default().to_owned())),
             rule_name: wanted,
         };
         let owned = ctx.owned(tags.tags().iter().map(|tag| (tag.key(), tag.value()))) == Some(name());
@@ -131,7 +156,8 @@ impl Resource for EventRule {
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
-        let tags = ctx.tags(&name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags =
+            ctx.tags(&name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
         self.put(&client, Some(tags)).await
     }
@@ -157,7 +183,8 @@ impl EventRule {
             .set_tags(tags);
         put.send().await.map_err(failed("events:PutRule"))?;
         if let Some((machine, role)) = &self.target {
-            let retry = RetryPolicy::builder().maximum_retry_attempts(10).maximum_event_age_in_seconds(3_600).build();
+            let retry =
+                RetryPolicy::builder().maximum_retry_attempts(10).maximum_event_age_in_seconds(3_600).build();
             let target = Target::builder().id(TARGET).arn(machine).role_arn(role).retry_policy(retry).build();
             let target = target.map_err(|error| Error::internal(error.to_string()))?;
             let put = client.put_targets().rule(&self.rule_name).targets(target).send().await;
@@ -166,7 +193,10 @@ impl EventRule {
                 let message = entry.error_message().unwrap_or("no reason given");
                 let code = entry.error_code().unwrap_or_default();
                 let text = format!("PutTargets failed: {message} ({code})");
-                return Err(Error { action: Some("events:PutTargets"), ..Error::new(aws::kind_of(code, message, 400), text) });
+                return Err(Error {
+                    action: Some("events:PutTargets"),
+                    ..Error::new(aws::kind_of(code, message, 400), text)
+                });
             }
         }
         Ok(Made::settled(self.rule_name))

@@ -14,13 +14,13 @@ use aws_sdk_ecs::types::TaskDefinition as RawDefinition;
 use aws_types::SdkConfig;
 use certificate::record::Record;
 use ingress::listener::Listener;
+use statemachine::Result;
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
 use statemachine::message::Document;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Stage;
-use statemachine::Result;
 
 use crate::image::Image;
 
@@ -83,10 +83,18 @@ impl Clients {
     /// The image that the services are to run: what the run was given (a deploy's, or the newest good
     /// release), else what runs already, else the newest in the repository. Its architecture comes from what
     /// runs, where that is the same image: a run without changes asks ECR nothing.
-    async fn image(&self, ctx: &Context, document: &Document, stack: &Stack, names: &Names) -> Result<Option<Image>> {
+    async fn image(
+        &self,
+        ctx: &Context,
+        document: &Document,
+        stack: &Stack,
+        names: &Names,
+    ) -> Result<Option<Image>> {
         let asked = document.release.as_ref().map(|release| release.digest.clone());
         let running = self.running(ctx, stack).await?;
-        if let Some(running) = running.filter(|running| asked.as_ref().is_none_or(|asked| *asked == running.digest)) {
+        if let Some(running) =
+            running.filter(|running| asked.as_ref().is_none_or(|asked| *asked == running.digest))
+        {
             return Ok(Some(running));
         }
         let repository = format!("{}/{}", ctx.app, ctx.environment);
@@ -104,9 +112,13 @@ impl Clients {
     /// The image of the first service that runs.
     async fn running(&self, ctx: &Context, stack: &Stack) -> Result<Option<Image>> {
         let names: Vec<String> = stack.services.keys().take(10).cloned().collect();
-        let services = self.ecs.describe_services().cluster(ctx.prefix()).set_services(Some(names)).send().await;
+        let services =
+            self.ecs.describe_services().cluster(ctx.prefix()).set_services(Some(names)).send().await;
         let services = services.map_err(failed("ecs:DescribeServices")).optional()?;
-        let live = services.iter().flat_map(|answer| answer.services()).find(|service| service.status() == Some("ACTIVE"));
+        let live = services
+            .iter()
+            .flat_map(|answer| answer.services())
+            .find(|service| service.status() == Some("ACTIVE"));
         let Some(definition) = live.and_then(|service| service.task_definition()) else { return Ok(None) };
         let found = self.ecs.describe_task_definition().task_definition(definition).send().await;
         let found = found.map_err(failed("ecs:DescribeTaskDefinition")).optional()?;

@@ -3,7 +3,8 @@
 use aws::{failed, gone};
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, HostHeaderConditionConfig, PathPatternConditionConfig, Rule as RawRule, RuleCondition,
+    Action, ActionTypeEnum, HostHeaderConditionConfig, PathPatternConditionConfig, Rule as RawRule,
+    RuleCondition,
 };
 use ingress::listener::{self, Listener};
 use ingress::tags::{owned, tags};
@@ -91,10 +92,14 @@ impl Resource for ListenerRule {
             let rules = rules.into_iter().filter(|rule| rule.is_default() != Some(true));
             Ok::<_, Error>(rules.map(|rule| (rule, arn.to_owned())).collect::<Vec<_>>())
         });
-        let rules: Vec<(RawRule, String)> = futures_util::future::try_join_all(listeners).await?.into_iter().flatten().collect();
-        let arns: Vec<String> = rules.iter().filter_map(|(rule, _)| rule.rule_arn().map(str::to_owned)).collect();
+        let rules: Vec<(RawRule, String)> =
+            futures_util::future::try_join_all(listeners).await?.into_iter().flatten().collect();
+        let arns: Vec<String> =
+            rules.iter().filter_map(|(rule, _)| rule.rule_arn().map(str::to_owned)).collect();
         let mut names = owned(client, ctx, &arns).await?;
-        let raw = |(rule, listener): (RawRule, String)| Some(Raw { owned: names.remove(rule.rule_arn()?)?, rule, listener });
+        let raw = |(rule, listener): (RawRule, String)| {
+            Some(Raw { owned: names.remove(rule.rule_arn()?)?, rule, listener })
+        };
         Ok(rules.into_iter().filter_map(raw).collect())
     }
 
@@ -106,7 +111,9 @@ impl Resource for ListenerRule {
         let hosts = raw.rule.conditions().iter().filter_map(|condition| condition.host_header_config());
         let host = hosts.flat_map(HostHeaderConditionConfig::values).next().cloned();
         let target = raw.rule.actions().iter().find_map(|action| {
-            let forwarded = action.forward_config().and_then(|forward| forward.target_groups().first()?.target_group_arn());
+            let forwarded = action
+                .forward_config()
+                .and_then(|forward| forward.target_groups().first()?.target_group_arn());
             action.target_group_arn().or(forwarded)
         });
         Ok(State::Settled(Self {
@@ -132,10 +139,14 @@ impl Resource for ListenerRule {
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
-        let modify = client.modify_rule().rule_arn(&id).conditions(self.condition()).actions(self.action(&ids)?);
+        let modify =
+            client.modify_rule().rule_arn(&id).conditions(self.condition()).actions(self.action(&ids)?);
         modify.send().await.map_err(failed("elasticloadbalancing:ModifyRule"))?;
         if self.priority != now.priority {
-            let pair = aws_sdk_elasticloadbalancingv2::types::RulePriorityPair::builder().rule_arn(&id).priority(self.priority).build();
+            let pair = aws_sdk_elasticloadbalancingv2::types::RulePriorityPair::builder()
+                .rule_arn(&id)
+                .priority(self.priority)
+                .build();
             let set = client.set_rule_priorities().rule_priorities(pair).send().await;
             set.map_err(failed("elasticloadbalancing:SetRulePriorities"))?;
         }
@@ -143,7 +154,10 @@ impl Resource for ListenerRule {
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        gone(client.delete_rule().rule_arn(id).send().await.map_err(failed("elasticloadbalancing:DeleteRule")), Gone::Now)
+        gone(
+            client.delete_rule().rule_arn(id).send().await.map_err(failed("elasticloadbalancing:DeleteRule")),
+            Gone::Now,
+        )
     }
 }
 
@@ -162,7 +176,10 @@ impl ListenerRule {
     }
 
     fn action(&self, ids: &Names) -> Result<Action> {
-        Ok(Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(ids.need(&self.target_group)?).build())
+        Ok(Action::builder()
+            .r#type(ActionTypeEnum::Forward)
+            .target_group_arn(ids.need(&self.target_group)?)
+            .build())
     }
 }
 

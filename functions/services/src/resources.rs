@@ -19,14 +19,30 @@ use crate::target_group::{self, TargetGroup};
 use crate::task_definition::{TaskDefinition, known_or_placeholder, pinned};
 
 /// The stage `services`. Without an image everything is made but task definitions and services.
-pub fn services(clients: &Clients, ctx: &Context, document: &Document, names: &Names, image: Option<&Image>) -> Stage {
+pub fn services(
+    clients: &Clients,
+    ctx: &Context,
+    document: &Document,
+    names: &Names,
+    image: Option<&Image>,
+) -> Stage {
     let stack = document.stack.as_ref();
     let wanted = stack.map(|stack| Wanted { ctx, stack, names });
-    let definitions = wanted.as_ref().zip(image).map(|(wanted, image)| wanted.task_definitions(image)).unwrap_or_default();
-    let services = wanted.as_ref().filter(|_| image.is_some()).map(|wanted| wanted.services(&definitions)).unwrap_or_default();
+    let definitions =
+        wanted.as_ref().zip(image).map(|(wanted, image)| wanted.task_definitions(image)).unwrap_or_default();
+    let services = wanted
+        .as_ref()
+        .filter(|_| image.is_some())
+        .map(|wanted| wanted.services(&definitions))
+        .unwrap_or_default();
     let scaling = wanted.as_ref().filter(|_| image.is_some()).map(Wanted::scaling).unwrap_or_default();
-    let hosts: Vec<String> = wanted.iter().flat_map(Wanted::hosts).chain(document.known_hosts.iter().cloned()).collect();
-    let records = Records { route53: clients.route53.clone(), wanted: wanted.iter().flat_map(Wanted::hosts).collect(), hosts };
+    let hosts: Vec<String> =
+        wanted.iter().flat_map(Wanted::hosts).chain(document.known_hosts.iter().cloned()).collect();
+    let records = Records {
+        route53: clients.route53.clone(),
+        wanted: wanted.iter().flat_map(Wanted::hosts).collect(),
+        hosts,
+    };
     let scaled = stack.into_iter().flat_map(|stack| &stack.services).filter(|(_, one)| one.scale.is_some());
     let ecs = Services { ecs: clients.ecs.clone(), scaled: scaled.map(|(name, _)| name.clone()).collect() };
     let stage = Stage::new()
@@ -39,7 +55,9 @@ pub fn services(clients: &Clients, ctx: &Context, document: &Document, names: &N
         .owns(&clients.autoscaling, scaling)
         .owns(&clients.events, stack.and_then(|stack| EventRule::of(ctx, stack)).into_iter().collect());
     match (image, &wanted) {
-        (Some(image), _) => stage.output(Name::from_tag("image/current").attribute("digest"), image.digest.clone()),
+        (Some(image), _) => {
+            stage.output(Name::from_tag("image/current").attribute("digest"), image.digest.clone())
+        }
         (None, Some(wanted)) => stage.waits_for_you(wanted.first_push()),
         (None, None) => stage,
     }
@@ -67,7 +85,8 @@ impl Wanted<'_> {
     /// HTTPS, where there is a domain to have a certificate for.
     fn https(&self) -> Option<Listener> {
         let hosts = self.hosts();
-        (self.stack.domain.is_some() && !hosts.is_empty()).then(|| Listener::https(certificate::certificate::name(&hosts)))
+        (self.stack.domain.is_some() && !hosts.is_empty())
+            .then(|| Listener::https(certificate::certificate::name(&hosts)))
     }
 
     fn listener_rules(&self) -> Vec<ListenerRule> {
@@ -85,7 +104,10 @@ impl Wanted<'_> {
 
     fn aliases(&self) -> Vec<Record> {
         let load_balancer = Name::new("load-balancer", "main");
-        self.hosts().iter().map(|host| Record::new(host, Kind::Alias { load_balancer: load_balancer.clone() })).collect()
+        self.hosts()
+            .iter()
+            .map(|host| Record::new(host, Kind::Alias { load_balancer: load_balancer.clone() }))
+            .collect()
     }
 
     fn task_definitions(&self, image: &Image) -> Vec<TaskDefinition> {
@@ -169,7 +191,8 @@ impl Wanted<'_> {
     }
 
     fn scaling(&self) -> Vec<ScalingTarget> {
-        let target = |(name, service): (&String, &Described)| Some(ScalingTarget::of(name, service.scale.as_ref()?));
+        let target =
+            |(name, service): (&String, &Described)| Some(ScalingTarget::of(name, service.scale.as_ref()?));
         self.stack.services.iter().filter_map(target).collect()
     }
 

@@ -3,8 +3,8 @@
 use aws::failed;
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{
-    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget as RawTarget, ScalingPolicy,
-    ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget as RawTarget,
+    ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
 };
 use serde::Serialize;
 use statemachine::config::Scale;
@@ -35,7 +35,12 @@ impl ScalingTarget {
     /// For a service that asks for it.
     pub fn of(service: &str, scale: &Scale) -> Self {
         let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
-        Self { service: service.to_owned(), min: count(scale.min), max: count(scale.max), cpu: Some(f64::from(scale.cpu)) }
+        Self {
+            service: service.to_owned(),
+            min: count(scale.min),
+            max: count(scale.max),
+            cpu: Some(f64::from(scale.cpu)),
+        }
     }
 }
 
@@ -67,10 +72,15 @@ impl Resource for ScalingTarget {
             "application-autoscaling:PutScalingPolicy",
             "application-autoscaling:RegisterScalableTarget",
         ];
-        let describe =
-            ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"];
+        let describe = [
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:DescribeScalingPolicies",
+        ];
         vec![
-            Permission { reason: Some("a target's ARN holds only its random id"), ..Permission::on(&actions, [targets]) },
+            Permission {
+                reason: Some("a target's ARN holds only its random id"),
+                ..Permission::on(&actions, [targets])
+            },
             Permission::unscoped(&describe, "the listings take no resource"),
         ]
     }
@@ -85,16 +95,29 @@ impl Resource for ScalingTarget {
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let prefix = resource_id(ctx, "");
-        let pages = client.describe_scalable_targets().service_namespace(ServiceNamespace::Ecs).into_paginator().items().send();
+        let pages = client
+            .describe_scalable_targets()
+            .service_namespace(ServiceNamespace::Ecs)
+            .into_paginator()
+            .items()
+            .send();
         let targets = pages.collect::<Result<Vec<_>, _>>().await;
         let targets = targets.map_err(failed("application-autoscaling:DescribeScalableTargets"))?;
-        let ours: Vec<RawTarget> = targets.into_iter().filter(|target| target.resource_id().starts_with(&prefix)).collect();
+        let ours: Vec<RawTarget> =
+            targets.into_iter().filter(|target| target.resource_id().starts_with(&prefix)).collect();
         let raws = ours.into_iter().map(|target| async move {
-            let policies = client.describe_scaling_policies().service_namespace(ServiceNamespace::Ecs).resource_id(target.resource_id());
-            let policies = policies.send().await.map_err(failed("application-autoscaling:DescribeScalingPolicies"))?;
+            let policies = client
+                .describe_scaling_policies()
+                .service_namespace(ServiceNamespace::Ecs)
+                .resource_id(target.resource_id());
+            let policies =
+                policies.send().await.map_err(failed("application-autoscaling:DescribeScalingPolicies"))?;
             let policy = policies.scaling_policies().iter().find(|policy| policy.policy_name() == POLICY);
             let tracking = policy.and_then(ScalingPolicy::target_tracking_scaling_policy_configuration);
-            Ok::<_, Error>(Raw { cpu: tracking.map(TargetTrackingScalingPolicyConfiguration::target_value), target })
+            Ok::<_, Error>(Raw {
+                cpu: tracking.map(TargetTrackingScalingPolicyConfiguration::target_value),
+                target,
+            })
         });
         futures_util::future::try_join_all(raws).await
     }
@@ -106,7 +129,12 @@ impl Resource for ScalingTarget {
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
         let service = raw.target.resource_id().rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(State::Settled(Self { service, min: raw.target.min_capacity(), max: raw.target.max_capacity(), cpu: raw.cpu }))
+        Ok(State::Settled(Self {
+            service,
+            min: raw.target.min_capacity(),
+            max: raw.target.max_capacity(),
+            cpu: raw.cpu,
+        }))
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
@@ -120,8 +148,10 @@ impl Resource for ScalingTarget {
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
         // Its policies go with it.
-        let deregister = client.deregister_scalable_target().service_namespace(ServiceNamespace::Ecs).resource_id(id);
-        let deregister = deregister.scalable_dimension(ScalableDimension::EcsServiceDesiredCount).send().await;
+        let deregister =
+            client.deregister_scalable_target().service_namespace(ServiceNamespace::Ecs).resource_id(id);
+        let deregister =
+            deregister.scalable_dimension(ScalableDimension::EcsServiceDesiredCount).send().await;
         deregister.map_err(failed("application-autoscaling:DeregisterScalableTarget")).optional()?;
         Ok(Gone::Now)
     }
@@ -138,8 +168,10 @@ impl ScalingTarget {
             .max_capacity(self.max);
         register.send().await.map_err(failed("application-autoscaling:RegisterScalableTarget"))?;
         if let Some(cpu) = self.cpu {
-            let internal = |error: aws_sdk_applicationautoscaling::error::BuildError| Error::internal(error.to_string());
-            let metric = PredefinedMetricSpecification::builder().predefined_metric_type(MetricType::EcsServiceAverageCpuUtilization);
+            let internal =
+                |error: aws_sdk_applicationautoscaling::error::BuildError| Error::internal(error.to_string());
+            let metric = PredefinedMetricSpecification::builder()
+                .predefined_metric_type(MetricType::EcsServiceAverageCpuUtilization);
             let tracking = TargetTrackingScalingPolicyConfiguration::builder()
                 .target_value(cpu)
                 .predefined_metric_specification(metric.build().map_err(internal)?)

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use aws::failed;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AvailabilityZoneRebalancing, AwsVpcConfiguration, DeploymentCircuitBreaker, DeploymentConfiguration,
-    DeploymentRolloutState, LaunchType, LoadBalancer, NetworkConfiguration, PropagateTags, Service as RawService, ServiceField, Tag,
+    AssignPublicIp, AvailabilityZoneRebalancing, AwsVpcConfiguration, DeploymentCircuitBreaker,
+    DeploymentConfiguration, DeploymentRolloutState, LaunchType, LoadBalancer, NetworkConfiguration,
+    PropagateTags, Service as RawService, ServiceField, Tag,
 };
 use serde::Serialize;
 use statemachine::error::Optional as _;
@@ -92,8 +93,13 @@ impl Resource for Service {
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let services = scope.arn("ecs", &format!("service/{}-*", scope.app));
         let cluster = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
-        let actions =
-            ["ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:TagResource", "ecs:UpdateService"];
+        let actions = [
+            "ecs:CreateService",
+            "ecs:DeleteService",
+            "ecs:DescribeServices",
+            "ecs:TagResource",
+            "ecs:UpdateService",
+        ];
         vec![
             Permission::on(&actions, [services]),
             Permission::unscoped(&["ecs:ListServices"], "the listing takes its cluster by condition alone")
@@ -106,7 +112,13 @@ impl Resource for Service {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let parts = self.subnets.iter().chain(&self.security_groups).chain([&self.task_definition]).cloned().map(Need::Settled);
+        let parts = self
+            .subnets
+            .iter()
+            .chain(&self.security_groups)
+            .chain([&self.task_definition])
+            .cloned()
+            .map(Need::Settled);
         let mut needs: Vec<Need> = parts.chain([Need::Settled(Name::new("cluster", "main"))]).collect();
         if let Some(group) = &self.target_group {
             // CreateService refuses a target group that no listener leads to.
@@ -119,15 +131,27 @@ impl Resource for Service {
     async fn fetch(_: &Context, client: &Services, names: &Names) -> Result<Vec<Raw>> {
         let Some(cluster) = names.id(&Name::new("cluster", "main")) else { return Ok(Vec::new()) };
         let list = client.ecs.list_services().cluster(cluster).into_paginator().items().send();
-        let arns = list.collect::<Result<Vec<_>, _>>().await.map_err(failed("ecs:ListServices")).optional()?.unwrap_or_default();
+        let arns = list
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(failed("ecs:ListServices"))
+            .optional()?
+            .unwrap_or_default();
         let mut found = Vec::new();
         for batch in arns.chunks(10) {
             let describe = client.ecs.describe_services().cluster(cluster).set_services(Some(batch.to_vec()));
-            let described = describe.include(ServiceField::Tags).send().await.map_err(failed("ecs:DescribeServices"))?;
+            let described =
+                describe.include(ServiceField::Tags).send().await.map_err(failed("ecs:DescribeServices"))?;
             // An INACTIVE service is described for a while after it is gone.
-            let live = described.services.unwrap_or_default().into_iter().filter(|service| service.status() != Some("INACTIVE"));
+            let live = described
+                .services
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|service| service.status() != Some("INACTIVE"));
             found.extend(live.map(|service| {
-                let scaled = service.service_name().is_some_and(|name| client.scaled.iter().any(|known| known == name));
+                let scaled = service
+                    .service_name()
+                    .is_some_and(|name| client.scaled.iter().any(|known| known == name));
                 Raw { service, scaled }
             }));
         }
@@ -136,7 +160,11 @@ impl Resource for Service {
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let (id, service) = (raw.service.service_arn()?, raw.service.service_name()?);
-        let tags = raw.service.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
+        let tags = raw
+            .service
+            .tags()
+            .iter()
+            .map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
         let ours = ctx.owned(tags) == Some(name(service));
         Some(if ours { Identity::ours(name(service), id) } else { Identity::theirs(name(service), id) })
     }
@@ -146,19 +174,22 @@ impl Resource for Service {
         let network = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
         let set = |ids: &[String]| ids.iter().map(|id| names.name_of(id)).collect::<BTreeSet<_>>();
         let balancer = service.load_balancers().first();
-        let breaker = service.deployment_configuration().and_then(DeploymentConfiguration::deployment_circuit_breaker);
+        let breaker =
+            service.deployment_configuration().and_then(DeploymentConfiguration::deployment_circuit_breaker);
         let found = Self {
             service: service.service_name().unwrap_or_default().to_owned(),
             task_definition: names.name_of(service.task_definition().unwrap_or_default()),
             desired_count: (!scaled).then(|| service.desired_count()),
             subnets: network.map(|network| set(network.subnets())).unwrap_or_default(),
             security_groups: network.map(|network| set(network.security_groups())).unwrap_or_default(),
-            public_address: network.and_then(AwsVpcConfiguration::assign_public_ip) == Some(&AssignPublicIp::Enabled),
+            public_address: network.and_then(AwsVpcConfiguration::assign_public_ip)
+                == Some(&AssignPublicIp::Enabled),
             target_group: balancer.and_then(LoadBalancer::target_group_arn).map(|arn| names.name_of(arn)),
             port: balancer.and_then(LoadBalancer::container_port),
             exec: service.enable_execute_command(),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
-            rebalances_zones: service.availability_zone_rebalancing() == Some(&AvailabilityZoneRebalancing::Enabled),
+            rebalances_zones: service.availability_zone_rebalancing()
+                == Some(&AvailabilityZoneRebalancing::Enabled),
             unlisted: Unlisted::default(),
         };
         match service.status() {
@@ -180,7 +211,10 @@ impl Resource for Service {
     }
 
     async fn create(self, ctx: Context, client: Services, ids: Names) -> Result<Made> {
-        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = ctx
+            .tags(&self.name())
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let create = client
             .ecs
             .create_service()
@@ -201,7 +235,10 @@ impl Resource for Service {
             .client_token(ctx.token(&self.name()))
             .set_tags(Some(tags.collect()));
         let made = create.send().await.map_err(failed("ecs:CreateService"))?;
-        let arn = made.service().and_then(RawService::service_arn).ok_or_else(|| Error::missing_field("service", "an ARN"))?;
+        let arn = made
+            .service()
+            .and_then(RawService::service_arn)
+            .ok_or_else(|| Error::missing_field("service", "an ARN"))?;
         Ok(Made::started(arn))
     }
 
@@ -224,7 +261,16 @@ impl Resource for Service {
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Services, ids: Names) -> Result<Gone> {
         let cluster = ids.need(&Name::new("cluster", "main"))?;
-        match client.ecs.delete_service().cluster(cluster).service(id).force(true).send().await.map_err(failed("ecs:DeleteService")) {
+        match client
+            .ecs
+            .delete_service()
+            .cluster(cluster)
+            .service(id)
+            .force(true)
+            .send()
+            .await
+            .map_err(failed("ecs:DeleteService"))
+        {
             Ok(_) => Ok(Gone::Going),
             Err(error) if error.kind == ErrorKind::Missing => Ok(Gone::Now),
             Err(error) => Err(error),
@@ -236,18 +282,24 @@ impl Resource for Service {
 fn is_steady(service: &RawService) -> bool {
     let [deployment] = service.deployments() else { return false };
     // Some emulators say nothing of the rollout: then the counts alone tell.
-    let completed = deployment.rollout_state().is_none_or(|state| *state == DeploymentRolloutState::Completed);
+    let completed =
+        deployment.rollout_state().is_none_or(|state| *state == DeploymentRolloutState::Completed);
     let same = deployment.task_definition() == service.task_definition();
     completed && same && service.running_count() == service.desired_count() && service.pending_count() == 0
 }
 
 impl Service {
     fn network(&self, ids: &Names) -> Result<NetworkConfiguration> {
-        let all = |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+        let all =
+            |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
         let vpc = AwsVpcConfiguration::builder()
             .set_subnets(Some(all(&self.subnets)?))
             .set_security_groups(Some(all(&self.security_groups)?))
-            .assign_public_ip(if self.public_address { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled })
+            .assign_public_ip(if self.public_address {
+                AssignPublicIp::Enabled
+            } else {
+                AssignPublicIp::Disabled
+            })
             .build()
             .map_err(|error| Error::internal(error.to_string()))?;
         Ok(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
@@ -264,7 +316,10 @@ impl Service {
     }
 
     fn deployment(&self) -> DeploymentConfiguration {
-        let breaker = DeploymentCircuitBreaker::builder().enable(self.circuit_breaker).rollback(self.circuit_breaker).build();
+        let breaker = DeploymentCircuitBreaker::builder()
+            .enable(self.circuit_breaker)
+            .rollback(self.circuit_breaker)
+            .build();
         DeploymentConfiguration::builder()
             .deployment_circuit_breaker(breaker)
             .minimum_healthy_percent(100)
@@ -273,6 +328,10 @@ impl Service {
     }
 
     fn rebalancing(&self) -> AvailabilityZoneRebalancing {
-        if self.rebalances_zones { AvailabilityZoneRebalancing::Enabled } else { AvailabilityZoneRebalancing::Disabled }
+        if self.rebalances_zones {
+            AvailabilityZoneRebalancing::Enabled
+        } else {
+            AvailabilityZoneRebalancing::Disabled
+        }
     }
 }

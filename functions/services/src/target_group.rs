@@ -2,7 +2,9 @@
 
 use aws::{failed, gone};
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{Matcher, ProtocolEnum, TargetGroup as RawGroup, TargetGroupAttribute, TargetTypeEnum};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Matcher, ProtocolEnum, TargetGroup as RawGroup, TargetGroupAttribute, TargetTypeEnum,
+};
 use ingress::tags::{owned, tags};
 use serde::Serialize;
 use statemachine::config::Service;
@@ -104,15 +106,28 @@ impl Resource for TargetGroup {
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let pages = client.describe_target_groups().into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("elasticloadbalancing:DescribeTargetGroups"))?;
+        let all = pages
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(failed("elasticloadbalancing:DescribeTargetGroups"))?;
         let app = format!("{}-", ctx.app);
-        let groups: Vec<RawGroup> = all.into_iter().filter(|group| group.target_group_name().is_some_and(|name| name.starts_with(&app))).collect();
-        let arns: Vec<String> = groups.iter().filter_map(|group| group.target_group_arn().map(str::to_owned)).collect();
+        let groups: Vec<RawGroup> = all
+            .into_iter()
+            .filter(|group| group.target_group_name().is_some_and(|name| name.starts_with(&app)))
+            .collect();
+        let arns: Vec<String> =
+            groups.iter().filter_map(|group| group.target_group_arn().map(str::to_owned)).collect();
         let mut names = owned(client, ctx, &arns).await?;
-        let ours = groups.into_iter().filter_map(|group| Some((names.remove(group.target_group_arn()?)?, group)));
+        let ours =
+            groups.into_iter().filter_map(|group| Some((names.remove(group.target_group_arn()?)?, group)));
         let raws = ours.map(|(owned, group)| async move {
-            let attributes = client.describe_target_group_attributes().set_target_group_arn(group.target_group_arn().map(str::to_owned));
-            let attributes = attributes.send().await.map_err(failed("elasticloadbalancing:DescribeTargetGroupAttributes"))?;
+            let attributes = client
+                .describe_target_group_attributes()
+                .set_target_group_arn(group.target_group_arn().map(str::to_owned));
+            let attributes = attributes
+                .send()
+                .await
+                .map_err(failed("elasticloadbalancing:DescribeTargetGroupAttributes"))?;
             let delay = attributes.attributes().iter().find(|one| one.key() == Some(DEREGISTRATION));
             let deregistration_s = delay.and_then(TargetGroupAttribute::value).unwrap_or_default().to_owned();
             Ok(Raw { group, owned, deregistration_s })
@@ -185,7 +200,8 @@ impl Resource for TargetGroup {
 
 async fn set_deregistration(client: &Client, arn: &str, seconds: &str) -> Result<()> {
     let attribute = TargetGroupAttribute::builder().key(DEREGISTRATION).value(seconds).build();
-    let modify = client.modify_target_group_attributes().target_group_arn(arn).attributes(attribute).send().await;
+    let modify =
+        client.modify_target_group_attributes().target_group_arn(arn).attributes(attribute).send().await;
     modify.map_err(failed("elasticloadbalancing:ModifyTargetGroupAttributes"))?;
     Ok(())
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use aws::failed;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
-    Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LinuxParameters, LogConfiguration, LogDriver, NetworkMode,
-    OsFamily, PortMapping, RuntimePlatform, Secret, Tag, TaskDefinition as RawDefinition, TaskDefinitionField, Tmpfs, TransportProtocol,
+    Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LinuxParameters, LogConfiguration,
+    LogDriver, NetworkMode, OsFamily, PortMapping, RuntimePlatform, Secret, Tag,
+    TaskDefinition as RawDefinition, TaskDefinitionField, Tmpfs, TransportProtocol,
 };
 use serde::Serialize;
 use statemachine::error::Optional as _;
@@ -76,7 +77,8 @@ fn family(ctx: &Context, service: &str) -> String {
 
 fn role_of(arn: Option<&str>, names: &Names) -> Name {
     let arn = arn.unwrap_or_default();
-    let found = names.of_kind("role").map(|(name, _)| name).find(|name| names.attribute(name, "arn") == Some(arn));
+    let found =
+        names.of_kind("role").map(|(name, _)| name).find(|name| names.attribute(name, "arn") == Some(arn));
     found.cloned().unwrap_or_else(|| Name::foreign(arn))
 }
 
@@ -90,13 +92,19 @@ impl Resource for TaskDefinition {
         let definitions = scope.arn("ecs", &format!("task-definition/{}-*", scope.app));
         let roles = scope.global("iam", &format!("role/stepstack/{}/*", scope.app));
         vec![
-            Permission::on(&["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:TagResource"], [definitions]),
+            Permission::on(
+                &["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:TagResource"],
+                [definitions],
+            ),
             Permission::unscoped(
                 &["ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"],
                 "these actions take no resource",
             ),
-            Permission::on(&["iam:PassRole"], [roles])
-                .when("StringEquals", "iam:PassedToService", ["ecs-tasks.amazonaws.com".to_owned()]),
+            Permission::on(&["iam:PassRole"], [roles]).when(
+                "StringEquals",
+                "iam:PassedToService",
+                ["ecs-tasks.amazonaws.com".to_owned()],
+            ),
         ]
     }
 
@@ -114,17 +122,24 @@ impl Resource for TaskDefinition {
         let pages = client.list_task_definitions().into_paginator().items().send();
         let arns = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ecs:ListTaskDefinitions"))?;
         let prefix = format!("{}-", ctx.prefix());
-        let ours = arns.into_iter().filter(|arn| arn.rsplit('/').next().is_some_and(|part| part.starts_with(&prefix)));
+        let ours = arns
+            .into_iter()
+            .filter(|arn| arn.rsplit('/').next().is_some_and(|part| part.starts_with(&prefix)));
         let describe = ours.map(|arn| async move {
-            let describe = client.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
+            let describe =
+                client.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
             let found = describe.send().await.map_err(failed("ecs:DescribeTaskDefinition")).optional()?;
-            Ok::<_, Error>(found.and_then(|found| Some(Raw { tags: found.tags.unwrap_or_default(), definition: found.task_definition? })))
+            Ok::<_, Error>(found.and_then(|found| {
+                Some(Raw { tags: found.tags.unwrap_or_default(), definition: found.task_definition? })
+            }))
         });
         Ok(futures_util::future::try_join_all(describe).await?.into_iter().flatten().collect())
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let owned = ctx.owned(raw.tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())))?;
+        let owned = ctx.owned(
+            raw.tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
+        )?;
         let service = owned.base().split_once('/').map_or("", |(_, service)| service);
         if raw.definition.family()? != family(ctx, service) {
             return None;
@@ -136,24 +151,36 @@ impl Resource for TaskDefinition {
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
         let definition = raw.definition;
-        let container = definition.container_definitions().first().ok_or_else(|| Error::missing_field("task definition", "a container"))?;
+        let container = definition
+            .container_definitions()
+            .first()
+            .ok_or_else(|| Error::missing_field("task definition", "a container"))?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let log_options = container.log_configuration().and_then(LogConfiguration::options);
-        let log_group = log_options.and_then(|options| options.get("awslogs-group")).map_or("", String::as_str);
-        let environment = container.environment().iter().filter_map(|pair| {
-            Some((pair.name()?.to_owned(), pair.value()?.to_owned()))
-        });
+        let log_group =
+            log_options.and_then(|options| options.get("awslogs-group")).map_or("", String::as_str);
+        let environment = container
+            .environment()
+            .iter()
+            .filter_map(|pair| Some((pair.name()?.to_owned(), pair.value()?.to_owned())));
         let platform = definition.runtime_platform().and_then(RuntimePlatform::cpu_architecture);
         Ok(State::Settled(Self {
             service: text(container.name()),
-            digest: container.image().and_then(|image| image.split_once('@')).map_or_else(String::new, |(_, digest)| digest.to_owned()),
+            digest: container
+                .image()
+                .and_then(|image| image.split_once('@'))
+                .map_or_else(String::new, |(_, digest)| digest.to_owned()),
             architecture: platform.map_or_else(String::new, |architecture| architecture.as_str().to_owned()),
             command: container.command().to_vec(),
             port: container.port_mappings().first().and_then(PortMapping::container_port),
             cpu: text(definition.cpu()),
             memory: text(definition.memory()),
             environment: environment.collect(),
-            secrets: container.secrets().iter().map(|secret| (secret.name().to_owned(), secret.value_from().to_owned())).collect(),
+            secrets: container
+                .secrets()
+                .iter()
+                .map(|secret| (secret.name().to_owned(), secret.value_from().to_owned()))
+                .collect(),
             log_group: names.name_of(log_group),
             read_only_root: container.readonly_root_filesystem() == Some(true),
             user: container.user().map(str::to_owned),
@@ -167,7 +194,9 @@ impl Resource for TaskDefinition {
     }
 
     fn immutable(&self, now: &Self) -> Option<String> {
-        (self != now).then(|| format!("AWS never changes a task definition, and {} is not as it was registered.", self.service))
+        (self != now).then(|| {
+            format!("AWS never changes a task definition, and {} is not as it was registered.", self.service)
+        })
     }
 
     async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
@@ -186,7 +215,10 @@ impl Resource for TaskDefinition {
 
 impl TaskDefinition {
     async fn register(&self, ctx: &Context, ecs: &Client, ids: &Names) -> Result<Made> {
-        let tags = ctx.tags(&self.name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = ctx
+            .tags(&self.name())
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let architecture = CpuArchitecture::from(self.architecture.as_str());
         let register = ecs
             .register_task_definition()
@@ -195,7 +227,12 @@ impl TaskDefinition {
             .network_mode(NetworkMode::Awsvpc)
             .cpu(&self.cpu)
             .memory(&self.memory)
-            .runtime_platform(RuntimePlatform::builder().cpu_architecture(architecture).operating_system_family(OsFamily::Linux).build())
+            .runtime_platform(
+                RuntimePlatform::builder()
+                    .cpu_architecture(architecture)
+                    .operating_system_family(OsFamily::Linux)
+                    .build(),
+            )
             .execution_role_arn(ids.need_attribute(&self.execution_role, "arn")?)
             .task_role_arn(ids.need_attribute(&self.task_role, "arn")?)
             .container_definitions(self.container(ctx, ids)?)
@@ -208,12 +245,19 @@ impl TaskDefinition {
     fn container(&self, ctx: &Context, ids: &Names) -> Result<ContainerDefinition> {
         let internal = |error: aws_sdk_ecs::error::BuildError| Error::internal(error.to_string());
         let repository = ids.need_attribute(&Name::new("repository", "main"), "uri")?;
-        let unknown = self.environment.values().chain(self.secrets.values()).find(|value| is_placeholder(value));
+        let unknown =
+            self.environment.values().chain(self.secrets.values()).find(|value| is_placeholder(value));
         if let Some(unknown) = unknown {
             return Err(Error::not_ready(format!("{unknown} is not known yet")));
         }
-        let environment = self.environment.iter().map(|(key, value)| KeyValuePair::builder().name(key).value(value).build());
-        let secrets = self.secrets.iter().map(|(key, arn)| Secret::builder().name(key).value_from(arn).build().map_err(internal));
+        let environment = self
+            .environment
+            .iter()
+            .map(|(key, value)| KeyValuePair::builder().name(key).value(value).build());
+        let secrets = self
+            .secrets
+            .iter()
+            .map(|(key, arn)| Secret::builder().name(key).value_from(arn).build().map_err(internal));
         let log = LogConfiguration::builder()
             .log_driver(LogDriver::Awslogs)
             .options("awslogs-group", ids.need(&self.log_group)?)
@@ -221,11 +265,20 @@ impl TaskDefinition {
             .options("awslogs-stream-prefix", &self.service)
             .build()
             .map_err(internal)?;
-        let port = self.port.map(|port| PortMapping::builder().container_port(port).protocol(TransportProtocol::Tcp).build());
+        let port = self
+            .port
+            .map(|port| PortMapping::builder().container_port(port).protocol(TransportProtocol::Tcp).build());
         let mut linux = LinuxParameters::builder().init_process_enabled(true);
         if self.read_only_root {
             // A Fargate bind mount is root's, 0755: other users could not write to it.
-            linux = linux.tmpfs(Tmpfs::builder().container_path("/tmp").size(TMP_MIB).mount_options("mode=1777").build().map_err(internal)?);
+            linux = linux.tmpfs(
+                Tmpfs::builder()
+                    .container_path("/tmp")
+                    .size(TMP_MIB)
+                    .mount_options("mode=1777")
+                    .build()
+                    .map_err(internal)?,
+            );
         }
         Ok(ContainerDefinition::builder()
             .name(&self.service)

@@ -33,8 +33,13 @@ struct Running<'a> {
 
 pub(super) async fn run(board: &mut Board, ctx: &Context, mode: Mode, link: &dyn Link) -> Result<()> {
     let kinds = board.kinds.len();
-    let mut running =
-        Running { calls: FuturesUnordered::new(), acts: vec![0; kinds], stale: vec![false; kinds], held_at: None, noted: false };
+    let mut running = Running {
+        calls: FuturesUnordered::new(),
+        acts: vec![0; kinds],
+        stale: vec![false; kinds],
+        held_at: None,
+        noted: false,
+    };
     loop {
         push(board, ctx, mode, link, &mut running).await?;
         match running.calls.next().await {
@@ -56,7 +61,13 @@ pub(super) async fn run(board: &mut Board, ctx: &Context, mode: Mode, link: &dyn
 }
 
 /// Starts everything that is due, if the run may still write.
-async fn push(board: &mut Board, ctx: &Context, mode: Mode, link: &dyn Link, running: &mut Running<'_>) -> Result<()> {
+async fn push(
+    board: &mut Board,
+    ctx: &Context,
+    mode: Mode,
+    link: &dyn Link,
+    running: &mut Running<'_>,
+) -> Result<()> {
     if board.failure.is_some() || board.stopped.is_some() {
         return Ok(());
     }
@@ -114,10 +125,15 @@ fn due(board: &Board, mode: Mode, running: &Running<'_>) -> Vec<(usize, usize)> 
             for (kind, row) in board.rows.iter().enumerate().rev() {
                 let leaves = |action| matches!(action, Action::Delete);
                 due.extend(
-                    row.iter().enumerate().filter(|(_, todo)| leaves(todo.item.action) && todo.act.is_some()).map(|(at, _)| (kind, at)),
+                    row.iter()
+                        .enumerate()
+                        .filter(|(_, todo)| leaves(todo.item.action) && todo.act.is_some())
+                        .map(|(at, _)| (kind, at)),
                 );
                 // The kinds before it wait until these are gone, or at least asked to go.
-                let open = row.iter().any(|todo| leaves(todo.item.action) || (super::leaving(todo) && !board.kinds[kind].lingers));
+                let open = row.iter().any(|todo| {
+                    leaves(todo.item.action) || (super::leaving(todo) && !board.kinds[kind].lingers)
+                });
                 if open || running.acts[kind] > 0 || running.stale[kind] {
                     break;
                 }
@@ -129,7 +145,12 @@ fn due(board: &Board, mode: Mode, running: &Running<'_>) -> Vec<(usize, usize)> 
 
 /// Notes token-less creates before they are sent. One that an earlier tick noted, and whose answer was lost,
 /// is only looked up for a while: it may exist without being visible.
-async fn note_tokenless(board: &mut Board, link: &dyn Link, running: &mut Running<'_>, due: &mut Vec<(usize, usize)>) -> Result<()> {
+async fn note_tokenless(
+    board: &mut Board,
+    link: &dyn Link,
+    running: &mut Running<'_>,
+    due: &mut Vec<(usize, usize)>,
+) -> Result<()> {
     let is_tokenless = |board: &Board, (kind, row): (usize, usize)| {
         board.kinds[kind].tokenless && board.rows[kind][row].item.action == Action::Create
     };
@@ -143,15 +164,19 @@ async fn note_tokenless(board: &mut Board, link: &dyn Link, running: &mut Runnin
             let name = &board.rows[place.0][place.1].item.name;
             let lost = notes.get(name).is_some_and(|at| now.saturating_sub(*at) < LOOK_UP_MS);
             if is_tokenless(board, place) && lost && !board.made.contains(name) {
-                let why = "an earlier call to create it was not answered; looking for what it may have made".to_owned();
+                let why = "an earlier call to create it was not answered; looking for what it may have made"
+                    .to_owned();
                 board.not_ready.insert(name.clone(), why);
                 return false;
             }
             true
         });
     }
-    let new: Vec<Name> =
-        due.iter().filter(|&&place| is_tokenless(board, place)).map(|&(kind, row)| board.rows[kind][row].item.name.clone()).collect();
+    let new: Vec<Name> = due
+        .iter()
+        .filter(|&&place| is_tokenless(board, place))
+        .map(|&(kind, row)| board.rows[kind][row].item.name.clone())
+        .collect();
     if !new.is_empty() {
         notes.extend(new.into_iter().map(|name| (name, now)));
         link.note(notes).await?;
@@ -160,7 +185,14 @@ async fn note_tokenless(board: &mut Board, link: &dyn Link, running: &mut Runnin
     Ok(())
 }
 
-fn acted(board: &mut Board, ctx: &Context, name: &Name, action: Action, result: Result<Acted>, stale: &mut bool) {
+fn acted(
+    board: &mut Board,
+    ctx: &Context,
+    name: &Name,
+    action: Action,
+    result: Result<Acted>,
+    stale: &mut bool,
+) {
     let now = now_ms();
     match result {
         Ok(Acted::Made(made)) => {
@@ -169,9 +201,13 @@ fn acted(board: &mut Board, ctx: &Context, name: &Name, action: Action, result: 
             board.own.insert(name.clone());
             match action {
                 Action::Create => board.made.insert(name.clone()),
-                Action::Keep | Action::Wait | Action::Update | Action::Remake | Action::Delete | Action::Refuse | Action::Kept => {
-                    board.changed.insert(name.clone())
-                }
+                Action::Keep
+                | Action::Wait
+                | Action::Update
+                | Action::Remake
+                | Action::Delete
+                | Action::Refuse
+                | Action::Kept => board.changed.insert(name.clone()),
             };
             if made.settled {
                 finish(board, name, now);
@@ -225,7 +261,11 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
     let raws = match result {
         Ok(raws) => raws,
         Err(error) if passes(error.kind, 0) => {
-            let open: Vec<Name> = board.rows[kind].iter().filter(|todo| !todo.settled).map(|todo| todo.item.name.clone()).collect();
+            let open: Vec<Name> = board.rows[kind]
+                .iter()
+                .filter(|todo| !todo.settled)
+                .map(|todo| todo.item.name.clone())
+                .collect();
             board.not_ready.extend(open.into_iter().map(|name| (name, error.message.clone())));
             return;
         }
@@ -235,7 +275,8 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
             return;
         }
     };
-    let before: Vec<(Name, Action)> = board.rows[kind].iter().map(|todo| (todo.item.name.clone(), todo.item.action)).collect();
+    let before: Vec<(Name, Action)> =
+        board.rows[kind].iter().map(|todo| (todo.item.name.clone(), todo.item.action)).collect();
     let identified = board.identify(ctx, raws);
     let row = match board.read(ctx, kind, identified) {
         Ok(row) => row,
@@ -246,15 +287,20 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
         }
     };
     let now = now_ms();
-    let gone: Vec<Name> =
-        before.iter().map(|(name, _)| name).filter(|name| !row.iter().any(|todo| &todo.item.name == *name)).cloned().collect();
+    let gone: Vec<Name> = before
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| !row.iter().any(|todo| &todo.item.name == *name))
+        .cloned()
+        .collect();
     for name in gone {
         finish(board, &name, now);
         board.names.remove(&name);
         board.own.remove(&name);
     }
     board.rows[kind] = row;
-    let names: Vec<(Name, bool)> = board.rows[kind].iter().map(|todo| (todo.item.name.clone(), todo.settled)).collect();
+    let names: Vec<(Name, bool)> =
+        board.rows[kind].iter().map(|todo| (todo.item.name.clone(), todo.settled)).collect();
     for (name, settled) in names {
         let asked = before.iter().find(|(before, _)| *before == name).map(|(_, action)| *action);
         if settled && board.times.get(&name).is_some_and(|(_, ended)| ended.is_none()) {
@@ -271,12 +317,18 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
 /// never end, and calling it done would be a lie.
 pub(super) fn refuse_endless_changes(board: &mut Board, ctx: &Context) {
     // A line whose act was taken is the first change, under way or done, and not yet looked at again.
-    let again = |todo: &&Todo| todo.item.action == Action::Update && todo.act.is_some() && board.changed.contains(&todo.item.name);
+    let again = |todo: &&Todo| {
+        todo.item.action == Action::Update && todo.act.is_some() && board.changed.contains(&todo.item.name)
+    };
     let endless = board.todos().find(again);
     if let Some(todo) = endless {
         let name = todo.item.name.clone();
-        let fields: Vec<String> =
-            todo.item.changes.iter().map(|change| format!("{} is {} and not {}", change.field, change.from, change.to)).collect();
+        let fields: Vec<String> = todo
+            .item
+            .changes
+            .iter()
+            .map(|change| format!("{} is {} and not {}", change.field, change.from, change.to))
+            .collect();
         let message = format!("{name} was changed, and AWS did not keep it: {}.", fields.join(", "));
         board.fail(ctx, &name, &Error::new(ErrorKind::Internal, message));
     }

@@ -74,11 +74,22 @@ const LOOK_UP_MS: u64 = 15_000;
 const HOLD_MS: u64 = 2_000;
 
 /// Runs one tick. See the module's documentation.
-pub async fn tick(stage: Stage, ctx: &Context, mode: Mode, input: Input, link: &dyn Link) -> Result<StageReport> {
+pub async fn tick(
+    stage: Stage,
+    ctx: &Context,
+    mode: Mode,
+    input: Input,
+    link: &dyn Link,
+) -> Result<StageReport> {
     let mut board = Board::look(stage, ctx, input).await?;
     if mode != Mode::Plan {
-        let refused = board.todos().map(|todo| &todo.item).chain(&board.refused).find(|item| item.action == Action::Refuse);
-        let refused = refused.map(|item| Failure::refused(&ctx.stage, &item.name, item.reason.clone().unwrap_or_default()));
+        let refused = board
+            .todos()
+            .map(|todo| &todo.item)
+            .chain(&board.refused)
+            .find(|item| item.action == Action::Refuse);
+        let refused = refused
+            .map(|item| Failure::refused(&ctx.stage, &item.name, item.reason.clone().unwrap_or_default()));
         if refused.is_some() {
             board.failure = refused;
         } else {
@@ -213,7 +224,11 @@ impl Board {
             let parked_by = |todo: &Todo| {
                 let open = todo.needs.iter().filter(|need| !self.is_met(need));
                 open.map(Need::name).find_map(|name| {
-                    let why = self.parked.get(name).map(String::as_str).or_else(|| self.names.attribute(name, PARKED))?;
+                    let why = self
+                        .parked
+                        .get(name)
+                        .map(String::as_str)
+                        .or_else(|| self.names.attribute(name, PARKED))?;
                     Some(why.to_owned())
                 })
             };
@@ -231,14 +246,17 @@ impl Board {
 
     /// A need that neither this stage describes nor an earlier one has made will never be met.
     fn fail_orphans(&mut self, ctx: &Context) {
-        let described = |name: &Name| self.todos().any(|todo| &todo.item.name == name);
-        let orphan = self.todos().filter(|todo| todo.wanted && !todo.settled && todo.act.is_some()).find_map(|todo| {
-            let open = todo.needs.iter().filter(|need| !self.is_met(need)).map(Need::name);
-            let lost = open.filter(|name| !self.parked.contains_key(name)).find(|name| {
-                !described(name) && self.names.id(name).is_none()
-            })?;
-            Some((todo.item.name.clone(), lost.clone()))
-        });
+        // An attribute may come later than the resource that has it.
+        let whole = |name: &Name| name.as_str().split('#').next().unwrap_or_default().to_owned();
+        let described = |name: &Name| self.todos().any(|todo| todo.item.name.as_str() == whole(name));
+        let orphan =
+            self.todos().filter(|todo| todo.wanted && !todo.settled && todo.act.is_some()).find_map(|todo| {
+                let open = todo.needs.iter().filter(|need| !self.is_met(need)).map(Need::name);
+                let lost = open
+                    .filter(|name| !self.parked.contains_key(name))
+                    .find(|name| !described(name) && self.names.id(name).is_none())?;
+                Some((todo.item.name.clone(), lost.clone()))
+            });
         if let Some((name, lost)) = orphan {
             let message = format!("{name} needs {lost}, which does not exist and which no stage makes.");
             self.fail(ctx, &name, &Error::new(ErrorKind::Internal, message));
@@ -278,7 +296,9 @@ impl Board {
                     _ if self.done.contains_key(&name) && todo.settled => Progress::Done,
                     Action::Wait => Progress::Working,
                     _ if self.not_ready.contains_key(&name) => Progress::Working,
-                    Action::Create | Action::Update | Action::Remake | Action::Delete | Action::Refuse => Progress::Pending,
+                    Action::Create | Action::Update | Action::Remake | Action::Delete | Action::Refuse => {
+                        Progress::Pending
+                    }
                 };
             }
         }
@@ -286,13 +306,22 @@ impl Board {
             todo.item.progress != Progress::Parked
                 && match mode {
                     Mode::Plan => false,
-                    Mode::Make => !todo.settled && !matches!(todo.item.action, Action::Delete | Action::Refuse) && !leaving(todo),
+                    Mode::Make => {
+                        !todo.settled
+                            && !matches!(todo.item.action, Action::Delete | Action::Refuse)
+                            && !leaving(todo)
+                    }
                     Mode::Remove => !todo.settled && (todo.item.action == Action::Delete || leaving(todo)),
                 }
         };
         let open: Vec<String> = self.todos().filter(unfinished).map(describe_open).collect();
-        let left_over = self.todos().filter(|todo| todo.item.action == Action::Delete || leaving(todo)).count();
-        if self.failure.is_none() && !open.is_empty() && now.saturating_sub(self.since_ms) > STAGE_DEADLINE_MS && self.since_ms > 0 {
+        let left_over =
+            self.todos().filter(|todo| todo.item.action == Action::Delete || leaving(todo)).count();
+        if self.failure.is_none()
+            && !open.is_empty()
+            && now.saturating_sub(self.since_ms) > STAGE_DEADLINE_MS
+            && self.since_ms > 0
+        {
             let message = format!("Still not ready after an hour: {}.", open.join("; "));
             self.failure = Some(Failure::late(&ctx.stage, message));
         }
@@ -335,7 +364,11 @@ impl Board {
             stage: ctx.stage.clone(),
             mode,
             status,
-            retry_after_s: if self.out_of_time { 0 } else { retry_after_s(now.saturating_sub(self.since_ms)) },
+            retry_after_s: if self.out_of_time {
+                0
+            } else {
+                retry_after_s(now.saturating_sub(self.since_ms))
+            },
             items,
             names,
             made: self.made,
@@ -360,7 +393,6 @@ fn describe_open(todo: &Todo) -> String {
         None => todo.item.name.to_string(),
     }
 }
-
 
 /// Attribute under which a stage tells later ones that one of its resources waits for the user.
 pub const PARKED: &str = "parked";
@@ -388,6 +420,10 @@ fn passes(kind: ErrorKind, age_ms: u64) -> bool {
         ErrorKind::Transient | ErrorKind::NotReady => true,
         ErrorKind::Missing => age_ms < 60_000,
         ErrorKind::Propagating => age_ms < 120_000,
-        ErrorKind::Exists | ErrorKind::Denied | ErrorKind::Quota | ErrorKind::Invalid | ErrorKind::Internal => false,
+        ErrorKind::Exists
+        | ErrorKind::Denied
+        | ErrorKind::Quota
+        | ErrorKind::Invalid
+        | ErrorKind::Internal => false,
     }
 }

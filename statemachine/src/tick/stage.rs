@@ -25,7 +25,13 @@ impl Stage {
     /// A stage that owns nothing yet.
     #[expect(clippy::new_without_default, reason = "a stage without kinds is only a beginning")]
     pub fn new() -> Self {
-        Self { kinds: Vec::new(), parked: BTreeMap::new(), refused: Vec::new(), waiting: Vec::new(), outputs: Vec::new() }
+        Self {
+            kinds: Vec::new(),
+            parked: BTreeMap::new(),
+            refused: Vec::new(),
+            waiting: Vec::new(),
+            outputs: Vec::new(),
+        }
     }
 
     /// A kind and all that is wanted of it. An empty list says: whatever is found of it is left over.
@@ -110,7 +116,8 @@ impl Kind {
             let (client, wanted) = (client.clone(), Arc::clone(&wanted));
             Box::pin(async move {
                 let raws = R::fetch(&ctx, &client, &names).await?;
-                let identify: Raws = Box::new(move |ctx, names| identify::<R>(ctx, names, raws, client, wanted));
+                let identify: Raws =
+                    Box::new(move |ctx, names| identify::<R>(ctx, names, raws, client, wanted));
                 Ok(identify)
             })
         });
@@ -125,8 +132,10 @@ fn identify<R: Resource>(
     client: R::Client,
     wanted: Arc<Vec<R>>,
 ) -> Identified {
-    let mut seen: Vec<(Identity, R::Raw)> =
-        raws.into_iter().filter_map(|raw| R::identify(ctx, &raw, names).map(|identity| (identity, raw))).collect();
+    let mut seen: Vec<(Identity, R::Raw)> = raws
+        .into_iter()
+        .filter_map(|raw| R::identify(ctx, &raw, names).map(|identity| (identity, raw)))
+        .collect();
     // Ours before theirs, older before younger: the first of a name is the one.
     seen.sort_by(|(a, _), (b, _)| {
         let key = |i: &Identity| (i.name.clone(), i.owner == Owner::Theirs, i.created.clone(), i.id.clone());
@@ -157,7 +166,13 @@ fn identify<R: Resource>(
     Identified { identities, look }
 }
 
-fn todo<R: Resource>(ctx: &Context, want: Option<R>, found: Option<Found<R>>, made: bool, client: &R::Client) -> Todo {
+fn todo<R: Resource>(
+    ctx: &Context,
+    want: Option<R>,
+    found: Option<Found<R>>,
+    made: bool,
+    client: &R::Client,
+) -> Todo {
     let step = decide(want.as_ref(), found.as_ref(), made, &ctx.options);
     let name = match (&want, &found) {
         (Some(want), _) => want.name(),
@@ -245,7 +260,16 @@ impl Item {
     /// A line about `name`, with nothing else to say yet.
     pub fn new(name: Name, action: Action) -> Self {
         let progress = Progress::default();
-        Self { name, action, changes: Vec::<Change>::new(), reason: None, to: None, progress, started_ms: None, ended_ms: None }
+        Self {
+            name,
+            action,
+            changes: Vec::<Change>::new(),
+            reason: None,
+            to: None,
+            progress,
+            started_ms: None,
+            ended_ms: None,
+        }
     }
 }
 
@@ -264,5 +288,6 @@ pub(super) fn look(
     made: &dyn Fn(&Name) -> bool,
     kind: &str,
 ) -> Result<Vec<Todo>> {
-    (identified.look)(ctx, names, made).map_err(|error| Error { message: format!("{kind}: {}", error.message), ..error })
+    (identified.look)(ctx, names, made)
+        .map_err(|error| Error { message: format!("{kind}: {}", error.message), ..error })
 }

@@ -46,7 +46,9 @@ fn scope(scope: &Value, input: Value, context: &Value, answer: Answer<'_>) -> Ex
         let next = match state["Type"].as_str().expect("a type") {
             "Succeed" => return Exit::Value(data),
             "Fail" => {
-                let cause = state["CausePath"].as_str().map(|path| get(&data, path, context).as_str().expect("a text").to_owned());
+                let cause = state["CausePath"]
+                    .as_str()
+                    .map(|path| get(&data, path, context).as_str().expect("a text").to_owned());
                 let cause = cause.or_else(|| state["Cause"].as_str().map(str::to_owned)).expect("a cause");
                 return Exit::Failed { error: state["Error"].as_str().expect("an error").to_owned(), cause };
             }
@@ -64,7 +66,9 @@ fn scope(scope: &Value, input: Value, context: &Value, answer: Answer<'_>) -> Ex
             "Choice" => Some(choose(state, &data, context)),
             "Task" | "Parallel" => match work(state, &data, context, answer) {
                 Ok(result) => {
-                    let result = state.get("ResultSelector").map_or(result.clone(), |selector| template(selector, &result, context));
+                    let result = state
+                        .get("ResultSelector")
+                        .map_or(result.clone(), |selector| template(selector, &result, context));
                     data = put(data, state.get("ResultPath").unwrap_or(&json!("$")), result);
                     next(state)
                 }
@@ -149,7 +153,12 @@ fn holds(rule: &Value, data: &Value, context: &Value) -> bool {
         return any.iter().map(|rule| holds(rule, data, context)).fold(false, |one, other| one || other);
     }
     let value = get(data, rule["Variable"].as_str().expect("a variable"), context);
-    match rule.as_object().expect("a rule").iter().find(|(key, _)| !matches!(key.as_str(), "Variable" | "Next")) {
+    match rule
+        .as_object()
+        .expect("a rule")
+        .iter()
+        .find(|(key, _)| !matches!(key.as_str(), "Variable" | "Next"))
+    {
         Some((key, expected)) => match key.as_str() {
             "StringEquals" => value.as_str().expect("a text") == expected.as_str().expect("a text"),
             "BooleanEquals" => value.as_bool().expect("a boolean") == expected.as_bool().expect("a boolean"),
@@ -187,7 +196,8 @@ fn get<'a>(data: &'a Value, path: &str, context: &'a Value) -> &'a Value {
 
 fn put(mut data: Value, path: &Value, result: Value) -> Value {
     let Some(path) = path.as_str() else { return data };
-    let steps: Vec<&str> = path.strip_prefix('$').expect("a path").split('.').filter(|step| !step.is_empty()).collect();
+    let steps: Vec<&str> =
+        path.strip_prefix('$').expect("a path").split('.').filter(|step| !step.is_empty()).collect();
     if steps.is_empty() {
         return result;
     }

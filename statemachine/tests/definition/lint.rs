@@ -83,20 +83,29 @@ fn every_task_calls_a_function_with_a_time_limit_retries_by_name_and_catches_eve
         assert!(retried.contains(&"Transient") && !retried.contains(&"States.ALL"), "{name}: {retried:?}");
         assert!(retried.contains(&"Lambda.TooManyRequestsException"), "{name}");
         let caught = strings(&task["Catch"]);
-        assert_eq!(caught, ["States.DataLimitExceeded", "States.ALL"], "{name}: States.ALL does not catch the first");
+        assert_eq!(
+            caught,
+            ["States.DataLimitExceeded", "States.ALL"],
+            "{name}: States.ALL does not catch the first"
+        );
     }
 }
 
 fn strings(list: &Value) -> Vec<&str> {
     let rules = list.as_array().into_iter().flatten();
-    rules.flat_map(|rule| rule["ErrorEquals"].as_array().into_iter().flatten()).filter_map(Value::as_str).collect()
+    rules
+        .flat_map(|rule| rule["ErrorEquals"].as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 #[test]
 fn catches_keep_the_document() {
     for (name, state) in states() {
         for rule in state["Catch"].as_array().into_iter().flatten() {
-            let path = rule.get("ResultPath").unwrap_or_else(|| panic!("{name}: a Catch without ResultPath replaces the document"));
+            let path = rule
+                .get("ResultPath")
+                .unwrap_or_else(|| panic!("{name}: a Catch without ResultPath replaces the document"));
             assert_ne!(path, "$", "{name}");
         }
     }

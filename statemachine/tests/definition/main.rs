@@ -8,7 +8,8 @@ mod lint;
 use interpreter::{Machine, Outcome};
 use serde_json::{Value, json};
 use statemachine::message::{
-    Document, Mode, Next, Operation, Run, STAGES, Slot, StageCall, StageReport, Stages, Status, Trigger, Verdict,
+    Document, Mode, Next, Operation, Run, STAGES, Slot, StageCall, StageReport, Stages, Status, Trigger,
+    Verdict,
 };
 use statemachine::plan::{Action, Item};
 use statemachine::resource::{Name, Names, Options};
@@ -48,7 +49,8 @@ impl World {
     }
 
     fn control(&mut self, step: &str, input: &Value) -> Document {
-        let read = || serde_json::from_value::<Document>(input["document"].clone()).expect("a whole document");
+        let read =
+            || serde_json::from_value::<Document>(input["document"].clone()).expect("a whole document");
         let mut document = match step {
             "begin" => {
                 for field in ["input", "execution", "name", "started_at"] {
@@ -61,7 +63,8 @@ impl World {
             other => panic!("control has no step {other}"),
         };
         let broken = document.stages.iter().any(|(_, slot)| slot.status != Status::Looked);
-        let failed = document.stages.iter().any(|(_, slot)| matches!(slot.status, Status::Failed | Status::Stopped));
+        let failed =
+            document.stages.iter().any(|(_, slot)| matches!(slot.status, Status::Failed | Status::Stopped));
         let next = match step {
             "begin" if self.busy > 0 => {
                 self.busy -= 1;
@@ -91,7 +94,10 @@ impl World {
     fn stage(&mut self, input: &Value) -> Slot {
         let call: StageCall = serde_json::from_value(input.clone()).expect("a call of a stage");
         let slot = call.document.stages.get(&call.stage).expect("a stage").clone();
-        let slow = self.slow.iter_mut().find(|(stage, left)| *stage == call.stage && *left > 0 && call.mode != Mode::Plan);
+        let slow = self
+            .slow
+            .iter_mut()
+            .find(|(stage, left)| *stage == call.stage && *left > 0 && call.mode != Mode::Plan);
         let status = match (call.mode, slow) {
             (Mode::Plan, _) => Status::Looked,
             (_, Some((_, left))) => {
@@ -126,7 +132,8 @@ impl World {
     }
 
     fn run(mut self) -> (Outcome, Vec<String>) {
-        let outcome = Machine::new().run(json!({ "any": "input" }), &mut |function, input| self.answer(function, input));
+        let outcome = Machine::new()
+            .run(json!({ "any": "input" }), &mut |function, input| self.answer(function, input));
         (outcome, self.calls)
     }
 }
@@ -166,7 +173,9 @@ fn position(calls: &[String], call: &str) -> usize {
 fn an_apply_looks_at_everything_joins_makes_forward_and_finishes() {
     let (outcome, calls) = World::default().run();
     assert_eq!(outcome, Outcome::Succeeded);
-    let before = |first: &str, second: &str| assert!(position(&calls, first) < position(&calls, second), "{first} before {second}");
+    let before = |first: &str, second: &str| {
+        assert!(position(&calls, first) < position(&calls, second), "{first} before {second}")
+    };
     for stage in STAGES {
         before(&format!("{stage} plan"), "control join");
         before("control join", &format!("{stage} make"));
@@ -186,7 +195,8 @@ fn left_overs_are_removed_backward_after_everything_is_made() {
     let world = World { left_over: vec!["services", "database", "network"], ..World::default() };
     let (outcome, calls) = world.run();
     assert_eq!(outcome, Outcome::Succeeded);
-    let removes: Vec<&str> = calls.iter().filter(|call| call.ends_with("remove")).map(String::as_str).collect();
+    let removes: Vec<&str> =
+        calls.iter().filter(|call| call.ends_with("remove")).map(String::as_str).collect();
     assert_eq!(removes, ["services remove", "database remove", "network remove"]);
     assert!(position(&calls, "services make") < position(&calls, "services remove"));
 }
@@ -239,10 +249,17 @@ fn a_failed_stage_lets_its_siblings_end_is_diagnosed_and_fails_the_run() {
 #[test]
 fn whatever_a_function_raises_the_run_is_finished_and_says_so() {
     let modes = ["plan", "make", "remove"];
-    let mut raised: Vec<String> = STAGES.iter().flat_map(|stage| modes.map(|mode| format!("{stage} {mode}"))).collect();
+    let mut raised: Vec<String> =
+        STAGES.iter().flat_map(|stage| modes.map(|mode| format!("{stage} {mode}"))).collect();
     raised.extend(["control join".to_owned(), "diagnose".to_owned()]);
     for call in raised {
-        for error in ["Denied", "Transient", "States.Timeout", "States.DataLimitExceeded", "Lambda.TooManyRequestsException"] {
+        for error in [
+            "Denied",
+            "Transient",
+            "States.Timeout",
+            "States.DataLimitExceeded",
+            "Lambda.TooManyRequestsException",
+        ] {
             let call: &'static str = call.clone().leak();
             let world = World { raises: vec![(call, error)], left_over: STAGES.to_vec(), ..World::default() };
             let (outcome, calls) = world.run();
@@ -251,7 +268,11 @@ fn whatever_a_function_raises_the_run_is_finished_and_says_so() {
                 continue;
             }
             assert!(matches!(outcome, Outcome::Failed { .. }), "{call} raises {error}: {outcome:?}");
-            assert_eq!(calls.last().map(String::as_str), Some("control finish"), "{call} raises {error}: {calls:?}");
+            assert_eq!(
+                calls.last().map(String::as_str),
+                Some("control finish"),
+                "{call} raises {error}: {calls:?}"
+            );
             let tries = calls.iter().filter(|known| *known == call).count();
             let expected = match error {
                 "Transient" | "States.Timeout" => 6,
@@ -265,7 +286,8 @@ fn whatever_a_function_raises_the_run_is_finished_and_says_so() {
 
 #[test]
 fn a_diagnose_that_fails_never_hides_the_failure() {
-    let world = World { fails: vec!["network"], raises: vec![("diagnose", "Runtime.ExitError")], ..World::default() };
+    let world =
+        World { fails: vec!["network"], raises: vec![("diagnose", "Runtime.ExitError")], ..World::default() };
     let (outcome, calls) = world.run();
     assert!(matches!(outcome, Outcome::Failed { .. }));
     assert_eq!(calls.last().map(String::as_str), Some("control finish"));

@@ -12,7 +12,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::config::{Stack, Uploads};
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{
+    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
+};
 use statemachine::{Error, ErrorKind, Result, naming};
 
 pub use settings::{Cors, Lifecycle};
@@ -84,7 +86,8 @@ pub fn logs(ctx: &Context) -> Bucket {
             "Condition": { "StringEquals": { "aws:SourceAccount": ctx.account } },
         })
     };
-    let writers = vec![write("logdelivery.elasticloadbalancing.amazonaws.com"), write("logging.s3.amazonaws.com")];
+    let writers =
+        vec![write("logdelivery.elasticloadbalancing.amazonaws.com"), write("logging.s3.amazonaws.com")];
     Bucket {
         what: "logs".to_owned(),
         policy: Some(policy(&bucket_name, writers)),
@@ -92,7 +95,11 @@ pub fn logs(ctx: &Context) -> Bucket {
         versioned: true,
         blocks_public_access: true,
         cors: None,
-        lifecycle: Some(Lifecycle { expire_after_days: Some(90), old_versions_days: Some(30), unfinished_uploads_days: Some(7) }),
+        lifecycle: Some(Lifecycle {
+            expire_after_days: Some(90),
+            old_versions_days: Some(30),
+            unfinished_uploads_days: Some(7),
+        }),
         access_logs: None,
     }
 }
@@ -125,7 +132,8 @@ impl Buckets {
         let uploads = stack.and_then(|stack| stack.uploads.as_ref()).map(|uploads| uploads.bucket.clone());
         let described: Vec<String> = stack.map(|_| logs_name(ctx)).into_iter().chain(uploads).collect();
         let usual = [logs_name(ctx), format!("{}-uploads-{}", ctx.app, ctx.environment)];
-        let mut candidates: Vec<String> = usual.into_iter().chain(described.iter().cloned()).chain(known.iter().cloned()).collect();
+        let mut candidates: Vec<String> =
+            usual.into_iter().chain(described.iter().cloned()).chain(known.iter().cloned()).collect();
         candidates.sort();
         candidates.dedup();
         Self { s3, candidates, described }
@@ -169,11 +177,12 @@ impl Resource for Bucket {
             "s3:PutLifecycleConfiguration",
         ];
         let objects = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"];
-        let reason = "the file names the uploads bucket freely; ownership is checked by tag before each change";
-        vec![Permission { reason: Some(reason), ..Permission::on(&actions, ["arn:aws:s3:::*".to_owned()]) }, Permission {
-            reason: Some(reason),
-            ..Permission::on(&objects, ["arn:aws:s3:::*/*".to_owned()])
-        }]
+        let reason =
+            "the file names the uploads bucket freely; ownership is checked by tag before each change";
+        vec![
+            Permission { reason: Some(reason), ..Permission::on(&actions, ["arn:aws:s3:::*".to_owned()]) },
+            Permission { reason: Some(reason), ..Permission::on(&objects, ["arn:aws:s3:::*/*".to_owned()]) },
+        ]
     }
 
     fn name(&self) -> Name {
@@ -216,17 +225,26 @@ impl Resource for Bucket {
     }
 
     async fn create(self, ctx: Context, client: Buckets, _: Names) -> Result<Made> {
-        let mut create = client.s3.create_bucket().bucket(&self.bucket_name).object_ownership(ObjectOwnership::BucketOwnerEnforced);
+        let mut create = client
+            .s3
+            .create_bucket()
+            .bucket(&self.bucket_name)
+            .object_ownership(ObjectOwnership::BucketOwnerEnforced);
         // us-east-1 is the one region that must not be named.
         if ctx.region != "us-east-1" {
             let region = BucketLocationConstraint::from(ctx.region.as_str());
-            create = create.create_bucket_configuration(CreateBucketConfiguration::builder().location_constraint(region).build());
+            create = create.create_bucket_configuration(
+                CreateBucketConfiguration::builder().location_constraint(region).build(),
+            );
         }
         match create.send().await.map_err(failed("s3:CreateBucket")) {
             Ok(_) => {}
             Err(error) if error.code.as_deref() == Some("BucketAlreadyOwnedByYou") => {}
             Err(error) if error.kind == ErrorKind::Exists => {
-                let message = format!("The bucket name {} is taken by another account. Names are unique in the whole of AWS: choose another.", self.bucket_name);
+                let message = format!(
+                    "The bucket name {} is taken by another account. Names are unique in the whole of AWS: choose another.",
+                    self.bucket_name
+                );
                 return Err(Error { message, kind: ErrorKind::Invalid, ..error });
             }
             Err(error) => return Err(error),
@@ -261,14 +279,19 @@ impl Resource for Bucket {
 }
 
 async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<Raw>> {
-    let tags = client.s3.get_bucket_tagging().bucket(bucket).send().await.map_err(failed("s3:GetBucketTagging"));
+    let tags =
+        client.s3.get_bucket_tagging().bucket(bucket).send().await.map_err(failed("s3:GetBucketTagging"));
     let owned = match tags {
         Ok(tags) => ctx.owned(tags.tag_set().iter().map(|tag| (tag.key(), tag.value()))),
         Err(error) if error.code.as_deref() == Some("NoSuchBucket") => return Ok(None),
         Err(error) if error.kind == ErrorKind::Missing => None,
         // Another account's bucket says no more than that it is there. Nobody who is asked for is refused
         // for it: only a described bucket stands in our way.
-        Err(error) if error.kind == ErrorKind::Denied && !client.described.iter().any(|name| name == bucket) => return Ok(None),
+        Err(error)
+            if error.kind == ErrorKind::Denied && !client.described.iter().any(|name| name == bucket) =>
+        {
+            return Ok(None);
+        }
         Err(error) if error.code.as_deref() == Some("AccessDenied") => None,
         Err(error) => return Err(error),
     };
@@ -279,9 +302,14 @@ async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<R
     let is_described = client.described.iter().any(|name| name == bucket);
     // Only a removal has to know whether there is anything in it.
     let holds = async {
-        if is_described && ctx.options.data == DataPolicy::Refuse { Ok(true) } else { empty::holds_objects(&client.s3, bucket).await }
+        if is_described && ctx.options.data == DataPolicy::Refuse {
+            Ok(true)
+        } else {
+            empty::holds_objects(&client.s3, bucket).await
+        }
     };
-    let (found, holds_objects) = futures_util::future::try_join(settings::read(&client.s3, bucket), holds).await?;
+    let (found, holds_objects) =
+        futures_util::future::try_join(settings::read(&client.s3, bucket), holds).await?;
     Ok(Some(Raw { found, owned, holds_objects }))
 }
 

@@ -3,9 +3,10 @@
 use aws::failed;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
-    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLoggingStatus, BucketVersioningStatus, CorsConfiguration,
-    CorsRule, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, LoggingEnabled,
-    NoncurrentVersionExpiration, PublicAccessBlockConfiguration, Tag, Tagging, VersioningConfiguration,
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLoggingStatus,
+    BucketVersioningStatus, CorsConfiguration, CorsRule, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, LifecycleRuleFilter, LoggingEnabled, NoncurrentVersionExpiration,
+    PublicAccessBlockConfiguration, Tag, Tagging, VersioningConfiguration,
 };
 use futures_util::future::{try_join, try_join3};
 use serde::Serialize;
@@ -40,25 +41,47 @@ pub struct Lifecycle {
 /// Reads them all, at once.
 pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
     let versioned = async {
-        let versioning = s3.get_bucket_versioning().bucket(bucket).send().await.map_err(failed("s3:GetBucketVersioning"))?;
+        let versioning = s3
+            .get_bucket_versioning()
+            .bucket(bucket)
+            .send()
+            .await
+            .map_err(failed("s3:GetBucketVersioning"))?;
         Ok(versioning.status() == Some(&BucketVersioningStatus::Enabled))
     };
     let blocks = async {
         let block = s3.get_public_access_block().bucket(bucket).send().await;
         let block = block.map_err(failed("s3:GetBucketPublicAccessBlock")).optional()?;
         Ok(block.and_then(|block| block.public_access_block_configuration).is_some_and(|block| {
-            let all = [block.block_public_acls, block.block_public_policy, block.ignore_public_acls, block.restrict_public_buckets];
+            let all = [
+                block.block_public_acls,
+                block.block_public_policy,
+                block.ignore_public_acls,
+                block.restrict_public_buckets,
+            ];
             all == [Some(true); 4]
         }))
     };
     let policy = async {
-        let policy = s3.get_bucket_policy().bucket(bucket).send().await.map_err(failed("s3:GetBucketPolicy")).optional()?;
+        let policy = s3
+            .get_bucket_policy()
+            .bucket(bucket)
+            .send()
+            .await
+            .map_err(failed("s3:GetBucketPolicy"))
+            .optional()?;
         let text = policy.and_then(|policy| policy.policy);
         let parsed = text.map(|text| serde_json::from_str::<Value>(&text)).transpose();
         parsed.map_err(|error| Error::internal(format!("the policy of {bucket} is no JSON: {error}")))
     };
     let cors = async {
-        let cors = s3.get_bucket_cors().bucket(bucket).send().await.map_err(failed("s3:GetBucketCORS")).optional()?;
+        let cors = s3
+            .get_bucket_cors()
+            .bucket(bucket)
+            .send()
+            .await
+            .map_err(failed("s3:GetBucketCORS"))
+            .optional()?;
         Ok(cors.and_then(|cors| cors.cors_rules().first().map(from_cors)))
     };
     let lifecycle = async {
@@ -67,7 +90,8 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
         Ok(rules.map(|rules| from_rules(rules.rules())))
     };
     let access_logs = async {
-        let logging = s3.get_bucket_logging().bucket(bucket).send().await.map_err(failed("s3:GetBucketLogging"))?;
+        let logging =
+            s3.get_bucket_logging().bucket(bucket).send().await.map_err(failed("s3:GetBucketLogging"))?;
         Ok(logging.logging_enabled().map(|to| (to.target_bucket().to_owned(), to.target_prefix().to_owned())))
     };
     let ((versioned, blocks_public_access, policy), (cors, lifecycle, access_logs)) =
@@ -86,12 +110,22 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
 
 /// Writes those that differ from `now`; all of them when there is no `now`.
 pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Result<()> {
-    let Bucket { what: _, bucket_name: bucket, versioned, blocks_public_access, policy, cors, lifecycle, access_logs } = want;
+    let Bucket {
+        what: _,
+        bucket_name: bucket,
+        versioned,
+        blocks_public_access,
+        policy,
+        cors,
+        lifecycle,
+        access_logs,
+    } = want;
     // Public access is blocked before anything else is open to be asked for.
     if *blocks_public_access && !now.is_some_and(|now| now.blocks_public_access) {
         let all = PublicAccessBlockConfiguration::builder().block_public_acls(true).block_public_policy(true);
         let all = all.ignore_public_acls(true).restrict_public_buckets(true).build();
-        let put = s3.put_public_access_block().bucket(bucket).public_access_block_configuration(all).send().await;
+        let put =
+            s3.put_public_access_block().bucket(bucket).public_access_block_configuration(all).send().await;
         put.map_err(failed("s3:PutBucketPublicAccessBlock"))?;
     }
     let versioning = async {
@@ -103,7 +137,9 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Res
         Ok(())
     };
     let policy = async {
-        if let Some(policy) = policy.as_ref().filter(|policy| now.and_then(|now| now.policy.as_ref()) != Some(policy)) {
+        if let Some(policy) =
+            policy.as_ref().filter(|policy| now.and_then(|now| now.policy.as_ref()) != Some(policy))
+        {
             let put = s3.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send().await;
             put.map_err(failed("s3:PutBucketPolicy"))?;
         }
@@ -111,7 +147,9 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Res
     };
     let cors = async {
         match cors {
-            Some(cors) if now.and_then(|now| now.cors.as_ref()) != Some(cors) => put_cors(s3, bucket, cors).await,
+            Some(cors) if now.and_then(|now| now.cors.as_ref()) != Some(cors) => {
+                put_cors(s3, bucket, cors).await
+            }
             None if now.is_some_and(|now| now.cors.is_some()) => {
                 let delete = s3.delete_bucket_cors().bucket(bucket).send().await;
                 delete.map(|_| ()).map_err(failed("s3:PutBucketCORS"))
@@ -129,7 +167,9 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Res
     };
     let logging = async {
         match access_logs {
-            Some(to) if now.and_then(|now| now.access_logs.as_ref()) != Some(to) => put_logging(s3, bucket, to).await,
+            Some(to) if now.and_then(|now| now.access_logs.as_ref()) != Some(to) => {
+                put_logging(s3, bucket, to).await
+            }
             Some(_) | None => Ok(()),
         }
     };
@@ -177,7 +217,8 @@ fn from_rules(rules: &[LifecycleRule]) -> Lifecycle {
     Lifecycle {
         expire_after_days: enabled().find_map(|rule| rule.expiration()?.days()),
         old_versions_days: enabled().find_map(|rule| rule.noncurrent_version_expiration()?.noncurrent_days()),
-        unfinished_uploads_days: enabled().find_map(|rule| rule.abort_incomplete_multipart_upload()?.days_after_initiation()),
+        unfinished_uploads_days: enabled()
+            .find_map(|rule| rule.abort_incomplete_multipart_upload()?.days_after_initiation()),
     }
 }
 
@@ -189,7 +230,8 @@ async fn put_lifecycle(s3: &Client, bucket: &str, want: &Lifecycle) -> Result<()
     };
     let Lifecycle { expire_after_days, old_versions_days, unfinished_uploads_days } = want;
     let rules = [
-        expire_after_days.map(|days| rule("objects").expiration(LifecycleExpiration::builder().days(days).build())),
+        expire_after_days
+            .map(|days| rule("objects").expiration(LifecycleExpiration::builder().days(days).build())),
         old_versions_days.map(|days| {
             let expiration = NoncurrentVersionExpiration::builder().noncurrent_days(days).build();
             rule("old-versions").noncurrent_version_expiration(expiration)
@@ -201,8 +243,14 @@ async fn put_lifecycle(s3: &Client, bucket: &str, want: &Lifecycle) -> Result<()
     ];
     let rules = rules.into_iter().flatten().map(aws_sdk_s3::types::builders::LifecycleRuleBuilder::build);
     let rules = rules.collect::<Result<Vec<_>, _>>().map_err(internal)?;
-    let configuration = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(internal)?;
-    let put = s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(configuration).send().await;
+    let configuration =
+        BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(internal)?;
+    let put = s3
+        .put_bucket_lifecycle_configuration()
+        .bucket(bucket)
+        .lifecycle_configuration(configuration)
+        .send()
+        .await;
     put.map_err(failed("s3:PutLifecycleConfiguration"))?;
     Ok(())
 }
