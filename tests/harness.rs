@@ -3,7 +3,6 @@
 //! Each [`Emulator`] has its own port and state directory, so tests can run side by side; the virtual
 //! environment is the user's own cache, so it is made once. It is stopped when dropped, also by a panic.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -98,15 +97,6 @@ impl Emulator {
         self.command(arguments).output().expect("the program runs").into()
     }
 
-    /// The same, going on in the background.
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> std::process::Child {
-        self.command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs")
-    }
-
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command
@@ -147,24 +137,6 @@ impl Emulator {
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config()).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
-    }
-
-    /// Calls so far, by `service:Operation`.
-    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
-        let url = format!("{}/_stepstack/calls", self.endpoint());
-        let text = ureq::get(&url)
-            .call()
-            .expect("the emulator answers")
-            .body_mut()
-            .read_to_string()
-            .expect("a text");
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("counts by operation: {error}: {text}"))
-    }
-
-    pub(crate) fn reset_calls(&self) {
-        ureq::post(&format!("{}/_stepstack/calls/reset", self.endpoint()))
-            .send_empty()
-            .expect("the emulator answers");
     }
 
     /// An object of the provisioner's bucket, as JSON.

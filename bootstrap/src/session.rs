@@ -225,8 +225,8 @@ async fn remote(region: Option<String>, profile: Option<&str>) -> Result<SdkConf
     if let Some(region) = region {
         loader = loader.region(Region::new(region));
     }
-    let loaded = loader.load().await;
-    let Some(region) = loaded.region() else {
+    let aws = loader.load().await;
+    let Some(region) = aws.region() else {
         let error = CliError::usage("No AWS region is set.");
         return Err(
             error.help("Write `region = \"us-east-1\"` into the file, or set AWS_REGION or --region.")
@@ -234,7 +234,7 @@ async fn remote(region: Option<String>, profile: Option<&str>) -> Result<SdkConf
     };
     let help =
         "Sign in (`aws sso login`), set AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
-    let Some(provider) = loaded.credentials_provider() else {
+    let Some(provider) = aws.credentials_provider() else {
         return Err(CliError::failed("There are no AWS credentials.").help(help));
     };
     if let Err(error) = provider.provide_credentials().await {
@@ -246,7 +246,7 @@ async fn remote(region: Option<String>, profile: Option<&str>) -> Result<SdkConf
         }
         return Err(CliError::failed(format!("The AWS credentials cannot be loaded: {text}.")).help(help));
     }
-    Ok(aws::config(region.as_ref(), loaded.endpoint_url(), provider))
+    Ok(::aws::config(region.as_ref(), aws.endpoint_url(), provider))
 }
 
 async fn identity(config: &SdkConfig) -> Result<(String, String)> {

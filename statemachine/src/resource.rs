@@ -158,6 +158,7 @@ impl Name {
     }
 
     /// The name under which an attribute of it (`dns_name`) stands in [`Names`].
+    #[must_use]
     pub fn attribute(&self, attribute: &str) -> Name {
         Name(format!("{}#{attribute}", self.0))
     }

@@ -39,7 +39,7 @@ macro_rules! thing {
         }
     };
 }
-thing!(Thing,);
+thing! { Thing, }
 
 /// The same, but a change may be sent while the last one is under way, and a stranger's is used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,7 +47,7 @@ struct Shared {
     size: u32,
     shape: &'static str,
 }
-thing!(Shared, const INTERRUPTIBLE: bool = true;, const USES_THEIRS: bool = true;);
+thing! { Shared, const INTERRUPTIBLE: bool = true; const USES_THEIRS: bool = true; }
 
 fn thing(size: u32) -> Thing {
     Thing { size, shape: "round" }
@@ -71,6 +71,7 @@ fn with(data: DataPolicy) -> Options {
 }
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "a row of the table reads best as values")]
 fn row(want: Option<Thing>, found: Option<Found<Thing>>, expected: Step) {
     assert_eq!(decide(want.as_ref(), found.as_ref(), false, &Options::default()), expected);
 }

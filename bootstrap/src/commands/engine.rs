@@ -40,12 +40,11 @@ pub(crate) async fn bootstrap(global: &Global, bootstrap: &Bootstrap) -> Result<
 
 async fn print_policies(global: &Global) -> Result<Code> {
     // Nothing is asked of AWS when there is no way to: the policies are then printed for an example account.
-    let scope = match Session::open(global, false).await {
-        Ok(session) => session.scope,
-        Err(_) => {
-            let app = crate::session::read(&global.file)?.stack.app;
-            Scope { app, account: ACCOUNT.to_owned(), region: REGION.to_owned() }
-        }
+    let scope = if let Ok(session) = Session::open(global, false).await {
+        session.scope
+    } else {
+        let app = crate::session::read(&global.file)?.stack.app;
+        Scope { app, account: ACCOUNT.to_owned(), region: REGION.to_owned() }
     };
     let policies: serde_json::Map<String, serde_json::Value> =
         install::policies(&scope).into_iter().collect();

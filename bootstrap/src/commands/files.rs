@@ -47,14 +47,14 @@ pub(crate) fn check(global: &Global) -> Result<Code> {
     Ok(Code::Done)
 }
 
-pub(crate) fn schema() -> Result<Code> {
+pub(crate) fn schema() -> Code {
     show::json(&json_schema());
-    Ok(Code::Done)
+    Code::Done
 }
 
-pub(crate) fn completions(completions: &Completions) -> Result<Code> {
+pub(crate) fn completions(completions: &Completions) -> Code {
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut Cli::command(), "stepstack", &mut script);
     show::line(String::from_utf8_lossy(&script).trim_end());
-    Ok(Code::Done)
+    Code::Done
 }

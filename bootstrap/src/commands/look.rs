@@ -75,7 +75,7 @@ async fn list(session: &Session) -> Result<Code> {
     } else if all.is_empty() {
         show::line(&format!("{} has no runs.", session.stack()));
     } else {
-        show::table(&rows).iter().for_each(|line| show::line(line));
+        show::lines(&show::table(&rows));
     }
     Ok(Code::Done)
 }
@@ -99,12 +99,12 @@ async fn show_run(session: &Session, run: &str) -> Result<Code> {
         show::line(&show::show_record(&record));
     }
     if let Some(plan) = plan {
-        show::plan::plan(&plan, show::width(), false).iter().for_each(|line| show::line(line));
+        show::lines(&show::plan::plan(&plan, show::width(), false));
     }
     show::line("");
-    show::show_stages(reports.iter()).iter().for_each(|line| show::line(line));
+    show::lines(&show::show_stages(reports.iter()));
     match result {
-        Some(result) => show::show_result(&result).iter().for_each(|line| show::line(line)),
+        Some(result) => show::lines(&show::show_result(&result)),
         None => show::line("It is still running."),
     }
     Ok(Code::Done)
@@ -162,10 +162,10 @@ pub(crate) async fn status(global: &Global) -> Result<Code> {
         None => show::line("Not locked."),
     }
     show::line("");
-    show::show_stages(reports.iter()).iter().for_each(|line| show::line(line));
+    show::lines(&show::show_stages(reports.iter()));
     if let Some(result) = result {
         show::line("");
-        show::show_result(&result).iter().for_each(|line| show::line(line));
+        show::lines(&show::show_result(&result));
     } else {
         show::line("It is still running: `stepstack attach` shows it.");
     }
@@ -189,7 +189,7 @@ pub(crate) async fn output(global: &Global, output: &Output) -> Result<Code> {
         None if session.json => show::json(&outputs),
         None => {
             let rows: Vec<Vec<String>> = outputs.into_iter().map(|(name, value)| vec![name, value]).collect();
-            show::table(&rows).iter().for_each(|line| show::line(line));
+            show::lines(&show::table(&rows));
         }
         Some(name) => match outputs.get(name) {
             Some(value) if session.json => show::json(&json!({ name: value })),
@@ -230,10 +230,11 @@ pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
     }
     match &state.command {
         StateCommand::List if session.json => show::json(&all.values().collect::<Vec<_>>()),
-        StateCommand::List => show::table(&rows).iter().for_each(|line| show::line(line)),
-        StateCommand::Show { name } => match all.get(name) {
-            Some(value) => show::json(value),
-            None => {
+        StateCommand::List => show::lines(&show::table(&rows)),
+        StateCommand::Show { name } => {
+            if let Some(value) = all.get(name) {
+                show::json(value);
+            } else {
                 let near: Vec<&str> = all
                     .keys()
                     .filter(|known| {
@@ -253,7 +254,7 @@ pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
                     error.help(format!("Did you mean {}?", near.join(" or ")))
                 });
             }
-        },
+        }
     }
     Ok(Code::Done)
 }

@@ -16,8 +16,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
     match command {
         Command::Init(init) => files::init(&global, &init),
         Command::Check => files::check(&global),
-        Command::Schema => files::schema(),
-        Command::Completions(completions) => files::completions(&completions),
+        Command::Schema => Ok(files::schema()),
+        Command::Completions(completions) => Ok(files::completions(&completions)),
         Command::Plan(plan) => runs::plan(&global, &plan).await,
         Command::Apply(apply) => runs::apply(&global, &apply).await,
         Command::Destroy(destroy) => runs::destroy(&global, &destroy).await,
@@ -33,6 +33,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
 }
 
 /// What a run may do, as the flags say.
+#[expect(clippy::fn_params_excessive_bools, reason = "each is a flag of the command line, by its name")]
 fn options(
     delete_data: bool,
     keep_data: bool,

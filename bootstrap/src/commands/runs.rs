@@ -36,8 +36,7 @@ impl Session {
 fn code_of(result: &RunResult) -> Code {
     match result.outcome {
         Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Code::Done,
-        Outcome::Blocked => Code::Refused,
-        Outcome::Refused => Code::Refused,
+        Outcome::Blocked | Outcome::Refused => Code::Refused,
         Outcome::Stopped | Outcome::Failed => Code::Failed,
     }
 }

@@ -36,6 +36,13 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Lines on standard output.
+pub(crate) fn lines(lines: &[String]) {
+    for text in lines {
+        line(text);
+    }
+}
+
 /// One line on standard error.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

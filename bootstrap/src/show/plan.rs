@@ -15,15 +15,15 @@ pub fn plan(record: &PlanRecord, width: usize, colours: bool) -> Vec<String> {
         let shown: Vec<Vec<String>> = group(&stage.items)
             .into_iter()
             .filter_map(|row| {
-                if let Row::One(item) = &row {
-                    if item.action == Action::Kept {
-                        kept.push(format!(
-                            "  = {} {}",
-                            item.name,
-                            item.reason.as_deref().unwrap_or("kept on purpose")
-                        ));
-                        return None;
-                    }
+                if let Row::One(item) = &row
+                    && item.action == Action::Kept
+                {
+                    kept.push(format!(
+                        "  = {} {}",
+                        item.name,
+                        item.reason.as_deref().unwrap_or("kept on purpose")
+                    ));
+                    return None;
                 }
                 Some(lines_of(&row, width, colours)).filter(|lines| !lines.is_empty())
             })

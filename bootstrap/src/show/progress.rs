@@ -74,11 +74,12 @@ impl Live {
 
     /// Shows what is new.
     pub(crate) fn seen(&mut self, view: &View) {
-        if let Some(waits_for) = view.record.as_ref().and_then(|record| record.waits_for.clone()) {
-            if self.waits_for.as_ref() != Some(&waits_for) && view.plan.is_none() {
-                self.print(&format!("Waiting for run {waits_for} to end."));
-                self.waits_for = Some(waits_for);
-            }
+        if let Some(waits_for) = view.record.as_ref().and_then(|record| record.waits_for.clone())
+            && self.waits_for.as_ref() != Some(&waits_for)
+            && view.plan.is_none()
+        {
+            self.print(&format!("Waiting for run {waits_for} to end."));
+            self.waits_for = Some(waits_for);
         }
         for stage in STAGES {
             if let Some(report) = view.stages.get(stage) {

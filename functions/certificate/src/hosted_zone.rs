@@ -96,9 +96,9 @@ impl Zones {
                 self.route53.list_hosted_zones_by_name().dns_name(&candidate).max_items(10).send().await;
             let list = list.map_err(failed("route53:ListHostedZonesByName"))?;
             let is_public = |zone: &&RawZone| zone.config().is_none_or(|config| !config.private_zone());
-            let zones =
+            let mut zones =
                 list.hosted_zones().iter().filter(|zone| zone.name().trim_end_matches('.') == candidate);
-            if let Some(zone) = zones.filter(is_public).next() {
+            if let Some(zone) = zones.find(is_public) {
                 return Ok(vec![self.describe(ctx, zone.clone()).await?]);
             }
         }

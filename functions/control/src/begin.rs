@@ -132,13 +132,12 @@ impl Control {
         }
         if let Some(Image { tag: Some(tag), .. }) =
             ask.image.as_ref().filter(|_| ask.trigger == Trigger::ImagePush)
+            && !stack.image.deploy_on_push.contains(tag)
         {
-            if !stack.image.deploy_on_push.contains(tag) {
-                return Ok(Err(format!(
-                    "The tag {tag:?} is not one of those that a push deploys: {}.",
-                    stack.image.deploy_on_push.join(", ")
-                )));
-            }
+            return Ok(Err(format!(
+                "The tag {tag:?} is not one of those that a push deploys: {}.",
+                stack.image.deploy_on_push.join(", ")
+            )));
         }
         Ok(Ok((Some(stack), String::from_utf8_lossy(&bytes).into_owned())))
     }

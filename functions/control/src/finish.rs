@@ -107,15 +107,15 @@ impl Control {
             intent.buckets = buckets(stack);
         }
         let services = &document.stages.services;
-        if let Some(digest) = running_digest(services) {
-            if intent.release.as_ref().is_none_or(|release| release.digest != digest) {
-                let number = intent.releases + 1;
-                let tag = document.release.as_ref().and_then(|release| release.tag.clone());
-                let release = Release { number, digest, tag };
-                self.record_release(run, &release).await?;
-                intent.releases = number;
-                intent.release = Some(release);
-            }
+        if let Some(digest) = running_digest(services)
+            && intent.release.as_ref().is_none_or(|release| release.digest != digest)
+        {
+            let number = intent.releases + 1;
+            let tag = document.release.as_ref().and_then(|release| release.tag.clone());
+            let release = Release { number, digest, tag };
+            self.record_release(run, &release).await?;
+            intent.releases = number;
+            intent.release = Some(release);
         }
         if intent != before {
             put_json(&self.bucket, &key, &intent).await?;
@@ -226,7 +226,7 @@ fn asked(mut asked: Asked, reports: &[StageReport]) -> Asked {
 fn set(value: &mut serde_json::Value, path: &str, to: &serde_json::Value) {
     match path.split_once('.') {
         Some((first, rest)) if value.get(first).is_some_and(serde_json::Value::is_object) => {
-            set(&mut value[first], rest, to)
+            set(&mut value[first], rest, to);
         }
         Some(_) | None => {
             if let Some(object) = value.as_object_mut() {
@@ -252,8 +252,8 @@ fn failure(document: &Document, reports: &[StageReport]) -> Option<Failure> {
     let mut failure = Failure::of(stage, &Name::from_tag("*"), &error);
     if caught.error == "Transient" {
         failure.kind = ErrorKind::Transient;
-        failure.next =
-            "AWS did not answer in time, several times. Run it again: it goes on from here.".to_owned();
+        let next = "AWS did not answer in time, several times. Run it again: it goes on from here.";
+        next.clone_into(&mut failure.next);
     }
     Some(failure)
 }

@@ -244,7 +244,7 @@ pub fn made_by_run(stages: &mut Stages, operation: Operation) {
     for stage in STAGES {
         let concerned = operation != Operation::Deploy || stage == "services";
         let has = |name: &&str| to_do.iter().any(|(stage, to_do)| stage == name && *to_do);
-        let make = concerned && (has(&stage) || needs_look_again(stage).iter().any(|earlier| has(earlier)));
+        let make = concerned && (has(&stage) || needs_look_again(stage).iter().any(has));
         if let Some(slot) = stages.get_mut(stage) {
             slot.make = make;
             if !concerned {

@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    fn why(asked: serde_json::Value, same_file: bool) -> Option<Why> {
+    fn why(asked: &serde_json::Value, same_file: bool) -> Option<Why> {
         let change =
             Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
         let name = Name::new("db-cluster", "main");
@@ -69,10 +69,10 @@ mod tests {
     #[test]
     fn a_change_says_where_it_comes_from() {
         let asked = |acu: f64| json!({ "db-cluster/main": { "scaling": { "min_acu": acu } } });
-        assert_eq!(why(asked(0.5), true), Some(Why::ChangedOutside));
-        assert_eq!(why(asked(0.5), false), Some(Why::ChangedOutside));
-        assert_eq!(why(asked(1.0), false), Some(Why::FileChanged));
-        assert_eq!(why(asked(1.0), true), Some(Why::NewDefault));
-        assert_eq!(why(json!({}), true), None);
+        assert_eq!(why(&asked(0.5), true), Some(Why::ChangedOutside));
+        assert_eq!(why(&asked(0.5), false), Some(Why::ChangedOutside));
+        assert_eq!(why(&asked(1.0), false), Some(Why::FileChanged));
+        assert_eq!(why(&asked(1.0), true), Some(Why::NewDefault));
+        assert_eq!(why(&json!({}), true), None);
     }
 }

@@ -19,7 +19,7 @@ use tracing::{error, info};
 use crate::record::{Bucket, RunLink, get_json, put_json, stop_siblings};
 
 /// A function answers within this time, whatever its own timeout.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 /// It starts no call in the last part of it.
 const QUIET_BEFORE_END: Duration = Duration::from_secs(10);
 
@@ -166,10 +166,9 @@ async fn keep(
         Mode::Make | Mode::Remove => keys::report(environment, &run.id, &report.stage),
     };
     let removes_after_make = report.mode == Mode::Remove;
-    if (again && report.mode != Mode::Plan) || removes_after_make {
-        if let Some((earlier, _)) = get_json::<StageReport>(bucket, &key).await? {
-            merge(&mut report, earlier, since_ms);
-        }
+    let goes_on = (again && report.mode != Mode::Plan) || removes_after_make;
+    if goes_on && let Some((earlier, _)) = get_json::<StageReport>(bucket, &key).await? {
+        merge(&mut report, earlier, since_ms);
     }
     put_json(bucket, &key, &report).await?;
     Ok(report)

@@ -150,7 +150,7 @@ fn choose(state: &Value, data: &Value, context: &Value) -> String {
 fn holds(rule: &Value, data: &Value, context: &Value) -> bool {
     if let Some(any) = rule["Or"].as_array() {
         // All are looked at, as none of their paths may be missing.
-        return any.iter().map(|rule| holds(rule, data, context)).fold(false, |one, other| one || other);
+        return any.iter().map(|rule| holds(rule, data, context)).collect::<Vec<_>>().contains(&true);
     }
     let value = get(data, rule["Variable"].as_str().expect("a variable"), context);
     match rule

@@ -58,8 +58,7 @@ impl World {
                 }
                 document(self.operation.unwrap_or(Operation::Apply))
             }
-            "join" => read(),
-            "finish" => read(),
+            "join" | "finish" => read(),
             other => panic!("control has no step {other}"),
         };
         let broken = document.stages.iter().any(|(_, slot)| slot.status != Status::Looked);
@@ -87,18 +86,18 @@ impl World {
             _ if failed || document.caught.is_some() => Next::Fail,
             _ => Next::Succeed,
         };
-        document.verdict = Verdict { next, retry_after_s: 2, message: format!("{step}") };
+        document.verdict = Verdict { next, retry_after_s: 2, message: step.to_owned() };
         document
     }
 
     fn stage(&mut self, input: &Value) -> Slot {
         let call: StageCall = serde_json::from_value(input.clone()).expect("a call of a stage");
         let slot = call.document.stages.get(&call.stage).expect("a stage").clone();
-        let slow = self
+        let delay = self
             .slow
             .iter_mut()
             .find(|(stage, left)| *stage == call.stage && *left > 0 && call.mode != Mode::Plan);
-        let status = match (call.mode, slow) {
+        let status = match (call.mode, delay) {
             (Mode::Plan, _) => Status::Looked,
             (_, Some((_, left))) => {
                 *left -= 1;
@@ -174,7 +173,7 @@ fn an_apply_looks_at_everything_joins_makes_forward_and_finishes() {
     let (outcome, calls) = World::default().run();
     assert_eq!(outcome, Outcome::Succeeded);
     let before = |first: &str, second: &str| {
-        assert!(position(&calls, first) < position(&calls, second), "{first} before {second}")
+        assert!(position(&calls, first) < position(&calls, second), "{first} before {second}");
     };
     for stage in STAGES {
         before(&format!("{stage} plan"), "control join");
