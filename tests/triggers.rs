@@ -15,7 +15,7 @@ async fn an_upload_and_a_push_start_runs_with_nobody_attached() {
     // Without a sample image the run ends well and says what it waits for.
     let applied = emulator.stepstack(&file, &["apply", "--yes", "--no-sample-image"]).expect(0);
     let shown = format!("{}{}", applied.stdout, applied.stderr);
-    assert!(shown.contains("docker push"), "it says how the first image gets there:\n{shown}");
+    assert!(shown.contains("  docker push "), "it says how the first image gets there:\n{shown}");
     assert_eq!(
         emulator.runs("production").await.len(),
         1,

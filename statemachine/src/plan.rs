@@ -82,8 +82,11 @@ fn decide_removal<R: Resource>(found: &Found<R>, options: &Options) -> Step {
     }
     let name = &found.identity.name;
     match (found.identity.data, options.data) {
-        (Data::None, _) | (_, DataPolicy::Delete) | (Data::Snapshot, DataPolicy::Snapshot) => Step::Delete,
-        (Data::Snapshot | Data::Held, DataPolicy::Keep) => Step::Keep,
+        // What a final snapshot keeps is kept, and what it stood in need not stay.
+        (Data::None, _)
+        | (_, DataPolicy::Delete)
+        | (Data::Snapshot, DataPolicy::Snapshot | DataPolicy::Keep) => Step::Delete,
+        (Data::Held, DataPolicy::Keep) => Step::Keep,
         (Data::Snapshot, DataPolicy::Refuse) => Step::Refuse(format!(
             "{name} is no longer in the file, and its data would leave. Put it back, or say --delete-data (a final snapshot is taken)."
         )),

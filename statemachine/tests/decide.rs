@@ -180,7 +180,7 @@ fn data_leaves_only_with_consent() {
     let step = |data, policy| decide(None, Some(&holding(data)), false, &with(policy));
     assert!(is_refusal(&step(Data::Snapshot, DataPolicy::Refuse), "--delete-data"));
     assert_eq!(step(Data::Snapshot, DataPolicy::Snapshot), Step::Delete, "a destroy takes a final snapshot");
-    assert_eq!(step(Data::Snapshot, DataPolicy::Keep), Step::Keep);
+    assert_eq!(step(Data::Snapshot, DataPolicy::Keep), Step::Delete, "its final snapshot is what is kept");
     assert_eq!(step(Data::Snapshot, DataPolicy::Delete), Step::Delete);
     assert!(is_refusal(&step(Data::Held, DataPolicy::Refuse), "--keep-data"));
     assert!(is_refusal(&step(Data::Held, DataPolicy::Snapshot), "--keep-data"));

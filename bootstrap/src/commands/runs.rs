@@ -211,7 +211,7 @@ pub(crate) async fn apply(global: &Global, apply: &Apply) -> Result<Code> {
     request.plan.clone_from(&apply.plan);
     let asks = !apply.yes && apply.plan.is_none() && !session.local && show::is_asked();
     if asks {
-        let (run, record, result) = look(&session, Operation::Plan, options).await?;
+        let (run, record, result) = look(&session, Operation::Plan, options.clone()).await?;
         let Some(record) = record else { return Ok(end(&session, &run, &result)) };
         for line in show::plan::plan(&record, show::width(), show::colours(std::io::stderr().is_terminal())) {
             show::note(&line);
@@ -235,19 +235,33 @@ pub(crate) async fn apply(global: &Global, apply: &Apply) -> Result<Code> {
     let Some(view) = watch(&session, &run, watching).await? else { return Ok(Code::Done) };
     let Some(result) = view.result else { return Ok(Code::Failed) };
     let waits_for_image = result.waiting.iter().any(|waiting| waiting.what.contains("image"));
-    if pushes_sample && waits_for_image && result.outcome != Outcome::Failed {
-        // The image came too late for this run: its push has started a deploy of its own.
+    if pushes_sample && waits_for_image && result.outcome == Outcome::Succeeded {
+        // The image came too late for this run. Where its push started a deploy, that is the one to follow;
+        // where it came before the rule that starts one, a second run does the rest.
         push_if_empty(&session).await?;
-        if let Some((run, result)) = follow_deploy(&session, &run).await? {
-            return Ok(end(&session, &run, &result));
-        }
+        let deploy = follow_deploy(&session, &run).await?;
+        let (run, result) = match deploy {
+            Some(followed) => followed,
+            None => again(&session, options).await?,
+        };
+        return Ok(end(&session, &run, &result));
     }
     Ok(end(&session, &run, &result))
 }
 
+/// Applies the same file once more.
+async fn again(session: &Session, options: Options) -> Result<(String, RunResult)> {
+    let run = session.start(session.request(Operation::Apply, options)).await?;
+    let view = watch(session, &run, Watching::new(session)).await?;
+    let result = view
+        .and_then(|view| view.result)
+        .ok_or_else(|| CliError::failed("The second run was not followed to its end."))?;
+    Ok((run, result))
+}
+
 /// Follows the run that a push has started after `after`.
 async fn follow_deploy(session: &Session, after: &str) -> Result<Option<(String, RunResult)>> {
-    for _ in 0..50 {
+    for _ in 0..10 {
         if let Some(run) = session.runs().await?.into_iter().next_back().filter(|run| run.as_str() > after) {
             let record: Option<RunRecord> =
                 session.get(&keys::of_run(&session.environment, &run, "request.json")).await?;

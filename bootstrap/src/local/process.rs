@@ -77,7 +77,12 @@ mod tests {
     #[test]
     fn a_process_is_known_by_its_command_line_and_ended() {
         let mut child = Command::new("sleep").arg("61.25").spawn().expect("sleep is on every machine");
-        assert!(lives(child.id(), "61.25"));
+        // Its command line is its own only once it has begun.
+        let begun = std::iter::repeat_with(|| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            lives(child.id(), "61.25")
+        });
+        assert!(begun.take(250).any(|lives| lives));
         assert!(!lives(child.id(), "another mark"));
         end(child.id(), "another mark");
         assert!(lives(child.id(), "61.25"), "what is not ours is left alone");

@@ -175,10 +175,15 @@ fn change_line(change: &Change, width: usize) -> String {
     format!("      {}: {} → {}{why}", change.field, value(&change.from), value(&change.to))
 }
 
-/// Breaks a text into lines at spaces.
+/// Breaks a text into lines at spaces; indented lines are left as they are.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
+        // What is to be copied stays in one piece.
+        if paragraph.starts_with("  ") {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
         let mut line = String::new();
         for word in paragraph.split(' ') {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {

@@ -46,6 +46,23 @@ pub fn of_flow(ctx: &Context) -> LogGroup {
     }
 }
 
+/// The log group that the database's log is exported to. RDS would make it by itself, without a retention,
+/// and leave it behind.
+pub fn of_database(ctx: &Context, retention_days: u32) -> LogGroup {
+    LogGroup {
+        what: DATABASE.to_owned(),
+        log_group_name: database_name(ctx),
+        retention_days: i32::try_from(retention_days).ok(),
+    }
+}
+
+/// No service can have this name: it has a dot.
+const DATABASE: &str = "aurora.postgresql";
+
+fn database_name(ctx: &Context) -> String {
+    format!("/aws/rds/cluster/{}-1/postgresql", ctx.prefix())
+}
+
 fn service_prefix(ctx: &Context) -> String {
     format!("/ecs/{}-", ctx.prefix())
 }
@@ -67,7 +84,11 @@ impl Resource for LogGroup {
     const KIND: &'static str = "log-group";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let groups = [format!("log-group:/ecs/{}-*", scope.app), format!("log-group:/vpc/{}-*", scope.app)];
+        let groups = [
+            format!("log-group:/ecs/{}-*", scope.app),
+            format!("log-group:/vpc/{}-*", scope.app),
+            format!("log-group:/aws/rds/cluster/{}-*", scope.app),
+        ];
         let groups: Vec<String> = groups.iter().map(|group| scope.arn("logs", group)).collect();
         vec![
             Permission::unscoped(&["logs:DescribeLogGroups"], "the listing takes no resource"),
@@ -98,10 +119,14 @@ impl Resource for LogGroup {
                 client.describe_log_groups().log_group_name_prefix(prefix).into_paginator().items().send();
             pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("logs:DescribeLogGroups"))
         };
-        let (services, flow) =
-            futures_util::future::try_join(list(service_prefix(ctx)), list(flow_name(ctx))).await?;
+        let (services, flow, database) = futures_util::future::try_join3(
+            list(service_prefix(ctx)),
+            list(flow_name(ctx)),
+            list(database_name(ctx)),
+        )
+        .await?;
         // The prefix also fits another environment (`prod` and `prod-eu`): only the tags tell.
-        let all = services.into_iter().chain(flow).map(|group| async move {
+        let all = services.into_iter().chain(flow).chain(database).map(|group| async move {
             let owned = tags(ctx, client, &group).await?;
             Ok(Raw { group, owned })
         });
@@ -110,7 +135,13 @@ impl Resource for LogGroup {
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.group.log_group_name()?;
-        let what = if id == flow_name(ctx) { "flow" } else { id.strip_prefix(&service_prefix(ctx))? };
+        let what = if id == flow_name(ctx) {
+            "flow"
+        } else if id == database_name(ctx) {
+            DATABASE
+        } else {
+            id.strip_prefix(&service_prefix(ctx))?
+        };
         match &raw.owned {
             Some(owned) if owned.what() == what => Some(Identity::ours(owned.clone(), id)),
             _ => Some(Identity::theirs(name(what), id)),

@@ -27,7 +27,8 @@ pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Stag
 fn log_groups(ctx: &Context, stack: &Stack) -> Vec<LogGroup> {
     let services =
         stack.services.keys().map(|service| log_group::of_service(ctx, service, stack.logs.retention_days));
-    services.chain([log_group::of_flow(ctx)]).collect()
+    let database = stack.database.as_ref().map(|_| log_group::of_database(ctx, stack.logs.retention_days));
+    services.chain([log_group::of_flow(ctx)]).chain(database).collect()
 }
 
 fn buckets_of(ctx: &Context, stack: &Stack) -> Vec<Bucket> {

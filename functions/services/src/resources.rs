@@ -204,9 +204,13 @@ impl Wanted<'_> {
         let region = &self.ctx.region;
         Waiting {
             what: "the first image".to_owned(),
-            next: format!(
-                "Push it: `aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {registry}`, `docker build --platform linux/arm64 -t {uri}:{tag} .`, `docker push {uri}:{tag}`. The push starts the services by itself."
-            ),
+            next: [
+                "Push it, and the services start by themselves:".to_owned(),
+                format!("  aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {registry}"),
+                format!("  docker build --platform linux/arm64 -t {uri}:{tag} ."),
+                format!("  docker push {uri}:{tag}"),
+            ]
+            .join("\n"),
         }
     }
 }

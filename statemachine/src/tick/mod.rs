@@ -173,7 +173,20 @@ impl Board {
             let identified = identified.expect("every kind was fetched, early or late");
             board.rows[at] = board.read(ctx, at, identified)?;
         }
+        board.refuse_rows();
         Ok(board)
+    }
+
+    /// A refusal of something that has a line already takes that line.
+    fn refuse_rows(&mut self) {
+        let rows = &mut self.rows;
+        self.refused.retain(|refused| {
+            let Some(todo) = rows.iter_mut().flatten().find(|todo| todo.item.name == refused.name) else {
+                return true;
+            };
+            (todo.item, todo.act, todo.settled) = (refused.clone(), None, false);
+            false
+        });
     }
 
     fn identify(&mut self, ctx: &Context, raws: Raws) -> Identified {
