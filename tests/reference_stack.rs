@@ -308,7 +308,14 @@ async fn roles(emulator: &Emulator) {
 
 /// All actions of a policy document.
 fn actions(document: &str) -> Vec<String> {
-    let value: serde_json::Value = serde_json::from_str(document).expect("a policy is JSON");
+    // As IAM returns it: percent-encoded.
+    let mut parts = document.split('%');
+    let mut text = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        text.push(u8::from_str_radix(&part[..2], 16).expect("two hex digits"));
+        text.extend(part[2..].as_bytes());
+    }
+    let value: serde_json::Value = serde_json::from_slice(&text).expect("a policy is JSON");
     let statements = value["Statement"].as_array().cloned().unwrap_or_default();
     let one = |statement: &serde_json::Value| match &statement["Action"] {
         serde_json::Value::String(action) => vec![action.clone()],

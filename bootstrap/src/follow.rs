@@ -15,6 +15,8 @@ use crate::session::Session;
 const PAUSES_MS: [u64; 8] = [100, 100, 150, 200, 250, 300, 500, 1_000];
 /// And from then on.
 const LAST_PAUSE_MS: u64 = 2_000;
+/// How many looks in a row may be lost: about a minute.
+const LOST: u32 = 30;
 /// How often the execution itself is asked whether it still runs.
 const ASK_AFTER: Duration = Duration::from_secs(10);
 
@@ -40,9 +42,20 @@ pub(crate) async fn follow(session: &Session, run: &str, watcher: &mut impl Watc
     let mut view = View::default();
     let mut asked = Instant::now();
     let mut pauses = PAUSES_MS.into_iter();
+    let mut lost = 0;
     loop {
         let mut news = false;
-        let listed = session.list(&prefix).await?;
+        let listed = match session.list(&prefix).await {
+            Ok(listed) => listed,
+            // The run goes on without us: a connection that is lost for a while ends nothing.
+            Err(_) if lost < LOST => {
+                lost += 1;
+                tokio::time::sleep(Duration::from_millis(LAST_PAUSE_MS)).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        lost = 0;
         for (key, etag) in listed {
             let Some(name) = key.strip_prefix(&prefix) else { continue };
             if !is_followed(name) || known.get(name) == Some(&etag) {
@@ -64,6 +77,25 @@ pub(crate) async fn follow(session: &Session, run: &str, watcher: &mut impl Watc
         }
         let pause = pauses.next().unwrap_or(LAST_PAUSE_MS);
         tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+/// A run's result, once it is there: for a look, which has nothing to show on the way.
+pub(crate) async fn ended(session: &Session, run: &str) -> Result<RunResult> {
+    let prefix = keys::run(&session.environment, run);
+    let mut asked = Instant::now();
+    // A look takes about as long as this on an emulator, and some seconds on AWS.
+    let mut pause = Duration::from_millis(400);
+    loop {
+        tokio::time::sleep(pause).await;
+        if let Some(result) = session.get(&format!("{prefix}result.json")).await? {
+            return Ok(result);
+        }
+        if asked.elapsed() > ASK_AFTER {
+            asked = Instant::now();
+            dead(session, run, &prefix).await?;
+        }
+        pause = (pause / 3).max(Duration::from_millis(130));
     }
 }
 

@@ -60,8 +60,10 @@ impl Session {
     pub(crate) async fn open(global: &Global, needs_file: bool) -> Result<Self> {
         let named = global.stack.as_deref().map(split).transpose()?;
         let file = match (&named, needs_file) {
-            (Some(_), false) => None,
-            (Some(_), true) | (None, _) => Some(read(&global.file)?),
+            // By its name alone a stack is looked at with the configuration that was last accepted.
+            (Some(_), true) if global.file.exists() => Some(read(&global.file)?),
+            (Some(_), _) => None,
+            (None, _) => Some(read(&global.file)?),
         };
         let (app, environment) = match (&named, &file) {
             (Some(named), _) => named.clone(),

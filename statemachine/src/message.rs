@@ -135,6 +135,10 @@ pub struct Document {
     pub known_hosts: Vec<String>,
     /// Buckets that an earlier configuration named, likewise.
     pub known_buckets: Vec<String>,
+    /// What was asked for before this run.
+    pub intent: Intent,
+    /// SHA-256 of the run's configuration.
+    pub config: Option<String>,
     /// One slot per stage.
     pub stages: Stages,
     /// What control has decided last; the machine's choices read it.
@@ -173,6 +177,9 @@ pub struct Run {
     pub config_key: Option<String>,
     /// The lock's generation that the run holds; 0 for a run that only looks.
     pub lock: u64,
+    /// The lock's ETag as the run took it: with it, the lock is given back by one call.
+    #[serde(default)]
+    pub lock_etag: Option<String>,
 }
 
 /// An image that services run.
@@ -184,6 +191,28 @@ pub struct Release {
     pub digest: String,
     /// The tag that was pushed, where known.
     pub tag: Option<String>,
+}
+
+/// What was last asked for, and what operations have laid over it: `intent/{env}.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Intent {
+    /// SHA-256 of the configuration last accepted.
+    pub config: Option<String>,
+    /// The run that accepted it.
+    pub run: Option<String>,
+    /// When, RFC 3339.
+    pub at: Option<String>,
+    /// The engine's version then.
+    pub engine: Option<String>,
+    /// Hosts of its public services: their records are found by them once the file no longer names them.
+    pub hosts: Vec<String>,
+    /// Names of its uploads buckets, likewise.
+    pub buckets: Vec<String>,
+    /// The newest good release: what `apply` keeps running.
+    pub release: Option<Release>,
+    /// The newest number given to a release.
+    pub releases: u32,
 }
 
 /// The slots of all stages.
@@ -246,6 +275,9 @@ pub struct Slot {
     pub mode: Option<Mode>,
     /// Whether the run makes anything of it: decided when the plans are joined.
     pub make: bool,
+    /// Its look found everything as described: there is no report of it, `outputs` says what is there.
+    #[serde(default)]
+    pub quiet: bool,
     /// What a Catch of the state machine caught of its function.
     #[serde(default)]
     pub caught: Option<Caught>,
@@ -299,6 +331,7 @@ impl Slot {
             ticks: if self.mode == Some(report.mode) { self.ticks + 1 } else { 1 },
             mode: Some(report.mode),
             make: self.make,
+            quiet: looked && report.is_quiet(),
             caught: None,
         }
     }
@@ -599,6 +632,34 @@ pub struct StageReport {
     pub left_over: usize,
     /// Milliseconds since the epoch.
     pub at_ms: u64,
+}
+
+impl StageReport {
+    /// Whether there is nothing to say but that everything is as described.
+    pub fn is_quiet(&self) -> bool {
+        let kept = self.items.iter().all(|item| item.action == Action::Keep);
+        kept && self.waiting.is_empty() && self.failure.is_none() && self.stopped.is_none()
+    }
+
+    /// The report of a quiet look, made again of what the document keeps of it.
+    pub fn of_quiet(stage: &str, slot: &Slot) -> Self {
+        let whole = slot.outputs.iter().filter(|(name, _)| !name.as_str().contains('#'));
+        Self {
+            stage: stage.to_owned(),
+            mode: Mode::Plan,
+            status: slot.status,
+            retry_after_s: 0,
+            items: whole.map(|(name, _)| Item::new(name.clone(), Action::Keep)).collect(),
+            names: slot.outputs.clone(),
+            made: slot.made.clone(),
+            changed: slot.changed.clone(),
+            waiting: Vec::new(),
+            failure: None,
+            stopped: None,
+            left_over: slot.left_over,
+            at_ms: slot.since_ms,
+        }
+    }
 }
 
 /// A run's joined plan, `plan.json`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::resource::{Data, DataPolicy, Found, Name, Options, Owner, Resource, State, hex};
+use crate::resource::{Data, DataPolicy, Found, Name, Names, Options, Owner, Resource, State, hex};
 
 /// What is to be done about one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,6 +231,9 @@ pub struct StagePlan {
     pub stage: String,
     /// Its resources, in the order in which they are made.
     pub items: Vec<Item>,
+    /// Ids and attributes of what is there.
+    #[serde(default)]
+    pub names: Names,
 }
 
 /// The joined plan of all stages.

@@ -177,8 +177,13 @@ pub(crate) async fn output(global: &Global, output: &Output) -> Result<Code> {
     let mut outputs: Option<BTreeMap<String, String>> = None;
     for run in session.runs().await?.into_iter().rev() {
         let record: Option<RunRecord> = of_run(&session, &run, "request.json").await?;
-        let is_apply = record.is_some_and(|record| !record.run.operation.removes_all());
+        let operation = record.map(|record| record.run.operation);
+        let destroyed = operation == Some(Operation::Destroy);
+        let is_apply = operation.is_some_and(|operation| !operation.only_looks());
         let result: Option<RunResult> = of_run(&session, &run, "result.json").await?;
+        if destroyed && result.as_ref().is_some_and(|result| result.failure.is_none()) {
+            break;
+        }
         if let Some(result) = result.filter(|result| is_apply && result.outputs.len() > 1) {
             outputs = Some(result.outputs);
             break;
@@ -206,25 +211,24 @@ pub(crate) async fn output(global: &Global, output: &Output) -> Result<Code> {
 
 pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
     let session = Session::open(global, false).await?;
-    let (run, _, result) = look(&session, Operation::Plan, Options::default()).await?;
-    if result.plan.is_none() {
-        return Err(CliError::failed(result.message));
-    }
+    let (_, record, result) = look(&session, Operation::Plan, Options::default()).await?;
+    let record = record.ok_or_else(|| CliError::failed(result.message))?;
     let mut rows = Vec::new();
     let mut all: BTreeMap<String, Value> = BTreeMap::new();
-    for stage in STAGES {
-        let look: Option<StageReport> = session.get(&keys::look(&session.environment, &run, stage)).await?;
-        for item in look.iter().flat_map(|look| &look.items) {
-            let names = look.as_ref().map(|look| &look.names);
-            let Some(id) = names.and_then(|names| names.id(&item.name)) else { continue };
+    for stage in &record.plan.stages {
+        for item in &stage.items {
+            let Some(id) = stage.names.id(&item.name) else { continue };
             let prefix = format!("{}#", item.name);
-            let attributes: BTreeMap<&str, &str> = names
-                .into_iter()
-                .flat_map(|names| names.iter())
+            let attributes: BTreeMap<&str, &str> = stage
+                .names
+                .iter()
                 .filter_map(|(name, value)| Some((name.as_str().strip_prefix(&prefix)?, value)))
                 .collect();
-            rows.push(vec![stage.to_owned(), item.name.to_string(), id.to_owned()]);
-            let value = json!({ "stage": stage, "name": item.name, "id": id, "attributes": attributes, "state": word(item.action), "differs": item.changes });
+            rows.push(vec![stage.stage.clone(), item.name.to_string(), id.to_owned()]);
+            let value = json!({
+                "stage": stage.stage, "name": item.name, "id": id, "attributes": attributes,
+                "state": word(item.action), "differs": item.changes,
+            });
             all.insert(item.name.to_string(), value);
         }
     }

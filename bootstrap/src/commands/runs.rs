@@ -11,7 +11,7 @@ use statemachine::resource::{Name, Options};
 use super::{engine, options};
 use crate::cli::{Apply, Attach, Deploy, Destroy, Global, Plan};
 use crate::error::{CliError, Code, Result};
-use crate::follow::{View, Watcher, follow};
+use crate::follow::{View, Watcher, ended, follow};
 use crate::local::{has_images, push_sample};
 use crate::session::{Session, no_engine, saying};
 use crate::show::{self, Live};
@@ -130,7 +130,7 @@ fn end(session: &Session, run: &str, result: &RunResult) -> Code {
 
 pub(crate) async fn plan(global: &Global, plan: &Plan) -> Result<Code> {
     let session = Session::open(global, !plan.destroy).await?;
-    make_ready(&session, true).await?;
+    make_ready(&session, true, false).await?;
     let operation = if plan.destroy { Operation::PlanDestroy } else { Operation::Plan };
     let options = options(plan.delete_data, false, plan.adopt, plan.allow_downtime, false);
     let (run, record, result) = look(&session, operation, options).await?;
@@ -164,27 +164,22 @@ pub(super) async fn look(
 ) -> Result<(String, Option<PlanRecord>, RunResult)> {
     let progress = saying("Looking at AWS");
     let run = session.start(session.request(operation, options)).await;
-    let view = match run {
-        Ok(run) => follow(session, &run, &mut Quiet).await.map(|view| (run, view)),
+    let ended = match run {
+        Ok(run) => ended(session, &run).await.map(|result| (run, result)),
         Err(error) => Err(error),
     };
     progress.clear();
-    let (run, view) = view?;
-    let result = view.result.ok_or_else(|| CliError::failed("The look has no result."))?;
-    Ok((run, view.plan.filter(|_| result.outcome == Outcome::Planned), result))
-}
-
-struct Quiet;
-
-impl Watcher for Quiet {
-    async fn seen(&mut self, _: &View) -> Result<()> {
-        Ok(())
-    }
+    let (run, result) = ended?;
+    let record = match result.outcome {
+        Outcome::Planned => session.get(&keys::of_run(&session.environment, &run, "plan.json")).await?,
+        _ => None,
+    };
+    Ok((run, record, result))
 }
 
 /// Sees that there is an engine of this version. In local mode it is simply installed; elsewhere it is
 /// offered. `only_looks`: a look at an account without an engine says so and changes nothing.
-async fn make_ready(session: &Session, only_looks: bool) -> Result<()> {
+async fn make_ready(session: &Session, only_looks: bool, yes: bool) -> Result<()> {
     let Some(why) = engine::needs_install(session).await? else { return Ok(()) };
     if session.local {
         return engine::install(session).await;
@@ -197,7 +192,7 @@ async fn make_ready(session: &Session, only_looks: bool) -> Result<()> {
         return Ok(());
     }
     show::note(&why);
-    if show::is_asked() && !show::confirm("Install it now?") {
+    if !yes && show::is_asked() && !show::confirm("Install it now?") {
         return Err(no_engine(&session.scope.app));
     }
     engine::install(session).await
@@ -205,7 +200,7 @@ async fn make_ready(session: &Session, only_looks: bool) -> Result<()> {
 
 pub(crate) async fn apply(global: &Global, apply: &Apply) -> Result<Code> {
     let session = Session::open(global, true).await?;
-    make_ready(&session, false).await?;
+    make_ready(&session, false, apply.yes).await?;
     let options = options(apply.delete_data, false, apply.adopt, apply.allow_downtime, false);
     let mut request = session.request(Operation::Apply, options.clone());
     request.plan.clone_from(&apply.plan);

@@ -11,7 +11,7 @@ use super::{colours, duration, paint, table, width};
 
 /// The lines that end a run.
 pub(crate) fn result(result: &RunResult) -> Vec<String> {
-    let on = colours(std::io::stderr().is_terminal());
+    let on = colours(std::io::stdout().is_terminal());
     let took = duration(result.duration_ms);
     let mut lines = Vec::new();
     let (word, style) = match result.outcome {

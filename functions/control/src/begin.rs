@@ -9,14 +9,15 @@ use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
 use statemachine::lock::Holder;
 use statemachine::message::{
-    Document, Next, Operation, Outcome, Release, Run, RunRecord, RunResult, Stages, Trigger, Verdict, keys,
+    Document, Intent, Next, Operation, Outcome, Release, Run, RunRecord, RunResult, Stages, Trigger, Verdict,
+    keys,
 };
 use statemachine::resource::{Options, hex};
 use statemachine::{Error, Result};
 
 use crate::Control;
 use crate::ask::{Ask, Image, NotAsked, Source, ask};
-use crate::intent::Intent;
+use crate::join::fingerprint;
 use crate::lock::Claim;
 
 /// How often a run that waits for its turn asks for the lock.
@@ -48,7 +49,7 @@ impl Control {
         let mut document = document(run.clone(), stack);
         if !ask.operation.only_looks() {
             match self.claim(&ask.environment, holder(&run)).await? {
-                Claim::Taken(generation) => run.lock = generation,
+                Claim::Taken(generation, etag) => (run.lock, run.lock_etag) = (generation, etag),
                 Claim::Busy(other) => return self.wait_for(document, &ask, other).await,
             }
             document.run = run.clone();
@@ -59,6 +60,8 @@ impl Control {
         if let Some((outcome, reason)) = self.overtaken(&ask, &intent).await? {
             return self.end_early(run, outcome, reason).await;
         }
+        document.intent = intent.clone();
+        document.config = (!text.is_empty()).then(|| fingerprint(&text));
         document.known_hosts.clone_from(&intent.hosts);
         document.known_buckets.clone_from(&intent.buckets);
         document.release = match ask.image {
@@ -91,6 +94,7 @@ impl Control {
             options,
             config_key: Some(ask.source.key.clone()),
             lock: 0,
+            lock_etag: None,
         }
     }
 
@@ -203,7 +207,7 @@ impl Control {
         let result = RunResult::without_plan(&run, outcome, message.clone());
         put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "result.json"), &result).await?;
         if run.lock > 0 {
-            self.release(&run.environment, &run.execution).await?;
+            self.release(&run).await?;
         }
         let next = match outcome {
             Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Next::Succeed,
@@ -296,6 +300,8 @@ fn document(run: Run, stack: Option<Stack>) -> Document {
         release: None,
         known_hosts: Vec::new(),
         known_buckets: Vec::new(),
+        intent: Intent::default(),
+        config: None,
         stages: Stages::default(),
         looks: 0,
         verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },

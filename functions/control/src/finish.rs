@@ -7,8 +7,8 @@ use futures_util::future::try_join_all;
 use lambda::{get_json, put_json};
 use statemachine::error::Optional as _;
 use statemachine::message::{
-    Diagnosis, Document, Failure, Operation, Outcome, Release, Run, RunResult, STAGES, Slot, StageReport,
-    Status, Sweep, Waiting, keys,
+    Diagnosis, Document, Failure, Intent, Operation, Outcome, Release, Run, RunResult, STAGES, Slot,
+    StageReport, Status, Sweep, Waiting, keys,
 };
 use statemachine::permission::Scope;
 use statemachine::plan::{Action, Plan, Progress, StagePlan};
@@ -16,7 +16,7 @@ use statemachine::resource::Name;
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::Control;
-use crate::intent::{Asked, Intent, buckets, hosts};
+use crate::intent::{Asked, buckets, hosts};
 use crate::join::kept;
 
 impl Control {
@@ -259,7 +259,11 @@ fn failure(document: &Document, reports: &[StageReport]) -> Option<Failure> {
 }
 
 fn sweep(looks: &[StageReport]) -> Sweep {
-    let stages = looks.iter().map(|look| StagePlan { stage: look.stage.clone(), items: look.items.clone() });
+    let stages = looks.iter().map(|look| StagePlan {
+        stage: look.stage.clone(),
+        items: look.items.clone(),
+        names: look.names.clone(),
+    });
     let plan = Plan { stages: stages.collect() };
     let left = plan
         .items()

@@ -2,32 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use statemachine::config::Stack;
-use statemachine::message::Release;
-
-/// `intent/{env}.json`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Intent {
-    /// SHA-256 of the configuration last accepted.
-    pub config: Option<String>,
-    /// The run that accepted it.
-    pub run: Option<String>,
-    /// When, RFC 3339.
-    pub at: Option<String>,
-    /// The engine's version then.
-    pub engine: Option<String>,
-    /// Hosts of its public services: their records are found by them once the file no longer names them.
-    pub hosts: Vec<String>,
-    /// Names of its uploads buckets, likewise.
-    pub buckets: Vec<String>,
-    /// The newest good release: what `apply` keeps running.
-    pub release: Option<Release>,
-    /// The newest number given to a release.
-    pub releases: u32,
-}
 
 /// `intent/{env}.asked.json`: what the last good run described, by stage and resource.
 pub type Asked = BTreeMap<String, BTreeMap<String, Value>>;

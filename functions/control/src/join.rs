@@ -15,7 +15,7 @@ use statemachine::resource::hex;
 use crate::Control;
 use crate::begin::operation;
 use crate::finish::outputs;
-use crate::intent::{Asked, Intent, buckets, hosts, joined as joined_names};
+use crate::intent::{Asked, buckets, hosts, joined as joined_names};
 use crate::why::explain;
 
 /// How often a destroy looks again for what came back (a log group after a late write) before it says so.
@@ -37,18 +37,20 @@ impl Control {
         let looks = self.looks(&document).await?;
         let mut plan = joined(&looks, run.operation);
         let environment = &run.environment;
-        let mut before = Before::default();
-        if !run.operation.removes_all() {
-            before = self.before(&document).await?;
-            let Before { asked, intent, text } = &before;
-            let same = intent.config == text.as_deref().map(fingerprint);
+        let differs = plan.items().any(|(_, item)| !item.changes.is_empty());
+        if !run.operation.removes_all() && differs {
+            let asked = get_json::<Asked>(&self.bucket, &keys::asked(environment)).await?;
+            let same = document.intent.config == document.config;
             let deploying = (run.operation == Operation::Deploy).then_some(run.id.as_str());
-            explain(&mut plan, asked, same, deploying);
+            explain(&mut plan, &asked.map(|(asked, _)| asked).unwrap_or_default(), same, deploying);
         }
         let counts = plan.counts();
         let record =
             PlanRecord { id: plan.id(), notes: document.stack.as_ref().map(notes).unwrap_or_default(), plan };
-        if !again {
+        let busy = record.plan.items().any(|(_, item)| item.action == Action::Wait);
+        let changes = counts.create + counts.update + counts.delete > 0 || busy;
+        let says_nothing = !run.operation.only_looks() && !changes && counts.refuse == 0;
+        if !again && !says_nothing {
             put_json(&self.bucket, &keys::of_run(environment, &run.id, "plan.json"), &record).await?;
         }
         let waiting: Vec<Waiting> = looks.iter().flat_map(|look| look.waiting.clone()).collect();
@@ -59,8 +61,6 @@ impl Control {
             waiting: waiting.clone(),
             ..RunResult::without_plan(&run, outcome, message)
         };
-        let busy = record.plan.items().any(|(_, item)| item.action == Action::Wait);
-        let changes = counts.create + counts.update + counts.delete > 0 || busy;
         if run.operation.only_looks() {
             return self.end(document, end(Outcome::Planned, summary(&record.plan))).await;
         }
@@ -93,7 +93,7 @@ impl Control {
             return self.end(document, end(Outcome::Blocked, message)).await;
         }
         if !changes && run.operation != Operation::Destroy {
-            self.accept(&document, before).await?;
+            self.accept(&document).await?;
             return self
                 .end(document, end(Outcome::NoChanges, "Nothing to do: AWS is as the file says.".to_owned()))
                 .await;
@@ -105,7 +105,7 @@ impl Control {
             self.forget(&document).await?;
             return self.end(document, result).await;
         }
-        self.accept(&document, before).await?;
+        self.accept(&document).await?;
         made_by_run(&mut document.stages, run.operation);
         let next = if run.operation == Operation::Destroy { Next::Remove } else { Next::Make };
         go(document, next, &format!("{} {}", operation(run.operation), record.id))
@@ -115,6 +115,9 @@ impl Control {
     pub(crate) async fn looks(&self, document: &Document) -> Result<Vec<StageReport>> {
         let run = &document.run;
         let reports = STAGES.map(|stage| async move {
+            if let Some(slot) = document.stages.get(stage).filter(|slot| slot.quiet) {
+                return Ok(StageReport::of_quiet(stage, slot));
+            }
             let key = keys::look(&run.environment, &run.id, stage);
             let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await?;
             report
@@ -124,34 +127,14 @@ impl Control {
         try_join_all(reports).await
     }
 
-    /// What the last good run asked for, the intent, and the text of this run's configuration.
-    async fn before(&self, document: &Document) -> Result<Before> {
-        let environment = &document.run.environment;
-        let (asked_key, intent_key) = (keys::asked(environment), keys::intent(environment));
-        let asked = get_json::<Asked>(&self.bucket, &asked_key);
-        let intent = get_json::<Intent>(&self.bucket, &intent_key);
-        let text = self.text(document);
-        let (asked, intent, text) = futures_util::future::try_join3(asked, intent, text).await?;
-        let first = |found: Option<(Intent, String)>| found.map(|(intent, _)| intent).unwrap_or_default();
-        Ok(Before { asked: asked.map(|(asked, _)| asked).unwrap_or_default(), intent: first(intent), text })
-    }
-
-    /// The text of the run's configuration.
-    pub(crate) async fn text(&self, document: &Document) -> Result<Option<String>> {
-        let run = &document.run;
-        let key = keys::of_run(&run.environment, &run.id, "config.toml");
-        let bytes = self.get_bytes(&crate::ask::Source { key, version: None }).await?;
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
     /// The configuration becomes the environment's own, and the intent names it. The copy is made by S3
     /// itself, so that its event says `CopyObject` and starts nothing.
-    async fn accept(&self, document: &Document, before: Before) -> Result<()> {
+    async fn accept(&self, document: &Document) -> Result<()> {
         let run = &document.run;
         let (Some(stack), Operation::Apply) = (&document.stack, run.operation) else { return Ok(()) };
-        let Before { mut intent, text, .. } = before;
+        let mut intent = document.intent.clone();
         let key = keys::intent(&run.environment);
-        let config = text.as_deref().map(fingerprint);
+        let config = document.config.clone();
         let same = intent.config == config;
         let target = keys::environment(&run.environment);
         if !same && run.config_key.as_ref() != Some(&target) {
@@ -179,7 +162,7 @@ impl Control {
         let run = &document.run;
         put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "result.json"), &result).await?;
         if run.lock > 0 {
-            self.release(&run.environment, &run.execution).await?;
+            self.release(run).await?;
         }
         let next = match result.outcome {
             Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Next::Succeed,
@@ -188,14 +171,6 @@ impl Control {
         document.verdict = Verdict { next, retry_after_s: 0, message: result.message };
         Ok(document)
     }
-}
-
-/// What stood in the bucket before this run.
-#[derive(Default)]
-struct Before {
-    asked: Asked,
-    intent: Intent,
-    text: Option<String>,
 }
 
 /// SHA-256 of a configuration's text.
@@ -218,7 +193,11 @@ fn joined(looks: &[StageReport], operation: Operation) -> Plan {
     let stages = looks.iter().filter(|look| concerned(&look.stage));
     Plan {
         stages: stages
-            .map(|look| StagePlan { stage: look.stage.clone(), items: look.items.clone() })
+            .map(|look| StagePlan {
+                stage: look.stage.clone(),
+                items: look.items.clone(),
+                names: look.names.clone(),
+            })
             .collect(),
     }
 }

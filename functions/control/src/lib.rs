@@ -22,7 +22,7 @@ use statemachine::message::{ControlCall, Document};
 use statemachine::permission::{Permission, Scope};
 
 pub use ask::{Ask, NotAsked, Source, ask};
-pub use intent::{Asked, Intent};
+pub use intent::Asked;
 pub use join::{made_by_run, needs_look_again};
 pub use lock::{Claim, judge};
 pub use why::explain;

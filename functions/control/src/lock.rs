@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lambda::get_json;
 use statemachine::error::Optional as _;
 use statemachine::lock::{Holder, Lock};
-use statemachine::message::keys;
+use statemachine::message::{Run, keys};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::Control;
@@ -17,8 +17,8 @@ const DEAD_FOR_S: i64 = 60;
 /// The outcome of asking for the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// It is ours, with this generation.
-    Taken(u64),
+    /// It is ours, with this generation and ETag.
+    Taken(u64, Option<String>),
     /// Another run holds it.
     Busy(Holder),
 }
@@ -57,7 +57,7 @@ impl Control {
         };
         match &lock.holder {
             Some(present) if present.execution == holder.execution => {
-                return Ok(Claim::Taken(lock.generation));
+                return Ok(Claim::Taken(lock.generation, Some(etag)));
             }
             Some(present) => {
                 let state = self.holder_state(present).await?;
@@ -79,7 +79,7 @@ impl Control {
             None => put.if_none_match("*"),
         };
         match put.send().await.map_err(failed("s3:PutObject")) {
-            Ok(_) => Ok(Claim::Taken(lock.generation)),
+            Ok(put) => Ok(Claim::Taken(lock.generation, put.e_tag().map(str::to_owned))),
             // 412 and 409: somebody else was faster. Whoever it was has it now; ask again.
             Err(error) if is_lost_race(&error) => {
                 Ok(Claim::Busy(Holder { run: "another run".to_owned(), ..holder }))
@@ -102,29 +102,33 @@ impl Control {
         })
     }
 
-    /// Gives the lock back, if the execution holds it. Repeating it does nothing.
-    pub(crate) async fn release(&self, environment: &str, execution: &str) -> Result<()> {
-        let key = keys::lock(environment);
-        let Some((lock, etag)) = get_json::<Lock>(&self.bucket, &key).await? else { return Ok(()) };
-        if lock.holder.as_ref().is_none_or(|holder| holder.execution != execution) {
+    /// Gives the lock back, if the run's execution holds it. Repeating it does nothing.
+    pub(crate) async fn release(&self, run: &Run) -> Result<()> {
+        let key = keys::lock(&run.environment);
+        if let Some(etag) = run.lock_etag.clone()
+            && self.free(&key, run.lock, etag).await?
+        {
             return Ok(());
         }
-        let free = Lock { generation: lock.generation, holder: None, stop: None };
+        // Somebody wrote into it since, such as a stage that told the others to stop.
+        let Some((lock, etag)) = get_json::<Lock>(&self.bucket, &key).await? else { return Ok(()) };
+        if lock.holder.as_ref().is_none_or(|holder| holder.execution != run.execution) {
+            return Ok(());
+        }
+        if self.free(&key, lock.generation, etag).await? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Transient, "the lock changed while it was released"))
+    }
+
+    /// Writes a free lock over the one with this ETag; `false` when that is no longer the one.
+    async fn free(&self, key: &str, generation: u64, etag: String) -> Result<bool> {
+        let free = Lock { generation, holder: None, stop: None };
         let body = serde_json::to_vec(&free).map_err(|error| Error::internal(error.to_string()))?;
-        let put = self
-            .bucket
-            .s3
-            .put_object()
-            .bucket(&self.bucket.name)
-            .key(&key)
-            .if_match(etag)
-            .body(ByteStream::from(body));
-        match put.send().await.map_err(failed("s3:PutObject")) {
-            Ok(_) => Ok(()),
-            // Somebody wrote a `stop` into it just now: read it again the next time.
-            Err(error) if is_lost_race(&error) => {
-                Err(Error::new(ErrorKind::Transient, "the lock changed while it was released"))
-            }
+        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).if_match(etag);
+        match put.body(ByteStream::from(body)).send().await.map_err(failed("s3:PutObject")) {
+            Ok(_) => Ok(true),
+            Err(error) if is_lost_race(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }

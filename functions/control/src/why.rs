@@ -59,7 +59,13 @@ mod tests {
             Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
         let name = Name::new("db-cluster", "main");
         let item = Item { changes: vec![change], ..Item::new(name, Action::Update) };
-        let mut plan = Plan { stages: vec![StagePlan { stage: "database".to_owned(), items: vec![item] }] };
+        let mut plan = Plan {
+            stages: vec![StagePlan {
+                stage: "database".to_owned(),
+                items: vec![item],
+                names: statemachine::resource::Names::default(),
+            }],
+        };
         let asked: Asked =
             serde_json::from_value(json!({ "database": asked })).expect("the shape of what was asked");
         explain(&mut plan, &asked, same_file, None);

@@ -161,6 +161,10 @@ async fn keep(
     again: bool,
 ) -> Result<StageReport> {
     let environment = &run.environment;
+    // Of a look that has nothing to say, the document keeps all there is.
+    if report.mode == Mode::Plan && report.is_quiet() {
+        return Ok(report);
+    }
     let key = match report.mode {
         Mode::Plan => keys::look(environment, &run.id, &report.stage),
         Mode::Make | Mode::Remove => keys::report(environment, &run.id, &report.stage),
@@ -194,11 +198,11 @@ fn take_over(item: &mut Item, old: Item) {
     item.started_ms = old.started_ms.or(item.started_ms);
     if item.progress == Progress::Done {
         item.ended_ms = item.ended_ms.or(old.ended_ms).or_else(|| Some(now_ms()));
-        if !item.action.is_change() {
-            item.action = old.action;
-            item.changes = old.changes;
-            item.to = old.to;
-        }
+    }
+    if !item.action.is_change() {
+        item.action = old.action;
+        item.changes = old.changes;
+        item.to = old.to;
     }
 }
 

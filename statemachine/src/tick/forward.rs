@@ -94,6 +94,7 @@ async fn push(
         let Some(act) = todo.act.take() else { continue };
         let (name, action) = (todo.item.name.clone(), todo.item.action);
         todo.item.progress = Progress::Working;
+        board.asked.insert(name.clone(), action);
         board.times.insert(name.clone(), (now_ms(), None));
         board.not_ready.remove(&name);
         running.acts[kind] += 1;

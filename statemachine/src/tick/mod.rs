@@ -120,6 +120,8 @@ struct Board {
     out_of_time: bool,
     /// What AWS refused for now, and why.
     not_ready: BTreeMap<Name, String>,
+    /// What this tick asked of AWS, by resource.
+    asked: BTreeMap<Name, Action>,
     /// Work of this tick, by resource.
     times: BTreeMap<Name, (u64, Option<u64>)>,
     /// Items gone or done in this tick whose rows a second look would show otherwise.
@@ -151,6 +153,7 @@ impl Board {
             stopped: None,
             out_of_time: false,
             not_ready: BTreeMap::new(),
+            asked: BTreeMap::new(),
             times: BTreeMap::new(),
             done: BTreeMap::new(),
             kinds,
@@ -371,6 +374,10 @@ impl Board {
             if !items.iter().any(|known| known.name == name) {
                 items.push(item);
             }
+        }
+        // What AWS is still at work on is told by what was asked of it.
+        for item in items.iter_mut().filter(|item| item.action == Action::Wait) {
+            item.action = self.asked.get(&item.name).copied().unwrap_or(item.action);
         }
         items.extend(self.refused);
         StageReport {

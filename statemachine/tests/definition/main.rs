@@ -8,8 +8,8 @@ mod lint;
 use interpreter::{Machine, Outcome};
 use serde_json::{Value, json};
 use statemachine::message::{
-    Document, Mode, Next, Operation, Run, STAGES, Slot, StageCall, StageReport, Stages, Status, Trigger,
-    Verdict,
+    Document, Intent, Mode, Next, Operation, Run, STAGES, Slot, StageCall, StageReport, Stages, Status,
+    Trigger, Verdict,
 };
 use statemachine::plan::{Action, Item};
 use statemachine::resource::{Name, Names, Options};
@@ -152,11 +152,14 @@ fn document(operation: Operation) -> Document {
             options: Options::default(),
             config_key: None,
             lock: 1,
+            lock_etag: None,
         },
         stack: None,
         release: None,
         known_hosts: Vec::new(),
         known_buckets: Vec::new(),
+        intent: Intent::default(),
+        config: None,
         stages: Stages::default(),
         looks: 0,
         verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
