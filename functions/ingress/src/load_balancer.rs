@@ -49,9 +49,11 @@ impl LoadBalancer {
             ("access_logs.s3.bucket", logs.as_str()),
             ("access_logs.s3.enabled", "true"),
             ("access_logs.s3.prefix", "alb"),
-            ("deletion_protection.enabled", "true"),
+            (PROTECTION, "true"),
+            ("idle_timeout.timeout_seconds", "60"),
             ("routing.http.desync_mitigation_mode", "defensive"),
             ("routing.http.drop_invalid_header_fields.enabled", "true"),
+            ("routing.http2.enabled", "true"),
         ];
         Self {
             balancer_name: balancer_name(ctx),
@@ -93,6 +95,7 @@ impl Resource for LoadBalancer {
         vec![
             Permission::on(&actions, [balancers]),
             Permission::unscoped(&describe, "Elastic Load Balancing's Describe actions take no resource"),
+            Permission::unscoped(&NETWORK_READS, "EC2's Describe actions take no resource"),
         ]
     }
 
@@ -219,14 +222,26 @@ impl Resource for LoadBalancer {
 }
 
 const PROTECTION: &str = "deletion_protection.enabled";
+/// What Elastic Load Balancing reads in the caller's name in CreateLoadBalancer and SetSubnets ("Elastic Load
+/// Balancing API permissions" in its user guide). The emulator does not ask for them.
+const NETWORK_READS: [&str; 6] = [
+    "ec2:DescribeAccountAttributes",
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+];
 /// The attributes that we set.
-const MANAGED: [&str; 6] = [
+const MANAGED: [&str; 8] = [
     "access_logs.s3.bucket",
     "access_logs.s3.enabled",
     "access_logs.s3.prefix",
     PROTECTION,
+    "idle_timeout.timeout_seconds",
     "routing.http.desync_mitigation_mode",
     "routing.http.drop_invalid_header_fields.enabled",
+    "routing.http2.enabled",
 ];
 
 fn with_attributes(identity: Identity, balancer: &RawBalancer) -> Identity {

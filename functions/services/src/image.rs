@@ -31,8 +31,10 @@ pub(crate) async fn newest(ecr: &Client, repository: &str, tags: &[String]) -> R
             |image: &&ImageDetail| image.image_pushed_at().map_or(0, aws_sdk_ecr::primitives::DateTime::secs);
         images.into_iter().max_by_key(at).and_then(|image| image.image_digest().map(str::to_owned))
     };
+    // Signatures and attestations stand beside the images, tagged with the digest that they are about.
+    let has_any_tag = |image: &&ImageDetail| image.image_tags().iter().any(|tag| !tag.starts_with("sha256-"));
     let wanted = newest(images.iter().filter(has_wanted_tag).collect());
-    Ok(wanted.or_else(|| newest(images.iter().filter(|image| !image.image_tags().is_empty()).collect())))
+    Ok(wanted.or_else(|| newest(images.iter().filter(has_any_tag).collect())))
 }
 
 /// As much of a manifest or index as tells the architecture.
@@ -61,7 +63,7 @@ struct Config {
 }
 
 /// Reads the architecture from the index, or from the image's configuration. An index that offers both is
-/// run on ARM64, which is cheaper.
+/// run on ARM64, which is cheaper. An image that the repository does not hold is [`ErrorKind::Missing`].
 pub(crate) async fn architecture(ecr: &Client, repository: &str, digest: &str) -> Result<String> {
     let media = [
         "application/vnd.oci.image.index.v1+json",
@@ -80,7 +82,7 @@ pub(crate) async fn architecture(ecr: &Client, repository: &str, digest: &str) -
         let message = format!(
             "The image {digest} is not in the repository {repository} any more. Push it again, or deploy another."
         );
-        return Err(Error::new(ErrorKind::Invalid, message));
+        return Err(Error::new(ErrorKind::Missing, message));
     };
     let unreadable = |error: serde_json::Error| {
         Error::internal(format!("the manifest of {digest} cannot be read: {error}"))

@@ -14,13 +14,13 @@ use aws_sdk_ecs::types::TaskDefinition as RawDefinition;
 use aws_types::SdkConfig;
 use certificate::record::Record;
 use ingress::listener::Listener;
-use statemachine::Result;
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
-use statemachine::message::Document;
+use statemachine::message::{Document, Operation};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Stage;
+use statemachine::{Error, ErrorKind, Result};
 
 use crate::image::Image;
 
@@ -83,6 +83,10 @@ impl Clients {
     /// The image that the services are to run: what the run was given (a deploy's, or the newest good
     /// release), else what runs already, else the newest in the repository. Its architecture comes from what
     /// runs, where that is the same image: a run without changes asks ECR nothing.
+    ///
+    /// # Errors
+    ///
+    /// A deploy of an image that the repository does not hold; an image for an architecture that Fargate lacks.
     async fn image(
         &self,
         ctx: &Context,
@@ -99,12 +103,20 @@ impl Clients {
         }
         let repository = format!("{}/{}", ctx.app, ctx.environment);
         let known = names.id(&Name::new("repository", "main")).is_some();
-        let digest = match asked {
-            Some(digest) => Some(digest),
-            None if known => image::newest(&self.ecr, &repository, &stack.image.deploy_on_push).await?,
-            None => None,
-        };
-        let Some(digest) = digest else { return Ok(None) };
+        if !known {
+            return Ok(None);
+        }
+        if let Some(digest) = asked {
+            match image::architecture(&self.ecr, &repository, &digest).await {
+                Ok(architecture) => return Ok(Some(Image { digest, architecture })),
+                // The last good release went with an earlier life of the stack. A deploy, however, means it.
+                Err(error)
+                    if error.kind == ErrorKind::Missing && document.run.operation != Operation::Deploy => {}
+                Err(error) => return Err(Error { kind: ErrorKind::Invalid, ..error }),
+            }
+        }
+        let newest = image::newest(&self.ecr, &repository, &stack.image.deploy_on_push).await?;
+        let Some(digest) = newest else { return Ok(None) };
         let architecture = image::architecture(&self.ecr, &repository, &digest).await?;
         Ok(Some(Image { digest, architecture }))
     }

@@ -109,7 +109,9 @@ impl Resource for ListenerRule {
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
         let hosts = raw.rule.conditions().iter().filter_map(|condition| condition.host_header_config());
-        let host = hosts.flat_map(HostHeaderConditionConfig::values).next().cloned();
+        let hosts: Vec<&str> =
+            hosts.flat_map(HostHeaderConditionConfig::values).map(String::as_str).collect();
+        let host = (!hosts.is_empty()).then(|| hosts.join(", "));
         let target = raw.rule.actions().iter().find_map(|action| {
             let forwarded = action
                 .forward_config()

@@ -15,7 +15,7 @@ use crate::image_push::EventRule;
 use crate::listener_rule::{self, ListenerRule};
 use crate::scaling::ScalingTarget;
 use crate::service::{Service, Services, Unlisted};
-use crate::target_group::{self, TargetGroup};
+use crate::target_group::{self, TargetGroup, TargetGroups};
 use crate::task_definition::{TaskDefinition, known_or_placeholder, pinned};
 
 /// The stage `services`. Without an image everything is made but task definitions and services.
@@ -45,8 +45,13 @@ pub fn services(
     };
     let scaled = stack.into_iter().flat_map(|stack| &stack.services).filter(|(_, one)| one.scale.is_some());
     let ecs = Services { ecs: clients.ecs.clone(), scaled: scaled.map(|(name, _)| name.clone()).collect() };
+    let target_groups = wanted.as_ref().map(Wanted::target_groups).unwrap_or_default();
+    let groups = TargetGroups {
+        elb: clients.elb.clone(),
+        wanted: target_groups.iter().map(|group| (group.service.clone(), group.port)).collect(),
+    };
     let stage = Stage::new()
-        .owns(&clients.elb, wanted.as_ref().map(Wanted::target_groups).unwrap_or_default())
+        .owns(&groups, target_groups)
         .owns(&clients.elb, wanted.as_ref().and_then(Wanted::https).into_iter().collect())
         .owns(&clients.elb, wanted.as_ref().map(Wanted::listener_rules).unwrap_or_default())
         .owns(&records, wanted.as_ref().map(Wanted::aliases).unwrap_or_default())
@@ -180,6 +185,7 @@ impl Wanted<'_> {
                 exec: described.exec,
                 circuit_breaker: true,
                 rebalances_zones: true,
+                failed_rollout: None,
                 unlisted: Unlisted {
                     first_count: count(described.count),
                     rule: target_group.is_some().then(|| listener_rule::name(name, &self.listener())),

@@ -42,6 +42,9 @@ pub struct Service {
     pub circuit_breaker: bool,
     /// Tasks move when zones are uneven.
     pub rebalances_zones: bool,
+    /// Why ECS gave up on the last deployment, where it had none to go back to. Wanted: nothing. The change
+    /// is another deployment.
+    pub failed_rollout: Option<String>,
     /// What is no part of the description.
     #[serde(skip)]
     pub unlisted: Unlisted,
@@ -124,7 +127,8 @@ impl Resource for Service {
             // CreateService refuses a target group that no listener leads to.
             needs.push(Need::Exists(group.clone()));
         }
-        needs.extend(self.unlisted.rule.iter().cloned().map(Need::Exists));
+        // A rule that is still to be led to this group is no listener's yet.
+        needs.extend(self.unlisted.rule.iter().cloned().map(Need::Settled));
         needs
     }
 
@@ -190,24 +194,17 @@ impl Resource for Service {
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
             rebalances_zones: service.availability_zone_rebalancing()
                 == Some(&AvailabilityZoneRebalancing::Enabled),
+            failed_rollout: failed_rollout(&service),
             unlisted: Unlisted::default(),
         };
         match service.status() {
             Some("DRAINING") => Ok(State::Deleting),
-            Some("ACTIVE") if is_steady(&service) => Ok(State::Settled(found)),
+            Some("ACTIVE") if is_steady(&service) || found.failed_rollout.is_some() => {
+                Ok(State::Settled(found))
+            }
             Some("ACTIVE") => Ok(State::Changing(Some(found))),
             other => Err(Error::unknown_status("ECS service", other.unwrap_or("none"))),
         }
-    }
-
-    fn immutable(&self, now: &Self) -> Option<String> {
-        (self.target_group.is_some() != now.target_group.is_some()).then(|| {
-            format!(
-                "The service {} cannot {} being public in place. Rename it: the new one is made first, then the old one goes.",
-                self.service,
-                if self.target_group.is_some() { "begin" } else { "end" }
-            )
-        })
     }
 
     async fn create(self, ctx: Context, client: Services, ids: Names) -> Result<Made> {
@@ -225,7 +222,7 @@ impl Resource for Service {
             .launch_type(LaunchType::Fargate)
             .platform_version("LATEST")
             .network_configuration(self.network(&ids)?)
-            .set_load_balancers(self.load_balancers(&ids)?)
+            .set_load_balancers(Some(self.load_balancers(&ids)?))
             .set_health_check_grace_period_seconds(self.target_group.as_ref().map(|_| GRACE_S))
             .deployment_configuration(self.deployment())
             .availability_zone_rebalancing(self.rebalancing())
@@ -242,7 +239,7 @@ impl Resource for Service {
         Ok(Made::started(arn))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Services, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, _: Context, client: Services, ids: Names) -> Result<Made> {
         let update = client
             .ecs
             .update_service()
@@ -251,10 +248,13 @@ impl Resource for Service {
             .task_definition(ids.need(&self.task_definition)?)
             .set_desired_count(self.desired_count)
             .network_configuration(self.network(&ids)?)
-            .set_load_balancers(self.load_balancers(&ids)?)
+            // An empty list makes a public service a private one.
+            .set_load_balancers(Some(self.load_balancers(&ids)?))
+            .set_health_check_grace_period_seconds(self.target_group.as_ref().map(|_| GRACE_S))
             .deployment_configuration(self.deployment())
             .availability_zone_rebalancing(self.rebalancing())
-            .enable_execute_command(self.exec);
+            .enable_execute_command(self.exec)
+            .force_new_deployment(now.failed_rollout.is_some());
         update.send().await.map_err(failed("ecs:UpdateService"))?;
         Ok(Made::started(id))
     }
@@ -276,6 +276,14 @@ impl Resource for Service {
             Err(error) => Err(error),
         }
     }
+}
+
+/// ECS's reason for having given up on the primary deployment. A deployment that it could roll back is primary
+/// no more: then the service shows the earlier task definition, which is a difference by itself.
+fn failed_rollout(service: &RawService) -> Option<String> {
+    let primary = service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))?;
+    let failed = primary.rollout_state() == Some(&DeploymentRolloutState::Failed);
+    failed.then(|| primary.rollout_state_reason().unwrap_or("no reason given").to_owned())
 }
 
 /// One deployment, completed, with all its tasks running.
@@ -305,14 +313,14 @@ impl Service {
         Ok(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
     }
 
-    fn load_balancers(&self, ids: &Names) -> Result<Option<Vec<LoadBalancer>>> {
-        let Some(group) = &self.target_group else { return Ok(None) };
+    fn load_balancers(&self, ids: &Names) -> Result<Vec<LoadBalancer>> {
+        let Some(group) = &self.target_group else { return Ok(Vec::new()) };
         let balancer = LoadBalancer::builder()
             .target_group_arn(ids.need(group)?)
             .container_name(&self.service)
             .set_container_port(self.port)
             .build();
-        Ok(Some(vec![balancer]))
+        Ok(vec![balancer])
     }
 
     fn deployment(&self) -> DeploymentConfiguration {

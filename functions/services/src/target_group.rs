@@ -58,20 +58,37 @@ impl TargetGroup {
     }
 
     fn group_name(&self, ctx: &Context) -> String {
-        let hash = short_hash(&self.port);
-        format!("{}-{hash}", naming::fit(&[&ctx.prefix(), &self.service], MAX_NAME - 1 - hash.len()))
+        group_name(ctx, &self.service, &short_hash(&self.port))
     }
+}
+
+/// `{app}-{env}-{service}-{hash}`, fitted to 32 characters.
+fn group_name(ctx: &Context, service: &str, hash: &str) -> String {
+    format!("{}-{hash}", naming::fit(&[&ctx.prefix(), service], MAX_NAME - 1 - hash.len()))
+}
+
+/// Elastic Load Balancing, and the groups that the file asks for.
+#[derive(Clone, Debug)]
+pub struct TargetGroups {
+    /// The client.
+    pub elb: Client,
+    /// Service and port of each. CreateTargetGroup returns a stranger's group of the same name, so a name
+    /// that is taken has to be seen before.
+    pub wanted: Vec<(String, i32)>,
 }
 
 /// A group with what its description leaves out.
 pub struct Raw {
     group: RawGroup,
-    owned: Name,
+    /// By its tags.
+    owned: Option<Name>,
+    /// The described one in whose place it stands: the one of its AWS name.
+    place: Option<Name>,
     deregistration_s: String,
 }
 
 impl Resource for TargetGroup {
-    type Client = Client;
+    type Client = TargetGroups;
     type Raw = Raw;
 
     const KIND: &'static str = "target-group";
@@ -93,6 +110,11 @@ impl Resource for TargetGroup {
         vec![
             Permission::on(&actions, [groups]),
             Permission::unscoped(&describe, "Elastic Load Balancing's Describe actions take no resource"),
+            // Read in the caller's name by CreateTargetGroup ("Elastic Load Balancing API permissions").
+            Permission::unscoped(
+                &["ec2:DescribeInternetGateways", "ec2:DescribeVpcs"],
+                "EC2's Describe actions take no resource",
+            ),
         ]
     }
 
@@ -104,7 +126,8 @@ impl Resource for TargetGroup {
         vec![Need::Exists(Name::new("vpc", "main"))]
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(ctx: &Context, client: &TargetGroups, _: &Names) -> Result<Vec<Raw>> {
+        let TargetGroups { elb: client, wanted } = client;
         let pages = client.describe_target_groups().into_paginator().items().send();
         let all = pages
             .collect::<Result<Vec<_>, _>>()
@@ -118,9 +141,15 @@ impl Resource for TargetGroup {
         let arns: Vec<String> =
             groups.iter().filter_map(|group| group.target_group_arn().map(str::to_owned)).collect();
         let mut names = owned(client, ctx, &arns).await?;
-        let ours =
-            groups.into_iter().filter_map(|group| Some((names.remove(group.target_group_arn()?)?, group)));
-        let raws = ours.map(|(owned, group)| async move {
+        let placed = groups.into_iter().filter_map(|group| {
+            let owned = names.remove(group.target_group_arn()?);
+            let place = wanted.iter().find_map(|(service, port)| {
+                let taken = group.target_group_name()? == group_name(ctx, service, &short_hash(port));
+                taken.then(|| name(service, *port))
+            });
+            (owned.is_some() || place.is_some()).then_some((owned, place, group))
+        });
+        let raws = placed.map(|(owned, place, group)| async move {
             let attributes = client
                 .describe_target_group_attributes()
                 .set_target_group_arn(group.target_group_arn().map(str::to_owned));
@@ -130,17 +159,23 @@ impl Resource for TargetGroup {
                 .map_err(failed("elasticloadbalancing:DescribeTargetGroupAttributes"))?;
             let delay = attributes.attributes().iter().find(|one| one.key() == Some(DEREGISTRATION));
             let deregistration_s = delay.and_then(TargetGroupAttribute::value).unwrap_or_default().to_owned();
-            Ok(Raw { group, owned, deregistration_s })
+            Ok(Raw { group, owned, place, deregistration_s })
         });
         futures_util::future::try_join_all(raws).await
     }
 
-    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        Some(Identity::ours(raw.owned.clone(), raw.group.target_group_arn()?))
+    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let id = raw.group.target_group_arn()?;
+        let owned = raw.owned.as_ref().filter(|owned| {
+            let named = owned.hash().map(|hash| group_name(ctx, service_of(owned), hash));
+            named.as_deref() == raw.group.target_group_name()
+        });
+        let ours = owned.map(|owned| Identity::ours(owned.clone(), id));
+        ours.or_else(|| raw.place.as_ref().map(|place| Identity::theirs(place.clone(), id)))
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
-        let service = raw.owned.base().split_once('/').map_or("", |(_, service)| service).to_owned();
+        let service = raw.owned.as_ref().or(raw.place.as_ref()).map_or("", service_of).to_owned();
         let group = raw.group;
         Ok(State::Settled(Self {
             service,
@@ -153,8 +188,9 @@ impl Resource for TargetGroup {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, ctx: Context, client: TargetGroups, ids: Names) -> Result<Made> {
         let create = client
+            .elb
             .create_target_group()
             .name(self.group_name(&ctx))
             .target_type(TargetTypeEnum::Ip)
@@ -171,15 +207,16 @@ impl Resource for TargetGroup {
         let made = create.send().await.map_err(failed("elasticloadbalancing:CreateTargetGroup"))?;
         let arn = made.target_groups().first().and_then(RawGroup::target_group_arn);
         let arn = arn.ok_or_else(|| Error::missing_field("target group", "an ARN"))?.to_owned();
-        match set_deregistration(&client, &arn, &self.deregistration_s).await {
+        match set_deregistration(&client.elb, &arn, &self.deregistration_s).await {
             Ok(()) => Ok(Made::settled(arn)),
             // The next look finds the difference.
             Err(_) => Ok(Made::started(arn)),
         }
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, _: Context, client: TargetGroups, _: Names) -> Result<Made> {
         let modify = client
+            .elb
             .modify_target_group()
             .target_group_arn(&id)
             .health_check_path(&self.health_check_path)
@@ -188,14 +225,19 @@ impl Resource for TargetGroup {
             .healthy_threshold_count(self.healthy_threshold)
             .matcher(Matcher::builder().http_code(&self.healthy_codes).build());
         modify.send().await.map_err(failed("elasticloadbalancing:ModifyTargetGroup"))?;
-        set_deregistration(&client, &id, &self.deregistration_s).await?;
+        set_deregistration(&client.elb, &id, &self.deregistration_s).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        let delete = client.delete_target_group().target_group_arn(id).send().await;
+    async fn delete(id: String, _: Option<Self>, _: Context, client: TargetGroups, _: Names) -> Result<Gone> {
+        let delete = client.elb.delete_target_group().target_group_arn(id).send().await;
         gone(delete.map_err(failed("elasticloadbalancing:DeleteTargetGroup")), Gone::Now)
     }
+}
+
+/// `api` of `target-group/api@hash`.
+fn service_of(name: &Name) -> &str {
+    name.base().split_once('/').map_or("", |(_, service)| service)
 }
 
 async fn set_deregistration(client: &Client, arn: &str, seconds: &str) -> Result<()> {

@@ -54,15 +54,19 @@ pub struct TaskDefinition {
 
 /// An attribute, or what stands for it until AWS has given it.
 pub fn known_or_placeholder(names: &Names, name: &Name, attribute: &str) -> String {
-    names.attribute(name, attribute).map_or_else(|| format!("{{{name}#{attribute}}}"), str::to_owned)
+    names.attribute(name, attribute).map_or_else(|| placeholder(&name.attribute(attribute)), str::to_owned)
 }
 
 /// A secret pinned to its current version (`arn:json-key:stage:version`), or what stands for it.
 pub fn pinned(names: &Names, secret: &Name) -> String {
     match (names.id(secret), names.attribute(secret, "version")) {
         (Some(arn), Some(version)) => format!("{arn}:::{version}"),
-        _ => format!("{{{secret}}}"),
+        _ => placeholder(secret),
     }
+}
+
+fn placeholder(name: &Name) -> String {
+    format!("{{{name}}}")
 }
 
 /// A revision with its tags.
@@ -75,11 +79,23 @@ fn family(ctx: &Context, service: &str) -> String {
     format!("{}-{service}", ctx.prefix())
 }
 
-fn role_of(arn: Option<&str>, names: &Names) -> Name {
+/// The stack's role behind an ARN, by its AWS name `{app}-{env}-{what}`: a role that was deleted behind our
+/// back, and is about to be made again, is still the one that the revision names.
+fn role_of(arn: Option<&str>, prefix: &str) -> Name {
     let arn = arn.unwrap_or_default();
-    let found =
-        names.of_kind("role").map(|(name, _)| name).find(|name| names.attribute(name, "arn") == Some(arn));
-    found.cloned().unwrap_or_else(|| Name::foreign(arn))
+    let ours = ["execution", "task"]
+        .into_iter()
+        .find(|what| arn.rsplit('/').next() == Some(format!("{prefix}-{what}").as_str()));
+    ours.map_or_else(|| Name::foreign(arn), |what| Name::new("role", what))
+}
+
+/// The service's log group, by its AWS name, likewise.
+fn log_group_of(name: &str, prefix: &str, service: &str) -> Name {
+    if name == format!("/ecs/{prefix}-{service}") {
+        Name::new("log-group", service)
+    } else {
+        Name::foreign(name)
+    }
 }
 
 impl Resource for TaskDefinition {
@@ -90,7 +106,7 @@ impl Resource for TaskDefinition {
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let definitions = scope.arn("ecs", &format!("task-definition/{}-*", scope.app));
-        let roles = scope.global("iam", &format!("role/stepstack/{}/*", scope.app));
+        let role = |what| scope.global("iam", &format!("role/stepstack/{0}/*/{0}-*-{what}", scope.app));
         vec![
             Permission::on(
                 &["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:TagResource"],
@@ -100,7 +116,7 @@ impl Resource for TaskDefinition {
                 &["ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"],
                 "these actions take no resource",
             ),
-            Permission::on(&["iam:PassRole"], [roles]).when(
+            Permission::on(&["iam:PassRole"], ["execution", "task"].map(role)).when(
                 "StringEquals",
                 "iam:PassedToService",
                 ["ecs-tasks.amazonaws.com".to_owned()],
@@ -149,7 +165,7 @@ impl Resource for TaskDefinition {
         Some(Identity { created, ..Identity::ours(owned, raw.definition.task_definition_arn()?) })
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
         let definition = raw.definition;
         let container = definition
             .container_definitions()
@@ -163,9 +179,13 @@ impl Resource for TaskDefinition {
             .environment()
             .iter()
             .filter_map(|pair| Some((pair.name()?.to_owned(), pair.value()?.to_owned())));
+        let service = text(container.name());
+        let family = text(definition.family());
+        let prefix = family.strip_suffix(&format!("-{service}")).unwrap_or_default();
         let platform = definition.runtime_platform().and_then(RuntimePlatform::cpu_architecture);
         Ok(State::Settled(Self {
-            service: text(container.name()),
+            log_group: log_group_of(log_group, prefix, &service),
+            service,
             digest: container
                 .image()
                 .and_then(|image| image.split_once('@'))
@@ -181,11 +201,10 @@ impl Resource for TaskDefinition {
                 .iter()
                 .map(|secret| (secret.name().to_owned(), secret.value_from().to_owned()))
                 .collect(),
-            log_group: names.name_of(log_group),
             read_only_root: container.readonly_root_filesystem() == Some(true),
             user: container.user().map(str::to_owned),
-            execution_role: role_of(definition.execution_role_arn(), names),
-            task_role: role_of(definition.task_role_arn(), names),
+            execution_role: role_of(definition.execution_role_arn(), prefix),
+            task_role: role_of(definition.task_role_arn(), prefix),
         }))
     }
 
@@ -297,6 +316,7 @@ impl TaskDefinition {
     }
 }
 
+/// Told from whatever the file puts into the environment, JSON above all, by the names that it can hold.
 fn is_placeholder(value: &str) -> bool {
-    value.starts_with('{') && value.ends_with('}') && value.contains('/')
+    ["{db-cluster/main#", "{secret/database-"].iter().any(|begin| value.starts_with(begin))
 }
