@@ -110,17 +110,30 @@ fn ours() -> aws_sdk_ec2::types::Filter {
 async fn nothing_is_left(emulator: &Emulator) {
     let config = emulator.config();
     let ec2 = aws_sdk_ec2::Client::new(&config);
-    let tagged = ec2
-        .describe_tags()
-        .filters(aws_sdk_ec2::types::Filter::builder().name("value").values("arive/production").build());
-    let left: Vec<String> = tagged
-        .send()
-        .await
-        .expect("tags")
-        .tags()
-        .iter()
-        .filter_map(|tag| tag.resource_id().map(str::to_owned))
-        .collect();
+    // Each kind by its own listing: the emulator's DescribeTags still lists what is gone.
+    let id = |id: Option<&str>| id.unwrap_or("?").to_owned();
+    let mut left: Vec<String> = Vec::new();
+    let vpcs = ec2.describe_vpcs().filters(ours()).send().await.expect("VPCs");
+    left.extend(vpcs.vpcs().iter().map(|one| id(one.vpc_id())));
+    let subnets = ec2.describe_subnets().filters(ours()).send().await.expect("subnets");
+    left.extend(subnets.subnets().iter().map(|one| id(one.subnet_id())));
+    let gateways = ec2.describe_internet_gateways().filters(ours()).send().await.expect("internet gateways");
+    left.extend(gateways.internet_gateways().iter().map(|one| id(one.internet_gateway_id())));
+    let tables = ec2.describe_route_tables().filters(ours()).send().await.expect("route tables");
+    left.extend(tables.route_tables().iter().map(|one| id(one.route_table_id())));
+    let groups = ec2.describe_security_groups().filters(ours()).send().await.expect("security groups");
+    left.extend(groups.security_groups().iter().map(|one| id(one.group_id())));
+    let addresses = ec2.describe_addresses().filters(ours()).send().await.expect("addresses");
+    left.extend(addresses.addresses().iter().map(|one| id(one.allocation_id())));
+    let endpoints = ec2.describe_vpc_endpoints().filters(ours()).send().await.expect("endpoints");
+    left.extend(endpoints.vpc_endpoints().iter().map(|one| id(one.vpc_endpoint_id())));
+    let nats = ec2.describe_nat_gateways().filter(ours()).send().await.expect("NAT gateways");
+    let is_gone = |state: Option<&aws_sdk_ec2::types::NatGatewayState>| {
+        state.is_some_and(|state| state.as_str() == "deleted")
+    };
+    left.extend(
+        nats.nat_gateways().iter().filter(|nat| !is_gone(nat.state())).map(|nat| id(nat.nat_gateway_id())),
+    );
     assert_eq!(left, Vec::<String>::new(), "EC2");
     let ecs = aws_sdk_ecs::Client::new(&config).list_clusters().send().await.expect("clusters");
     assert!(ecs.cluster_arns().is_empty(), "{:?}", ecs.cluster_arns());

@@ -11,8 +11,8 @@ use statemachine::message::{PlanRecord, RunRecord, RunResult, StageReport, keys}
 use crate::error::{CliError, Result};
 use crate::session::Session;
 
-/// Pauses between looks: fast at first, as most of a run's news comes early.
-const PAUSES_MS: [u64; 8] = [100, 100, 150, 200, 250, 300, 500, 1_000];
+/// Pauses between looks, and how many of each: fast at first, as most of a run's news comes early.
+const PAUSES_MS: [(u64, usize); 4] = [(100, 10), (150, 20), (500, 10), (1_000, 20)];
 /// And from then on.
 const LAST_PAUSE_MS: u64 = 2_000;
 /// How many looks in a row may be lost: about a minute.
@@ -41,7 +41,7 @@ pub(crate) async fn follow(session: &Session, run: &str, watcher: &mut impl Watc
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut view = View::default();
     let mut asked = Instant::now();
-    let mut pauses = PAUSES_MS.into_iter();
+    let mut pauses = PAUSES_MS.into_iter().flat_map(|(pause, times)| std::iter::repeat_n(pause, times));
     let mut lost = 0;
     loop {
         let mut news = false;
