@@ -37,14 +37,26 @@ impl Resource for Cluster {
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let clusters = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
-        let actions = [
-            "ecs:CreateCluster",
-            "ecs:DeleteCluster",
-            "ecs:DescribeClusters",
-            "ecs:TagResource",
-            "ecs:UpdateClusterSettings",
-        ];
-        vec![Permission::on(&actions, [clusters])]
+        // The name alone would also be that of an app `{app}-admin`: tags tell them apart.
+        let stacks = || [format!("{}/*", scope.app)];
+        vec![
+            Permission::on(&["ecs:CreateCluster"], [clusters.clone()]).when(
+                "StringLike",
+                "aws:RequestTag/stepstack:stack",
+                stacks(),
+            ),
+            Permission::on(&["ecs:TagResource"], [clusters.clone()]).when(
+                "StringEquals",
+                "ecs:CreateAction",
+                ["CreateCluster".to_owned()],
+            ),
+            Permission::on(&["ecs:DeleteCluster", "ecs:UpdateClusterSettings"], [clusters.clone()]).when(
+                "StringLike",
+                "aws:ResourceTag/stepstack:stack",
+                stacks(),
+            ),
+            Permission::on(&["ecs:DescribeClusters"], [clusters]),
+        ]
     }
 
     fn name(&self) -> Name {

@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod cluster;
 pub mod log_group;
+pub mod policy;
 pub mod repository;
 pub mod resources;
 pub mod role;
@@ -45,7 +46,7 @@ impl Function for Clients {
     }
 
     async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
-        Ok(resources::foundation(self, ctx, document))
+        Ok(resources::foundation(self, ctx, document.stack.as_ref(), &document.known_buckets))
     }
 
     fn permissions(scope: &Scope) -> Vec<Permission> {

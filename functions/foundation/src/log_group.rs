@@ -95,12 +95,17 @@ impl Resource for LogGroup {
             Permission::on(
                 &[
                     "logs:CreateLogGroup",
-                    "logs:DeleteLogGroup",
                     "logs:ListTagsForResource",
                     "logs:PutRetentionPolicy",
                     "logs:TagResource",
                 ],
-                groups,
+                groups.clone(),
+            ),
+            // The name alone would also be that of an app `{app}-admin`: tags tell them apart.
+            Permission::on(&["logs:DeleteLogGroup"], groups).when(
+                "StringLike",
+                "aws:ResourceTag/stepstack:stack",
+                [format!("{}/*", scope.app)],
             ),
         ]
     }

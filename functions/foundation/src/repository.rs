@@ -23,7 +23,7 @@ pub struct Repository {
     pub repository_name: String,
     /// Images are scanned when they are pushed.
     pub scan_on_push: bool,
-    /// The only tags that may move, sorted.
+    /// The only tags that may move, sorted. Of a stranger's making: `*`, `* except latest`.
     pub mutable_tags: Vec<String>,
     /// Only untagged images expire: what runs is tagged `release-{n}`, and can always be pulled.
     pub lifecycle: Option<Value>,
@@ -147,11 +147,20 @@ impl Resource for Repository {
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
         let filters = raw.repository.image_tag_mutability_exclusion_filters().iter();
-        let mut mutable_tags: Vec<String> = filters.map(|filter| filter.filter().to_owned()).collect();
-        mutable_tags.sort();
-        if raw.repository.image_tag_mutability() == Some(&ImageTagMutability::Mutable) {
-            mutable_tags = vec!["*".to_owned()];
-        }
+        let mut filters: Vec<String> = filters.map(|filter| filter.filter().to_owned()).collect();
+        filters.sort();
+        let mutable_tags = match raw.repository.image_tag_mutability() {
+            Some(ImageTagMutability::Immutable) => Vec::new(),
+            Some(ImageTagMutability::ImmutableWithExclusion) => filters,
+            Some(ImageTagMutability::Mutable) => vec!["*".to_owned()],
+            Some(ImageTagMutability::MutableWithExclusion) => {
+                vec![format!("* except {}", filters.join(", "))]
+            }
+            other => {
+                let mutability = other.map_or("none", ImageTagMutability::as_str);
+                return Err(Error::unknown_status("repository's tag mutability", mutability));
+            }
+        };
         Ok(State::Settled(Self {
             repository_name: raw.repository.repository_name().unwrap_or_default().to_owned(),
             scan_on_push: raw

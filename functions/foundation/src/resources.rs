@@ -1,7 +1,6 @@
 //! What the stage owns, in the order in which it is made.
 
 use statemachine::config::Stack;
-use statemachine::message::Document;
 use statemachine::resource::Context;
 use statemachine::tick::Stage;
 
@@ -12,10 +11,15 @@ use crate::log_group::{self, LogGroup};
 use crate::repository::Repository;
 use crate::role;
 
-/// The stage `foundation`.
-pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Stage {
-    let stack = document.stack.as_ref();
-    let buckets = Buckets::new(clients.s3.clone(), ctx, stack, &document.known_buckets);
+/// The stage `foundation`. Without a stack everything is left over. `known_buckets` are those that earlier
+/// files named.
+pub fn foundation(
+    clients: &Clients,
+    ctx: &Context,
+    stack: Option<&Stack>,
+    known_buckets: &[String],
+) -> Stage {
+    let buckets = Buckets::new(clients.s3.clone(), ctx, stack, known_buckets);
     Stage::new()
         .owns(&clients.iam, stack.map(|stack| role::of_stack(ctx, stack)).unwrap_or_default())
         .owns(&clients.logs, stack.map(|stack| log_groups(ctx, stack)).unwrap_or_default())

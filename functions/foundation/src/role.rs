@@ -11,6 +11,8 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
+use crate::policy::normalized;
+
 /// The name of each role's one inline policy.
 const POLICY: &str = "stepstack";
 
@@ -36,32 +38,40 @@ pub fn name(what: &str) -> Name {
 
 /// The three roles of a stack.
 pub fn of_stack(ctx: &Context, stack: &Stack) -> Vec<Role> {
-    let role = |what: &str, description: &str, service: &str, statements: Vec<Value>| Role {
+    let role = |what: &str, description: &str, trust: Value, statements: Vec<Value>| Role {
         what: what.to_owned(),
         description: description.to_owned(),
-        trust: trust(service, &ctx.account),
-        policy: Some(json!({ "Version": "2012-10-17", "Statement": statements })),
+        trust,
+        policy: Some(normalized(json!({ "Version": "2012-10-17", "Statement": statements }))),
         boundary: Some(ctx.scope().boundary()),
     };
+    let scope = ctx.scope();
+    let tasks = || trust(&scope, "ecs-tasks.amazonaws.com", &scope.arn("ecs", "*"));
+    let flow_logs = trust(&scope, "vpc-flow-logs.amazonaws.com", &scope.arn("ec2", "vpc-flow-log/*"));
     vec![
         role(
             "execution",
             "Starts the tasks: pulls the image, reads the secrets, writes the logs",
-            "ecs-tasks.amazonaws.com",
+            tasks(),
             execution(ctx),
         ),
-        role("task", "What the app itself may do", "ecs-tasks.amazonaws.com", task(ctx, stack)),
-        role("flow-log", "Writes the VPC's flow log", "vpc-flow-logs.amazonaws.com", flow_log(ctx)),
+        role("task", "What the app itself may do", tasks(), task(ctx, stack)),
+        role("flow-log", "Writes the VPC's flow log", flow_logs, flow_log(ctx)),
     ]
 }
 
-fn trust(service: &str, account: &str) -> Value {
-    json!({ "Version": "2012-10-17", "Statement": [{
+/// Who may assume a role: a service, and that only for what it does in this account and region. Both ARNs are
+/// those of the services' own guides.
+fn trust(scope: &Scope, service: &str, source: &str) -> Value {
+    normalized(json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": { "Service": service },
         "Action": "sts:AssumeRole",
-        "Condition": { "StringEquals": { "aws:SourceAccount": account } },
-    }]})
+        "Condition": {
+            "StringEquals": { "aws:SourceAccount": scope.account },
+            "ArnLike": { "aws:SourceArn": source },
+        },
+    }]}))
 }
 
 fn allow(actions: &[&str], resources: &[String]) -> Value {
@@ -138,38 +148,39 @@ impl Resource for Role {
     const KIND: &'static str = "role";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let roles = scope.global("iam", &format!("role/stepstack/{}/*", scope.app));
+        // The last part keeps the engine's own roles out, which share the path's beginning.
+        let roles = scope.global("iam", &format!("role/stepstack/{0}/*/{0}-*", scope.app));
         // Without the boundary, CreateRole and PutRolePolicy on a prefix amount to administrator.
-        let bounded = |actions: &[&'static str]| {
-            Permission::on(actions, [roles.clone()]).when(
-                "StringEquals",
-                "iam:PermissionsBoundary",
-                [scope.boundary()],
-            )
-        };
+        let bounded = [
+            "iam:CreateRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:PutRolePermissionsBoundary",
+            "iam:PutRolePolicy",
+        ];
+        // These have no condition on the boundary: with one, IAM would never grant them.
+        let unbounded = [
+            "iam:DeleteRole",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:TagRole",
+            "iam:UpdateAssumeRolePolicy",
+            "iam:UpdateRole",
+        ];
         vec![
+            // The listing is asked for by path.
             Permission::on(
                 &["iam:ListRoles"],
                 [scope.global("iam", &format!("role/stepstack/{}/*", scope.app))],
             ),
-            Permission::on(
-                &[
-                    "iam:GetRole",
-                    "iam:GetRolePolicy",
-                    "iam:ListRolePolicies",
-                    "iam:ListAttachedRolePolicies",
-                    "iam:TagRole",
-                ],
-                [roles.clone()],
+            Permission::on(&bounded, [roles.clone()]).when(
+                "StringEquals",
+                "iam:PermissionsBoundary",
+                [scope.boundary()],
             ),
-            bounded(&["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"]),
-            bounded(&[
-                "iam:DeleteRolePolicy",
-                "iam:DetachRolePolicy",
-                "iam:UpdateAssumeRolePolicy",
-                "iam:UpdateRole",
-                "iam:DeleteRole",
-            ]),
+            Permission::on(&unbounded, [roles]),
         ]
     }
 
@@ -207,7 +218,7 @@ impl Resource for Role {
         Ok(State::Settled(Self {
             what: names.name_of(raw.role.role_name()).what().to_owned(),
             description: raw.role.description().unwrap_or_default().to_owned(),
-            trust: document(trust)?,
+            trust: normalized(document(trust)?),
             policy: raw.policy,
             boundary: raw
                 .role
@@ -305,7 +316,7 @@ async fn describe(client: &Client, role_name: &str) -> Result<Option<Raw>> {
     };
     let (role, policy) = futures_util::future::try_join(role, policy).await?;
     let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
-    let policy = policy.map(|policy| document(policy.policy_document())).transpose()?;
+    let policy = policy.map(|policy| document(policy.policy_document()).map(normalized)).transpose()?;
     Ok(Some(Raw { role, policy }))
 }
 
@@ -345,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_document_comes_back_from_iam_as_it_was_put() {
-        let want = trust("ecs-tasks.amazonaws.com", "123456789012");
+        let want = json!({ "Statement": [{ "Principal": { "Service": "ecs-tasks.amazonaws.com" } }] });
         let encoded: Vec<String> = want.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
         assert_eq!(document(&encoded.concat()).expect("a document"), want);
         assert_eq!(document(&want.to_string()).expect("a document"), want);

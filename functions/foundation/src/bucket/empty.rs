@@ -10,16 +10,23 @@ use statemachine::{Error, Result};
 /// The most that DeleteObjects takes.
 const BATCH: i32 = 1_000;
 
-/// Whether there is anything in it that deleting it would lose.
+/// Whether there is anything in it that deleting it would lose: versions, delete markers, unfinished uploads.
 pub(super) async fn holds_objects(s3: &Client, bucket: &str) -> Result<bool> {
     let versions = s3.list_object_versions().bucket(bucket).max_keys(1).send().await;
-    let versions = versions.map_err(failed("s3:ListBucketVersions")).optional()?;
-    Ok(versions
-        .is_some_and(|versions| !versions.versions().is_empty() || !versions.delete_markers().is_empty()))
+    let Some(versions) = versions.map_err(failed("s3:ListBucketVersions")).optional()? else {
+        return Ok(false);
+    };
+    if !versions.versions().is_empty() || !versions.delete_markers().is_empty() {
+        return Ok(true);
+    }
+    let uploads = s3.list_multipart_uploads().bucket(bucket).max_uploads(1).send().await;
+    let uploads = uploads.map_err(failed("s3:ListBucketMultipartUploads")).optional()?;
+    Ok(uploads.is_some_and(|uploads| !uploads.uploads().is_empty()))
 }
 
 /// Deletes everything in it. Without time left it says how far it got: the next tick goes on.
 pub async fn empty(s3: &Client, bucket: &str, ctx: &Context) -> Result<()> {
+    let mut gone = 0;
     loop {
         let versions = s3.list_object_versions().bucket(bucket).max_keys(BATCH).send().await;
         let Some(versions) = versions.map_err(failed("s3:ListBucketVersions")).optional()? else {
@@ -37,8 +44,9 @@ pub async fn empty(s3: &Client, bucket: &str, ctx: &Context) -> Result<()> {
             break;
         }
         if !ctx.has_time() {
-            return Err(Error::not_ready(format!("{bucket} is being emptied")));
+            return Err(Error::not_ready(format!("{bucket} is being emptied: {gone} objects went just now")));
         }
+        gone += all.len();
         let delete = Delete::builder().set_objects(Some(all)).quiet(true).build();
         let delete = delete.map_err(|error| Error::internal(error.to_string()))?;
         let deleted = s3

@@ -1,23 +1,24 @@
 //! The stack's buckets: uploads, and the log bucket that access logs go to.
 
 mod empty;
-
-pub use empty::empty;
 mod settings;
+mod wanted;
 
 use aws::{failed, gone};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tag};
 use serde::Serialize;
-use serde_json::{Value, json};
-use statemachine::config::{Stack, Uploads};
+use serde_json::Value;
+use statemachine::config::Stack;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
 };
-use statemachine::{Error, ErrorKind, Result, naming};
+use statemachine::{Error, ErrorKind, Result};
 
+pub use empty::empty;
 pub use settings::{Cors, Lifecycle};
+pub use wanted::{logs, logs_name, uploads};
 
 /// A bucket with its settings. All of them block public access, refuse plain HTTP and are versioned. Their
 /// objects are encrypted and their owner enforced by S3 itself, since 2023, for every new bucket.
@@ -33,88 +34,21 @@ pub struct Bucket {
     pub blocks_public_access: bool,
     /// The bucket policy.
     pub policy: Option<Value>,
-    /// What browsers may do.
-    pub cors: Option<Cors>,
+    /// What browsers may do, a rule each.
+    pub cors: Vec<Cors>,
     /// What goes when.
     pub lifecycle: Option<Lifecycle>,
     /// Bucket and prefix of its access logs.
     pub access_logs: Option<(String, String)>,
 }
 
+/// Why the permissions name no bucket.
+const REASON: &str =
+    "the file names the uploads bucket freely; ownership is checked by tag before each change";
+
 /// `bucket/uploads`.
 pub fn name(what: &str) -> Name {
     Name::new(Bucket::KIND, what)
-}
-
-/// The name of the log bucket.
-pub fn logs_name(ctx: &Context) -> String {
-    naming::fit(&[&ctx.prefix(), "logs", &ctx.account], 63)
-}
-
-/// The bucket for uploads.
-pub fn uploads(ctx: &Context, uploads: &Uploads) -> Bucket {
-    let cors = (!uploads.cors_origins.is_empty()).then(|| Cors {
-        origins: uploads.cors_origins.clone(),
-        methods: uploads.cors_methods.clone(),
-        max_age_s: i32::try_from(uploads.cors_max_age_s).unwrap_or(i32::MAX),
-    });
-    Bucket {
-        what: "uploads".to_owned(),
-        bucket_name: uploads.bucket.clone(),
-        versioned: true,
-        blocks_public_access: true,
-        policy: Some(policy(&uploads.bucket, vec![])),
-        cors,
-        lifecycle: Some(Lifecycle {
-            expire_after_days: uploads.expire_after_days.and_then(|days| i32::try_from(days).ok()),
-            old_versions_days: Some(90),
-            unfinished_uploads_days: Some(7),
-        }),
-        access_logs: Some((logs_name(ctx), format!("s3/{}/", uploads.bucket))),
-    }
-}
-
-/// The bucket that the load balancer and S3 write access logs into.
-pub fn logs(ctx: &Context) -> Bucket {
-    let bucket_name = logs_name(ctx);
-    let write = |service: &str| {
-        json!({
-            "Effect": "Allow",
-            "Principal": { "Service": service },
-            "Action": "s3:PutObject",
-            "Resource": format!("arn:aws:s3:::{bucket_name}/*"),
-            "Condition": { "StringEquals": { "aws:SourceAccount": ctx.account } },
-        })
-    };
-    let writers =
-        vec![write("logdelivery.elasticloadbalancing.amazonaws.com"), write("logging.s3.amazonaws.com")];
-    Bucket {
-        what: "logs".to_owned(),
-        policy: Some(policy(&bucket_name, writers)),
-        bucket_name,
-        versioned: true,
-        blocks_public_access: true,
-        cors: None,
-        lifecycle: Some(Lifecycle {
-            expire_after_days: Some(90),
-            old_versions_days: Some(30),
-            unfinished_uploads_days: Some(7),
-        }),
-        access_logs: None,
-    }
-}
-
-fn policy(bucket: &str, more: Vec<Value>) -> Value {
-    let tls_only = json!({
-        "Sid": "TlsOnly",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
-        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
-    });
-    let statements: Vec<Value> = std::iter::once(tls_only).chain(more).collect();
-    json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// S3, and the buckets that may be ours: those of the file, and those of earlier files. S3 has no listing by
@@ -153,10 +87,9 @@ impl Resource for Bucket {
 
     const KIND: &'static str = "bucket";
 
-    fn permissions(_: &Scope) -> Vec<Permission> {
-        let actions = [
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        let asks = [
             "s3:CreateBucket",
-            "s3:DeleteBucket",
             "s3:GetBucketCORS",
             "s3:GetBucketLogging",
             "s3:GetBucketPolicy",
@@ -164,24 +97,35 @@ impl Resource for Bucket {
             "s3:GetBucketTagging",
             "s3:GetBucketVersioning",
             "s3:GetLifecycleConfiguration",
-            "s3:ListBucket",
             "s3:ListBucketMultipartUploads",
             "s3:ListBucketVersions",
+            // Both belong to CreateBucket, with an owner's rule and with tags.
+            "s3:PutBucketOwnershipControls",
+            "s3:TagResource",
+        ];
+        let changes = [
+            "s3:DeleteBucket",
             "s3:PutBucketCORS",
             "s3:PutBucketLogging",
-            "s3:PutBucketOwnershipControls",
             "s3:PutBucketPolicy",
             "s3:PutBucketPublicAccessBlock",
-            "s3:PutBucketTagging",
             "s3:PutBucketVersioning",
             "s3:PutLifecycleConfiguration",
         ];
         let objects = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"];
-        let reason =
-            "the file names the uploads bucket freely; ownership is checked by tag before each change";
+        // The account is all that S3 can be held to: it knows a bucket's tags only after a setting of its own.
+        let here = |actions: &[&'static str], resource: &str| Permission {
+            reason: Some(REASON),
+            ..Permission::on(actions, [resource.to_owned()]).when(
+                "StringEquals",
+                "aws:ResourceAccount",
+                [scope.account.clone()],
+            )
+        };
         vec![
-            Permission { reason: Some(reason), ..Permission::on(&actions, ["arn:aws:s3:::*".to_owned()]) },
-            Permission { reason: Some(reason), ..Permission::on(&objects, ["arn:aws:s3:::*/*".to_owned()]) },
+            Permission { reason: Some(REASON), ..Permission::on(&asks, ["arn:aws:s3:::*".to_owned()]) },
+            here(&changes, "arn:aws:s3:::*"),
+            here(&objects, "arn:aws:s3:::*/*"),
         ]
     }
 
@@ -225,21 +169,28 @@ impl Resource for Bucket {
     }
 
     async fn create(self, ctx: Context, client: Buckets, _: Names) -> Result<Made> {
-        let mut create = client
-            .s3
-            .create_bucket()
-            .bucket(&self.bucket_name)
-            .object_ownership(ObjectOwnership::BucketOwnerEnforced);
+        let internal = |error: aws_sdk_s3::error::BuildError| Error::internal(error.to_string());
+        let tags = ctx.tags(&self.name()).into_iter();
+        let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(internal)?;
+        let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags));
         // us-east-1 is the one region that must not be named.
         if ctx.region != "us-east-1" {
             let region = BucketLocationConstraint::from(ctx.region.as_str());
-            create = create.create_bucket_configuration(
-                CreateBucketConfiguration::builder().location_constraint(region).build(),
-            );
+            configuration = configuration.location_constraint(region);
         }
+        let create = client
+            .s3
+            .create_bucket()
+            .bucket(&self.bucket_name)
+            .object_ownership(ObjectOwnership::BucketOwnerEnforced)
+            .create_bucket_configuration(configuration.build());
         match create.send().await.map_err(failed("s3:CreateBucket")) {
             Ok(_) => {}
-            Err(error) if error.code.as_deref() == Some("BucketAlreadyOwnedByYou") => {}
+            // Made since the look. Whether by us, the next look tells by its tags.
+            Err(error) if error.code.as_deref() == Some("BucketAlreadyOwnedByYou") => {
+                return Ok(Made::started(self.bucket_name));
+            }
             Err(error) if error.kind == ErrorKind::Exists => {
                 let message = format!(
                     "The bucket name {} is taken by another account. Names are unique in the whole of AWS: choose another.",
@@ -249,9 +200,7 @@ impl Resource for Bucket {
             }
             Err(error) => return Err(error),
         }
-        // The tags come first: without them a bucket whose making was cut off would be a stranger's.
-        settings::tag(&client.s3, &self.bucket_name, ctx.tags(&self.name())).await?;
-        match settings::put(&client.s3, &self, None).await {
+        match settings::put(&client.s3, &self, &Bucket::unknown(&self.bucket_name)).await {
             Ok(()) => Ok(Made::settled(self.bucket_name)),
             Err(error) if error.kind == ErrorKind::Denied => Err(error),
             // The next look finds the difference.
@@ -260,7 +209,7 @@ impl Resource for Bucket {
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Buckets, _: Names) -> Result<Made> {
-        settings::put(&client.s3, &self, Some(&now)).await?;
+        settings::put(&client.s3, &self, &now).await?;
         Ok(Made::settled(id))
     }
 
@@ -273,33 +222,42 @@ impl Resource for Bucket {
             Err(error) if error.code.as_deref() == Some("BucketNotEmpty") && is_logs => {
                 Err(Error::not_ready(format!("{id} got new logs while it was emptied")))
             }
+            Err(error) if error.code.as_deref() == Some("BucketNotEmpty") => {
+                let message = format!(
+                    "The bucket {id} is not empty. Say --delete-data to delete what it holds, or --keep-data to leave it in place."
+                );
+                Err(Error { message, ..error })
+            }
             other => gone(other, Gone::Now),
         }
     }
 }
 
+/// One of the buckets that may be ours. Somebody else's of that name is only told of when it is described: then
+/// it stands in our way.
 async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<Raw>> {
-    let tags =
-        client.s3.get_bucket_tagging().bucket(bucket).send().await.map_err(failed("s3:GetBucketTagging"));
-    let owned = match tags {
+    let tags = client.s3.get_bucket_tagging().bucket(bucket).send().await;
+    let owned = match tags.map_err(failed("s3:GetBucketTagging")) {
         Ok(tags) => ctx.owned(tags.tag_set().iter().map(|tag| (tag.key(), tag.value()))),
-        Err(error) if error.code.as_deref() == Some("NoSuchBucket") => return Ok(None),
-        Err(error) if error.kind == ErrorKind::Missing => None,
-        // Another account's bucket says no more than that it is there. Nobody who is asked for is refused
-        // for it: only a described bucket stands in our way.
-        Err(error)
-            if error.kind == ErrorKind::Denied && !client.described.iter().any(|name| name == bucket) =>
-        {
-            return Ok(None);
-        }
-        Err(error) if error.code.as_deref() == Some("AccessDenied") => None,
-        Err(error) => return Err(error),
+        Err(error) => match error.code.as_deref() {
+            Some("NoSuchBucket") => return Ok(None),
+            // Untagged; another account's, which says no more than that it is there; or in another region.
+            Some(
+                "NoSuchTagSet"
+                | "AccessDenied"
+                | "PermanentRedirect"
+                | "TemporaryRedirect"
+                | "AuthorizationHeaderMalformed"
+                | "IllegalLocationConstraintException",
+            ) => None,
+            _ => return Err(error),
+        },
     };
+    let is_described = client.described.iter().any(|name| name == bucket);
     if owned.is_none() {
         let found = Bucket::unknown(bucket);
-        return Ok(Some(Raw { found, owned, holds_objects: true }));
+        return Ok(is_described.then_some(Raw { found, owned, holds_objects: true }));
     }
-    let is_described = client.described.iter().any(|name| name == bucket);
     // Only a removal has to know whether there is anything in it.
     let holds = async {
         if is_described && ctx.options.data == DataPolicy::Refuse {
@@ -321,7 +279,7 @@ impl Bucket {
             versioned: false,
             blocks_public_access: false,
             policy: None,
-            cors: None,
+            cors: Vec::new(),
             lifecycle: None,
             access_logs: None,
         }

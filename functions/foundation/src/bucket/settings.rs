@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLoggingStatus,
     BucketVersioningStatus, CorsConfiguration, CorsRule, ExpirationStatus, LifecycleExpiration,
     LifecycleRule, LifecycleRuleFilter, LoggingEnabled, NoncurrentVersionExpiration,
-    PublicAccessBlockConfiguration, Tag, Tagging, VersioningConfiguration,
+    PublicAccessBlockConfiguration, VersioningConfiguration,
 };
 use futures_util::future::{try_join, try_join3};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use statemachine::error::Optional as _;
 use statemachine::{Error, Result};
 
 use super::Bucket;
+use crate::policy::normalized;
 
 /// What browsers of other origins may do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,6 +24,10 @@ pub struct Cors {
     pub origins: Vec<String>,
     /// `GET`
     pub methods: Vec<String>,
+    /// That they may send: `*`.
+    pub headers: Vec<String>,
+    /// That they may read: `ETag`, which the parts of a large upload are put together by.
+    pub exposed_headers: Vec<String>,
     /// Seconds for which a preflight answer is good.
     pub max_age_s: i32,
 }
@@ -36,6 +41,8 @@ pub struct Lifecycle {
     pub old_versions_days: Option<i32>,
     /// Parts of uploads that were never completed.
     pub unfinished_uploads_days: Option<i32>,
+    /// Rules of another form, by their ids: none of ours.
+    pub other_rules: Vec<String>,
 }
 
 /// Reads them all, at once.
@@ -71,7 +78,7 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
             .map_err(failed("s3:GetBucketPolicy"))
             .optional()?;
         let text = policy.and_then(|policy| policy.policy);
-        let parsed = text.map(|text| serde_json::from_str::<Value>(&text)).transpose();
+        let parsed = text.map(|text| serde_json::from_str::<Value>(&text).map(normalized)).transpose();
         parsed.map_err(|error| Error::internal(format!("the policy of {bucket} is no JSON: {error}")))
     };
     let cors = async {
@@ -82,7 +89,7 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
             .await
             .map_err(failed("s3:GetBucketCORS"))
             .optional()?;
-        Ok(cors.and_then(|cors| cors.cors_rules().first().map(from_cors)))
+        Ok(cors.map(|cors| cors.cors_rules().iter().map(from_cors).collect()).unwrap_or_default())
     };
     let lifecycle = async {
         let rules = s3.get_bucket_lifecycle_configuration().bucket(bucket).send().await;
@@ -108,8 +115,8 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
     })
 }
 
-/// Writes those that differ from `now`; all of them when there is no `now`.
-pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Result<()> {
+/// Writes those that differ from `now`.
+pub(super) async fn put(s3: &Client, want: &Bucket, now: &Bucket) -> Result<()> {
     let Bucket {
         what: _,
         bucket_name: bucket,
@@ -121,7 +128,7 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Res
         access_logs,
     } = want;
     // Public access is blocked before anything else is open to be asked for.
-    if *blocks_public_access && !now.is_some_and(|now| now.blocks_public_access) {
+    if *blocks_public_access && !now.blocks_public_access {
         let all = PublicAccessBlockConfiguration::builder().block_public_acls(true).block_public_policy(true);
         let all = all.ignore_public_acls(true).restrict_public_buckets(true).build();
         let put =
@@ -129,7 +136,7 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Res
         put.map_err(failed("s3:PutBucketPublicAccessBlock"))?;
     }
     let versioning = async {
-        if *versioned && !now.is_some_and(|now| now.versioned) {
+        if *versioned && !now.versioned {
             let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
             let put = s3.put_bucket_versioning().bucket(bucket).versioning_configuration(on).send().await;
             put.map_err(failed("s3:PutBucketVersioning"))?;
@@ -137,54 +144,29 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: Option<&Bucket>) -> Res
         Ok(())
     };
     let policy = async {
-        if let Some(policy) =
-            policy.as_ref().filter(|policy| now.and_then(|now| now.policy.as_ref()) != Some(policy))
-        {
+        if let Some(policy) = policy.as_ref().filter(|policy| now.policy.as_ref() != Some(policy)) {
             let put = s3.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send().await;
             put.map_err(failed("s3:PutBucketPolicy"))?;
         }
         Ok(())
     };
-    let cors = async {
-        match cors {
-            Some(cors) if now.and_then(|now| now.cors.as_ref()) != Some(cors) => {
-                put_cors(s3, bucket, cors).await
-            }
-            None if now.is_some_and(|now| now.cors.is_some()) => {
-                let delete = s3.delete_bucket_cors().bucket(bucket).send().await;
-                delete.map(|_| ()).map_err(failed("s3:PutBucketCORS"))
-            }
-            Some(_) | None => Ok(()),
-        }
-    };
+    let cors = async { if *cors == now.cors { Ok(()) } else { put_cors(s3, bucket, cors).await } };
     let lifecycle = async {
         match lifecycle {
-            Some(lifecycle) if now.and_then(|now| now.lifecycle.as_ref()) != Some(lifecycle) => {
+            Some(lifecycle) if now.lifecycle.as_ref() != Some(lifecycle) => {
                 put_lifecycle(s3, bucket, lifecycle).await
             }
             Some(_) | None => Ok(()),
         }
     };
     let logging = async {
-        match access_logs {
-            Some(to) if now.and_then(|now| now.access_logs.as_ref()) != Some(to) => {
-                put_logging(s3, bucket, to).await
-            }
-            Some(_) | None => Ok(()),
+        if *access_logs == now.access_logs {
+            Ok(())
+        } else {
+            put_logging(s3, bucket, access_logs.as_ref()).await
         }
     };
     try_join(try_join3(versioning, policy, cors), try_join(lifecycle, logging)).await?;
-    Ok(())
-}
-
-/// Tags a bucket. CreateBucket takes no tags in every region yet.
-pub(super) async fn tag(s3: &Client, bucket: &str, tags: Vec<(String, String)>) -> Result<()> {
-    let internal = |error: aws_sdk_s3::error::BuildError| Error::internal(error.to_string());
-    let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
-    let tags = tags.collect::<Result<Vec<_>, _>>().map_err(internal)?;
-    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(internal)?;
-    let put = s3.put_bucket_tagging().bucket(bucket).tagging(tagging).send().await;
-    put.map_err(failed("s3:PutBucketTagging"))?;
     Ok(())
 }
 
@@ -192,34 +174,70 @@ fn from_cors(rule: &CorsRule) -> Cors {
     Cors {
         origins: rule.allowed_origins().to_vec(),
         methods: rule.allowed_methods().to_vec(),
+        headers: rule.allowed_headers().to_vec(),
+        exposed_headers: rule.expose_headers().to_vec(),
         max_age_s: rule.max_age_seconds().unwrap_or(0),
     }
 }
 
-async fn put_cors(s3: &Client, bucket: &str, cors: &Cors) -> Result<()> {
+async fn put_cors(s3: &Client, bucket: &str, want: &[Cors]) -> Result<()> {
+    // S3 takes no configuration without rules.
+    if want.is_empty() {
+        let delete = s3.delete_bucket_cors().bucket(bucket).send().await;
+        delete.map_err(failed("s3:PutBucketCORS"))?;
+        return Ok(());
+    }
     let internal = |error: aws_sdk_s3::error::BuildError| Error::internal(error.to_string());
-    let rule = CorsRule::builder()
-        .set_allowed_origins(Some(cors.origins.clone()))
-        .set_allowed_methods(Some(cors.methods.clone()))
-        .allowed_headers("*")
-        .expose_headers("ETag")
-        .max_age_seconds(cors.max_age_s)
-        .build()
-        .map_err(internal)?;
-    let configuration = CorsConfiguration::builder().cors_rules(rule).build().map_err(internal)?;
+    let rule = |cors: &Cors| {
+        let Cors { origins, methods, headers, exposed_headers, max_age_s } = cors.clone();
+        CorsRule::builder()
+            .set_allowed_origins(Some(origins))
+            .set_allowed_methods(Some(methods))
+            .set_allowed_headers(Some(headers))
+            .set_expose_headers(Some(exposed_headers))
+            .max_age_seconds(max_age_s)
+            .build()
+    };
+    let rules = want.iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(internal)?;
+    let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build().map_err(internal)?;
     let put = s3.put_bucket_cors().bucket(bucket).cors_configuration(configuration).send().await;
     put.map_err(failed("s3:PutBucketCORS"))?;
     Ok(())
 }
 
+/// Rules that are on, for the whole bucket, and say one thing each are ours to read; any other is only named.
 fn from_rules(rules: &[LifecycleRule]) -> Lifecycle {
-    let enabled = || rules.iter().filter(|rule| rule.status() == &ExpirationStatus::Enabled);
-    Lifecycle {
-        expire_after_days: enabled().find_map(|rule| rule.expiration()?.days()),
-        old_versions_days: enabled().find_map(|rule| rule.noncurrent_version_expiration()?.noncurrent_days()),
-        unfinished_uploads_days: enabled()
-            .find_map(|rule| rule.abort_incomplete_multipart_upload()?.days_after_initiation()),
+    let mut found = Lifecycle::default();
+    for rule in rules {
+        let objects = rule.expiration().and_then(LifecycleExpiration::days);
+        let old = rule.noncurrent_version_expiration();
+        let old = old.and_then(NoncurrentVersionExpiration::noncurrent_days);
+        let unfinished = rule.abort_incomplete_multipart_upload();
+        let unfinished = unfinished.and_then(AbortIncompleteMultipartUpload::days_after_initiation);
+        let moves = !rule.transitions().is_empty() || !rule.noncurrent_version_transitions().is_empty();
+        let slot = match (objects, old, unfinished) {
+            _ if moves || rule.status() != &ExpirationStatus::Enabled || !is_for_all(rule) => None,
+            (Some(days), None, None) => Some((&mut found.expire_after_days, days)),
+            (None, Some(days), None) => Some((&mut found.old_versions_days, days)),
+            (None, None, Some(days)) => Some((&mut found.unfinished_uploads_days, days)),
+            _ => None,
+        };
+        match slot {
+            Some((slot, days)) if slot.is_none() => *slot = Some(days),
+            Some(_) | None => found.other_rules.push(rule.id().unwrap_or("without an id").to_owned()),
+        }
     }
+    found
+}
+
+fn is_for_all(rule: &LifecycleRule) -> bool {
+    rule.filter().is_none_or(|filter| {
+        filter.prefix().unwrap_or_default().is_empty()
+            && filter.tag().is_none()
+            && filter.and().is_none()
+            && filter.object_size_greater_than().is_none()
+            && filter.object_size_less_than().is_none()
+    })
 }
 
 async fn put_lifecycle(s3: &Client, bucket: &str, want: &Lifecycle) -> Result<()> {
@@ -228,7 +246,7 @@ async fn put_lifecycle(s3: &Client, bucket: &str, want: &Lifecycle) -> Result<()
         let all = LifecycleRuleFilter::builder().prefix("").build();
         LifecycleRule::builder().id(id).status(ExpirationStatus::Enabled).filter(all)
     };
-    let Lifecycle { expire_after_days, old_versions_days, unfinished_uploads_days } = want;
+    let Lifecycle { expire_after_days, old_versions_days, unfinished_uploads_days, other_rules: _ } = want;
     let rules = [
         expire_after_days
             .map(|days| rule("objects").expiration(LifecycleExpiration::builder().days(days).build())),
@@ -255,10 +273,12 @@ async fn put_lifecycle(s3: &Client, bucket: &str, want: &Lifecycle) -> Result<()
     Ok(())
 }
 
-async fn put_logging(s3: &Client, bucket: &str, (target, prefix): &(String, String)) -> Result<()> {
-    let to = LoggingEnabled::builder().target_bucket(target).target_prefix(prefix).build();
-    let to = to.map_err(|error| Error::internal(error.to_string()))?;
-    let status = BucketLoggingStatus::builder().logging_enabled(to).build();
+async fn put_logging(s3: &Client, bucket: &str, to: Option<&(String, String)>) -> Result<()> {
+    let to = to.map(|(target, prefix)| {
+        LoggingEnabled::builder().target_bucket(target).target_prefix(prefix).build()
+    });
+    let to = to.transpose().map_err(|error| Error::internal(error.to_string()))?;
+    let status = BucketLoggingStatus::builder().set_logging_enabled(to).build();
     let put = s3.put_bucket_logging().bucket(bucket).bucket_logging_status(status).send().await;
     put.map_err(failed("s3:PutBucketLogging"))?;
     Ok(())
