@@ -203,7 +203,7 @@ impl Resource for Service {
                 Ok(State::Settled(found))
             }
             Some("ACTIVE") => Ok(State::Changing(Some(found))),
-            other => Err(Error::unknown_status("ECS service", other.unwrap_or("none"))),
+            other => Err(Error::unknown_status("service", other.unwrap_or("none"))),
         }
     }
 
