@@ -1,17 +1,20 @@
 //! The roles of a stack: what its tasks and its flow log may do. All carry the permissions boundary.
 
+mod wanted;
+
 use aws::{failed, gone};
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{Role as RawRole, Tag};
 use serde::Serialize;
-use serde_json::{Value, json};
-use statemachine::config::Stack;
+use serde_json::Value;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::policy::normalized;
+
+pub use wanted::of_stack;
 
 /// The name of each role's one inline policy.
 const POLICY: &str = "stepstack";
@@ -34,105 +37,6 @@ pub struct Role {
 /// `role/task`.
 pub fn name(what: &str) -> Name {
     Name::new(Role::KIND, what)
-}
-
-/// The three roles of a stack.
-pub fn of_stack(ctx: &Context, stack: &Stack) -> Vec<Role> {
-    let role = |what: &str, description: &str, trust: Value, statements: Vec<Value>| Role {
-        what: what.to_owned(),
-        description: description.to_owned(),
-        trust,
-        policy: Some(normalized(json!({ "Version": "2012-10-17", "Statement": statements }))),
-        boundary: Some(ctx.scope().boundary()),
-    };
-    let scope = ctx.scope();
-    let tasks = || trust(&scope, "ecs-tasks.amazonaws.com", &scope.arn("ecs", "*"));
-    let flow_logs = trust(&scope, "vpc-flow-logs.amazonaws.com", &scope.arn("ec2", "vpc-flow-log/*"));
-    vec![
-        role(
-            "execution",
-            "Starts the tasks: pulls the image, reads the secrets, writes the logs",
-            tasks(),
-            execution(ctx),
-        ),
-        role("task", "What the app itself may do", tasks(), task(ctx, stack)),
-        role("flow-log", "Writes the VPC's flow log", flow_logs, flow_log(ctx)),
-    ]
-}
-
-/// Who may assume a role: a service, and that only for what it does in this account and region. Both ARNs are
-/// those of the services' own guides.
-fn trust(scope: &Scope, service: &str, source: &str) -> Value {
-    normalized(json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow",
-        "Principal": { "Service": service },
-        "Action": "sts:AssumeRole",
-        "Condition": {
-            "StringEquals": { "aws:SourceAccount": scope.account },
-            "ArnLike": { "aws:SourceArn": source },
-        },
-    }]}))
-}
-
-fn allow(actions: &[&str], resources: &[String]) -> Value {
-    json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
-}
-
-fn secrets(ctx: &Context) -> Value {
-    let secrets = ctx.scope().arn("secretsmanager", &format!("secret:{}/{}/*", ctx.app, ctx.environment));
-    allow(&["secretsmanager:GetSecretValue"], &[secrets])
-}
-
-fn execution(ctx: &Context) -> Vec<Value> {
-    let scope = ctx.scope();
-    let repository = scope.arn("ecr", &format!("repository/{}/{}", ctx.app, ctx.environment));
-    let logs = scope.arn("logs", &format!("log-group:/ecs/{}-*:log-stream:*", ctx.prefix()));
-    vec![
-        // GetAuthorizationToken is granted on `*` alone.
-        allow(&["ecr:GetAuthorizationToken"], &["*".to_owned()]),
-        allow(
-            &["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            &[repository],
-        ),
-        allow(&["logs:CreateLogStream", "logs:PutLogEvents"], &[logs]),
-        secrets(ctx),
-    ]
-}
-
-fn task(ctx: &Context, stack: &Stack) -> Vec<Value> {
-    let mut statements = vec![secrets(ctx)];
-    if let Some(uploads) = &stack.uploads {
-        let bucket = format!("arn:aws:s3:::{}", uploads.bucket);
-        let objects = [
-            "s3:GetObject",
-            "s3:PutObject",
-            "s3:DeleteObject",
-            "s3:AbortMultipartUpload",
-            "s3:ListMultipartUploadParts",
-        ];
-        statements.push(allow(&objects, &[format!("{bucket}/*")]));
-        statements.push(allow(&["s3:ListBucket", "s3:ListBucketMultipartUploads"], &[bucket]));
-    }
-    if stack.services.values().any(|service| service.exec) {
-        let channels = [
-            "ssmmessages:CreateControlChannel",
-            "ssmmessages:CreateDataChannel",
-            "ssmmessages:OpenControlChannel",
-            "ssmmessages:OpenDataChannel",
-        ];
-        // Session Manager's channels take no resource.
-        statements.push(allow(&channels, &["*".to_owned()]));
-    }
-    statements
-}
-
-fn flow_log(ctx: &Context) -> Vec<Value> {
-    let group = ctx.scope().arn("logs", &format!("log-group:/vpc/{}/flow", ctx.prefix()));
-    let actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"];
-    vec![
-        allow(&actions, &[group.clone(), format!("{group}:*")]),
-        allow(&["logs:DescribeLogGroups"], &["*".to_owned()]),
-    ]
 }
 
 /// A role with what ListRoles leaves out.
@@ -353,6 +257,7 @@ pub fn document(text: &str) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_document_comes_back_from_iam_as_it_was_put() {
