@@ -313,7 +313,7 @@ fn actions(document: &str) -> Vec<String> {
     let mut text = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
         text.push(u8::from_str_radix(&part[..2], 16).expect("two hex digits"));
-        text.extend(part[2..].as_bytes());
+        text.extend(&part.as_bytes()[2..]);
     }
     let value: serde_json::Value = serde_json::from_slice(&text).expect("a policy is JSON");
     let statements = value["Statement"].as_array().cloned().unwrap_or_default();

@@ -9,7 +9,7 @@ use owo_colors::Style;
 use statemachine::message::{STAGES, StageReport, Status};
 use statemachine::plan::{Action, Item, Progress as Done};
 
-use super::{colours, duration, note, paint};
+use super::{colours, cut, duration, note, paint, width};
 use crate::follow::View;
 
 /// One line that says what is being done.
@@ -134,11 +134,14 @@ impl Live {
             }
         };
         let took = item.started_ms.zip(item.ended_ms).map(|(from, to)| duration(to.saturating_sub(from)));
+        let took = took.unwrap_or_default();
+        // The name gives way to the time: a line that breaks is two lines.
+        let room = width().saturating_sub(18 + took.chars().count());
+        let name = cut(item.name.as_str(), room);
         format!(
-            "  {} {stage:<12} {}  {}",
+            "  {} {stage:<12} {name:<room$} {took}",
             paint(mark, style, self.colours),
-            item.name,
-            took.unwrap_or_default()
+            room = room.min(50)
         )
     }
 
