@@ -19,6 +19,7 @@ const ON_EVERYTHING: &[&str] = &[
     "acm:ListCertificates",
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
+    "ec2:DescribeAccountAttributes",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
     "ec2:DescribeFlowLogs",
