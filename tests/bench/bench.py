@@ -26,7 +26,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / os.environ.get("STEPSTACK_BENCH_PROFILE", "release")
 FUNCTIONS = ["control", "foundation", "network", "certificate", "database", "ingress", "services", "diagnose"]
 
 
