@@ -333,3 +333,15 @@ fn many_problems_are_cut() {
     assert_eq!(errors.0.len(), 51);
     assert_eq!(errors.0[50].message, "and 150 more problems");
 }
+
+#[test]
+fn the_release_command() {
+    let told = told(&[
+        ("one word with spaces", with("release", "command = [\"litestar database upgrade\"]")),
+        ("no word", with("release", "command = []")),
+        ("no command", with("release", "service = \"api\"")),
+        ("a service that is nearly one", with("release", "command = [\"migrate\"]\nservice = \"webb\"")),
+        ("no such service", with("release", "command = [\"migrate\"]\nservice = \"database\"")),
+    ]);
+    insta::assert_snapshot!(told);
+}

@@ -5,7 +5,9 @@ use std::io::IsTerminal as _;
 use aws::failed;
 use serde_json::json;
 use statemachine::error::Optional as _;
-use statemachine::message::{Operation, Outcome, PlanRecord, Request, RunRecord, RunResult, keys};
+use statemachine::message::{
+    Operation, Outcome, Parameters, PlanRecord, Request, RunRecord, RunResult, keys,
+};
 use statemachine::resource::{Name, Options};
 
 use super::{engine, options};
@@ -23,9 +25,14 @@ impl Session {
             environment: self.environment.clone(),
             operation,
             // Replaced by the key of the run, once there is one.
-            config_key: self.file.as_ref().filter(|_| !operation.removes_all()).map(|_| String::new()),
+            config_key: self
+                .file
+                .as_ref()
+                .filter(|_| !operation.removes_all() && !operation.is_overlay())
+                .map(|_| String::new()),
             plan: None,
-            image: None,
+            parameters: Parameters::default(),
+            wait: false,
             options,
             caller: self.caller.clone(),
         }
@@ -35,7 +42,9 @@ impl Session {
 /// Ends quietly as its run did.
 fn code_of(result: &RunResult) -> Code {
     match result.outcome {
-        Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Code::Done,
+        Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Noted | Outcome::Superseded => {
+            Code::Done
+        }
         Outcome::Blocked | Outcome::Refused => Code::Refused,
         Outcome::Stopped | Outcome::Failed => Code::Failed,
     }
@@ -311,7 +320,7 @@ pub(crate) async fn deploy(global: &Global, deploy: &Deploy) -> Result<Code> {
     let mut request = session.request(Operation::Deploy, Options::default());
     // A deploy changes the image alone: it works from the configuration last accepted.
     request.config_key = None;
-    request.image = Some(digest);
+    request.parameters.image = Some(digest);
     let run = session.start(request).await?;
     if deploy.detach {
         show::line(&format!("Started run {run}. See it with `{}`.", come_back(&session, &run)));

@@ -18,6 +18,7 @@ pub(crate) fn result(result: &RunResult) -> Vec<String> {
         Outcome::Succeeded => ("Done", Style::new().green().bold()),
         Outcome::Planned => ("Planned", Style::new().bold()),
         Outcome::NoChanges => ("No changes", Style::new().green().bold()),
+        Outcome::Noted => ("Noted", Style::new().yellow().bold()),
         Outcome::Blocked => ("Blocked", Style::new().red().bold()),
         Outcome::Refused => ("Refused", Style::new().red().bold()),
         Outcome::Superseded => ("Superseded", Style::new().yellow().bold()),

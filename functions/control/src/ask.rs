@@ -3,7 +3,7 @@
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use serde::Deserialize;
 use serde_json::Value;
-use statemachine::message::{Operation, Request, Trigger, keys};
+use statemachine::message::{Operation, Parameters, Request, Trigger, keys};
 use statemachine::resource::Options;
 
 /// What a trigger asks for.
@@ -17,10 +17,12 @@ pub struct Ask {
     pub environment: String,
     /// What for.
     pub operation: Operation,
-    /// Where the configuration stands.
-    pub source: Source,
-    /// The image to deploy.
-    pub image: Option<Image>,
+    /// Where the configuration stands; absent: it is the one accepted last.
+    pub source: Option<Source>,
+    /// What the operation is told.
+    pub parameters: Parameters,
+    /// It waits for a run that holds the lock, instead of being refused.
+    pub waits: bool,
     /// The plan's id that the joined plan must have.
     pub plan: Option<String>,
     /// What the caller allows.
@@ -34,15 +36,6 @@ pub struct Source {
     pub key: String,
     /// The exact version, where the event names one.
     pub version: Option<String>,
-}
-
-/// An image that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// `sha256:…`
-    pub digest: String,
-    /// The tag that was pushed, where there is one.
-    pub tag: Option<String>,
 }
 
 /// An input that asks for nothing we do.
@@ -113,6 +106,7 @@ pub fn ask(input: Value, app: &str, bucket: &str) -> Result<Ask, NotAsked> {
                 .map_err(|error| unknown(format!("The event of S3 has not S3's shape: {error}.")))?;
             from_upload(detail, bucket)
         }
+        "Scheduled Event" => from_schedule(event.resources.as_deref().unwrap_or_default(), app),
         "ECR Image Action" => {
             let detail: ImageAction = serde_json::from_value(event.detail).map_err(|error| {
                 not("unknown", Trigger::ImagePush, format!("The event of ECR has not ECR's shape: {error}."))
@@ -142,17 +136,19 @@ fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
         return Err(not("unknown", format!("{:?} is no environment's name.", request.environment)));
     }
     let key = match request.config_key {
-        Some(key) if key.starts_with(&keys::runs(&request.environment)) => key,
+        Some(_) if request.operation.is_overlay() => None,
+        Some(key) if key.starts_with(&keys::runs(&request.environment)) => Some(key),
         Some(key) => {
             return Err(not(
                 &request.environment,
                 format!("{key:?} is not a key of this environment's runs."),
             ));
         }
-        None => keys::environment(&request.environment),
+        None if request.operation.is_overlay() => None,
+        None => Some(keys::environment(&request.environment)),
     };
-    let image = request.image.map(|digest| Image { digest, tag: None });
-    if request.operation == Operation::Deploy && !image.as_ref().is_some_and(|image| is_digest(&image.digest))
+    if request.operation == Operation::Deploy
+        && !request.parameters.image.as_ref().is_some_and(|image| is_digest(image))
     {
         return Err(not(
             &request.environment,
@@ -164,8 +160,9 @@ fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
         caller: request.caller,
         environment: request.environment,
         operation: request.operation,
-        source: Source { key, version: None },
-        image,
+        source: key.map(|key| Source { key, version: None }),
+        parameters: request.parameters,
+        waits: request.wait || !request.operation.is_overlay(),
         plan: request.plan,
         options: request.options,
     })
@@ -194,8 +191,41 @@ fn from_upload(detail: ObjectCreated, bucket: &str) -> Result<Ask, NotAsked> {
         caller: None,
         environment: environment.to_owned(),
         operation: Operation::Apply,
-        source: Source { key, version: detail.object.version },
-        image: None,
+        source: Some(Source { key, version: detail.object.version }),
+        parameters: Parameters::default(),
+        waits: true,
+        plan: None,
+        options: Options::default(),
+    })
+}
+
+/// A rule of ours with a schedule: `…:rule/stepstack-{app}-{env}-{what}`.
+fn from_schedule(resources: &[String], app: &str) -> Result<Ask, NotAsked> {
+    let rule = resources.first().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
+    let named = rule.strip_prefix("stepstack-").and_then(|rest| rest.strip_prefix(app));
+    let named = named.and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.rsplit_once('-'));
+    let (environment, operation) = match named {
+        Some((environment, "rotate")) => (environment, Operation::Rotate),
+        // AWS starts a stopped cluster again after seven days; the pause goes on.
+        Some((environment, "pause")) => (environment, Operation::Pause),
+        Some((environment, _)) => (environment, Operation::Plan),
+        None => ("", Operation::Plan),
+    };
+    if operation == Operation::Plan || !is_name(environment) {
+        return Err(NotAsked {
+            environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
+            trigger: Trigger::Schedule,
+            reason: format!("The rule {rule:?} is none of {app}'s."),
+        });
+    }
+    Ok(Ask {
+        trigger: Trigger::Schedule,
+        caller: None,
+        environment: environment.to_owned(),
+        operation,
+        source: None,
+        parameters: Parameters::default(),
+        waits: true,
         plan: None,
         options: Options::default(),
     })
@@ -223,11 +253,13 @@ fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
         caller: None,
         environment: environment.to_owned(),
         operation: Operation::Deploy,
-        source: Source { key: keys::environment(environment), version: None },
-        image: Some(Image {
-            digest: detail.image_digest,
+        source: None,
+        parameters: Parameters {
+            image: Some(detail.image_digest),
             tag: detail.image_tag.filter(|tag| !tag.is_empty()),
-        }),
+            ..Parameters::default()
+        },
+        waits: true,
         plan: None,
         options: Options::default(),
     })

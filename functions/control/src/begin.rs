@@ -9,16 +9,17 @@ use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
 use statemachine::lock::Holder;
 use statemachine::message::{
-    Document, Intent, Next, Operation, Outcome, Release, Run, RunRecord, RunResult, Stages, Trigger, Verdict,
-    keys,
+    Document, Intent, Next, Operation, Outcome, Parameters, Run, RunRecord, RunResult, Stages, Trigger,
+    Verdict, keys,
 };
 use statemachine::resource::{Options, hex};
 use statemachine::{Error, Result};
 
 use crate::Control;
-use crate::ask::{Ask, Image, NotAsked, Source, ask};
+use crate::ask::{Ask, NotAsked, Source, ask};
 use crate::join::fingerprint;
 use crate::lock::Claim;
+use crate::overlay::Laying;
 
 /// How often a run that waits for its turn asks for the lock.
 const ASK_AGAIN_S: u32 = 2;
@@ -42,34 +43,56 @@ impl Control {
             }
         };
         let mut run = self.run(id, execution, started_at, &ask);
-        let (stack, text) = match self.configuration(&ask).await? {
-            Ok(found) => found,
-            Err(reason) => return self.end_early(run, Outcome::Refused, reason).await,
+        // A bad configuration is refused before anything waits for it.
+        let given = match &ask.source {
+            Some(source) => match self.configuration(&ask, source).await? {
+                Ok(found) => Some(found),
+                Err(reason) => return self.end_early(run, Outcome::Refused, reason).await,
+            },
+            None => None,
         };
-        let mut document = document(run.clone(), stack);
         if !ask.operation.only_looks() {
             match self.claim(&ask.environment, holder(&run)).await? {
                 Claim::Taken(generation, etag) => (run.lock, run.lock_etag) = (generation, etag),
-                Claim::Busy(other) => return self.wait_for(document, &ask, other).await,
+                Claim::Busy(other) => return self.wait_for(document(run, None), &ask, other).await,
             }
-            document.run = run.clone();
         }
-        let intent: Option<Intent> =
-            get_json(&self.bucket, &keys::intent(&ask.environment)).await?.map(|(intent, _)| intent);
-        let intent = intent.unwrap_or_default();
-        if let Some((outcome, reason)) = self.overtaken(&ask, &intent).await? {
+        let before = get_json::<Intent>(&self.bucket, &keys::intent(&ask.environment)).await?;
+        let before = before.map(|(intent, _)| intent).unwrap_or_default();
+        if let Some((outcome, reason)) = self.overtaken(&ask, &before).await? {
             return self.end_early(run, outcome, reason).await;
         }
-        document.intent = intent.clone();
-        document.config = (!text.is_empty()).then(|| fingerprint(&text));
-        document.known_hosts.clone_from(&intent.hosts);
-        document.known_buckets.clone_from(&intent.buckets);
-        document.release = match ask.image {
-            Some(Image { digest, tag }) => Some(Release { number: 0, digest, tag }),
-            None => intent.release,
+        let (stack, text) = match given {
+            Some(given) => given,
+            None => match self.accepted(&ask, &before).await? {
+                Ok(found) => found,
+                Err(reason) => return self.end_early(run, Outcome::Refused, reason).await,
+            },
         };
-        if !text.is_empty() && ask.source.key != keys::of_run(&ask.environment, &run.id, "config.toml") {
-            self.put_text(&keys::of_run(&ask.environment, &run.id, "config.toml"), text).await?;
+        let mut document = document(run.clone(), stack);
+        document.config = (!text.is_empty()).then(|| fingerprint(&text));
+        document.known_hosts.clone_from(&before.hosts);
+        document.known_buckets.clone_from(&before.buckets);
+        document.intent = before.clone();
+        document.release = before.release.clone();
+        if let Some(stack) = &document.stack {
+            document.intent.settle(stack, document.config.as_ref());
+        }
+        match self.lay_over(&mut document).await? {
+            Laying::Done => {}
+            // Noted for later: the intent says so, and nothing else is to do.
+            Laying::Noted(reason) => {
+                let key = keys::intent(&ask.environment);
+                put_json(&self.bucket, &key, &document.intent).await?;
+                return self.end_early(run, Outcome::Noted, reason).await;
+            }
+            Laying::Refused(reason) => return self.end_early(run, Outcome::Refused, reason).await,
+            Laying::Nothing(reason) => return self.end_early(run, Outcome::NoChanges, reason).await,
+        }
+        document.before = (document.intent != before).then(|| Box::new(before));
+        let own = keys::of_run(&ask.environment, &run.id, "config.toml");
+        if !text.is_empty() && ask.source.as_ref().is_none_or(|source| source.key != own) {
+            self.put_text(&own, text).await?;
         }
         self.put_request(&run, None).await?;
         Ok(document)
@@ -92,32 +115,37 @@ impl Control {
             started_at: started_at.to_owned(),
             plan: ask.plan.clone(),
             options,
-            config_key: Some(ask.source.key.clone()),
+            parameters: ask.parameters.clone(),
+            config_key: ask.source.as_ref().map(|source| source.key.clone()),
             lock: 0,
             lock_etag: None,
         }
     }
 
+    /// The configuration that was accepted last, for an operation that is laid over it.
+    async fn accepted(&self, ask: &Ask, intent: &Intent) -> Result<Read> {
+        let name = format!("{}/{}", self.scope.app, ask.environment);
+        let Some(run) = &intent.run else {
+            return Ok(Err(match ask.trigger {
+                Trigger::ImagePush => format!("An image was pushed, but {name} has no configuration yet."),
+                Trigger::Cli | Trigger::ConfigUpload | Trigger::Schedule => {
+                    format!("{name} does not exist: it was never applied, or it was destroyed.")
+                }
+            }));
+        };
+        let key = keys::of_run(&ask.environment, run, "config.toml");
+        self.configuration(ask, &Source { key, version: None }).await
+    }
+
     /// The configuration, checked, with its text. The inner error is for a person: nothing was changed.
-    async fn configuration(&self, ask: &Ask) -> Result<Result<(Option<Stack>, String), String>> {
+    async fn configuration(&self, ask: &Ask, source: &Source) -> Result<Read> {
         if ask.operation.removes_all() {
             return Ok(Ok((None, String::new())));
         }
-        let Some(bytes) = self.get_bytes(&ask.source).await? else {
-            let reason = match ask.trigger {
-                Trigger::Cli | Trigger::ConfigUpload => {
-                    format!("There is no configuration at {}.", ask.source.key)
-                }
-                Trigger::ImagePush => {
-                    format!(
-                        "An image was pushed, but the environment {} has no configuration yet.",
-                        ask.environment
-                    )
-                }
-            };
-            return Ok(Err(reason));
+        let Some(bytes) = self.get_bytes(source).await? else {
+            return Ok(Err(format!("There is no configuration at {}.", source.key)));
         };
-        let file = ask.source.key.rsplit('/').next().unwrap_or("configuration");
+        let file = source.key.rsplit('/').next().unwrap_or("configuration");
         let stack = match parse(&bytes, file) {
             Ok(stack) => stack,
             Err(errors) => return Ok(Err(errors.to_string())),
@@ -134,8 +162,7 @@ impl Control {
                 self.scope.region
             )));
         }
-        if let Some(Image { tag: Some(tag), .. }) =
-            ask.image.as_ref().filter(|_| ask.trigger == Trigger::ImagePush)
+        if let Some(tag) = ask.parameters.tag.as_ref().filter(|_| ask.trigger == Trigger::ImagePush)
             && !stack.image.deploy_on_push.contains(tag)
         {
             return Ok(Err(format!(
@@ -148,26 +175,25 @@ impl Control {
 
     /// A trigger that something newer, or something already done, has made pointless.
     async fn overtaken(&self, ask: &Ask, intent: &Intent) -> Result<Option<(Outcome, String)>> {
-        match (ask.trigger, &ask.image) {
-            (Trigger::ConfigUpload, _) => {
-                let Some(version) = &ask.source.version else { return Ok(None) };
-                let head = self.bucket.s3.head_object().bucket(&self.bucket.name).key(&ask.source.key);
+        match (ask.trigger, &ask.source, &ask.parameters.image) {
+            (Trigger::ConfigUpload, Some(Source { key, version: Some(version) }), _) => {
+                let head = self.bucket.s3.head_object().bucket(&self.bucket.name).key(key);
                 let head = head.send().await.map_err(failed("s3:GetObject")).optional()?;
                 let current = head.as_ref().and_then(|head| head.version_id()).unwrap_or_default();
                 Ok((current != version)
                     .then(|| (Outcome::Superseded, "A newer configuration was uploaded.".to_owned())))
             }
-            (Trigger::ImagePush, Some(image)) => {
-                if intent.release.as_ref().is_some_and(|release| release.digest == image.digest) {
+            (Trigger::ImagePush, _, Some(image)) => {
+                if intent.release.as_ref().is_some_and(|release| release.digest == *image) {
                     return Ok(Some((Outcome::NoChanges, "This image is already deployed.".to_owned())));
                 }
-                let Some(tag) = &image.tag else { return Ok(None) };
+                let Some(tag) = &ask.parameters.tag else { return Ok(None) };
                 let current = self.digest_of(&ask.environment, tag).await?;
-                Ok(current.filter(|current| *current != image.digest).map(|current| {
+                Ok(current.filter(|current| current != image).map(|current| {
                     (Outcome::Superseded, format!("A newer image was pushed as {tag}: {current}."))
                 }))
             }
-            (Trigger::ImagePush, None) | (Trigger::Cli, _) => Ok(None),
+            (Trigger::Cli | Trigger::ConfigUpload | Trigger::ImagePush | Trigger::Schedule, _, _) => Ok(None),
         }
     }
 
@@ -187,6 +213,13 @@ impl Control {
         if other.operation == "destroy" && ask.trigger != Trigger::Cli {
             let reason = format!("The environment is being destroyed by run {}.", other.run);
             return self.end_early(document.run, Outcome::Refused, reason).await;
+        }
+        if !ask.waits {
+            let reason = format!(
+                "Run {} ({}) is at work on {}/{} since {}. Nothing was changed. See it with `stepstack attach {}`, or say --wait.",
+                other.run, other.operation, self.scope.app, ask.environment, other.since, other.run
+            );
+            return self.end_early(document.run, Outcome::Blocked, reason).await;
         }
         let key = keys::of_run(&ask.environment, &document.run.id, "request.json");
         let known: Option<(RunRecord, String)> = get_json(&self.bucket, &key).await?;
@@ -210,8 +243,8 @@ impl Control {
             self.release(&run).await?;
         }
         let next = match outcome {
-            Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Next::Succeed,
-            Outcome::Blocked | Outcome::Refused | Outcome::Stopped | Outcome::Failed => Next::Fail,
+            outcome if outcome.is_good() => Next::Succeed,
+            _ => Next::Fail,
         };
         let mut document = document(run, None);
         document.verdict = Verdict { next, retry_after_s: 0, message };
@@ -259,37 +292,29 @@ impl Control {
 
 impl Ask {
     fn nothing(environment: String, trigger: Trigger) -> Self {
-        let source = Source { key: keys::environment(&environment), version: None };
         Self {
             trigger,
             caller: None,
             environment,
             operation: Operation::Apply,
-            source,
-            image: None,
+            source: None,
+            parameters: Parameters::default(),
+            waits: true,
             plan: None,
             options: Options::default(),
         }
     }
 }
 
+/// A configuration with its text, or why there is none to work from.
+type Read = std::result::Result<(Option<Stack>, String), String>;
+
 fn holder(run: &Run) -> Holder {
     Holder {
         run: run.id.clone(),
         execution: run.execution.clone(),
-        operation: operation(run.operation).to_owned(),
+        operation: run.operation.name().to_owned(),
         since: Timestamp::now().to_string(),
-    }
-}
-
-/// As people write it.
-pub(crate) fn operation(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Plan => "plan",
-        Operation::PlanDestroy => "plan-destroy",
-        Operation::Apply => "apply",
-        Operation::Deploy => "deploy",
-        Operation::Destroy => "destroy",
     }
 }
 
@@ -301,6 +326,8 @@ fn document(run: Run, stack: Option<Stack>) -> Document {
         known_hosts: Vec::new(),
         known_buckets: Vec::new(),
         intent: Intent::default(),
+        before: None,
+        putting_back: None,
         config: None,
         stages: Stages::default(),
         looks: 0,

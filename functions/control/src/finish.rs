@@ -7,8 +7,8 @@ use futures_util::future::try_join_all;
 use lambda::{get_json, put_json};
 use statemachine::error::Optional as _;
 use statemachine::message::{
-    Diagnosis, Document, Failure, Intent, Operation, Outcome, Release, Run, RunResult, STAGES, Slot,
-    StageReport, Status, Sweep, Waiting, keys,
+    Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Release, ReleaseRecord, Run, RunResult,
+    STAGES, Slot, StageReport, Status, Sweep, Waiting, keys,
 };
 use statemachine::permission::Scope;
 use statemachine::plan::{Action, Plan, Progress, StagePlan};
@@ -18,10 +18,14 @@ use statemachine::{Error, ErrorKind, Result};
 use crate::Control;
 use crate::intent::{Asked, buckets, hosts};
 use crate::join::kept;
+use crate::put_back::{Ended as _, can_put_back};
 
 impl Control {
     /// The last step of a run that went beyond looking, and of every run that failed.
-    pub(crate) async fn finish(&self, document: Document) -> Result<Document> {
+    ///
+    /// A failed deploy, rollback, restart or rotation comes here twice: first it is sent back to put back what
+    /// was there before, then its failure is its result.
+    pub(crate) async fn finish(&self, mut document: Document) -> Result<Document> {
         let run = document.run.clone();
         let reports = self.reports(&document).await?;
         let failure = failure(&document, &reports);
@@ -36,14 +40,24 @@ impl Control {
         result.plan = self.plan_id(&run).await?;
         result.outputs = outputs(&document, &self.scope);
         result.waiting = waiting;
+        result.exit_code = document
+            .stages
+            .services
+            .outputs
+            .attribute(&Name::new("task", "run"), "exit_code")
+            .and_then(|code| code.parse().ok());
+        if let Some(put_back) = document.putting_back.take() {
+            return self.end(document, put_back.result(result, failure, stopped, &reports)).await;
+        }
         match (failure, stopped) {
             (Some(failure), _) => {
-                result.outcome = Outcome::Failed;
-                result.message = format!("{} {}: {}", failure.stage, failure.name, failure.message);
                 let key = keys::of_run(&run.environment, &run.id, "diagnosis.json");
-                result.diagnosis =
+                let diagnosis =
                     get_json::<Diagnosis>(&self.bucket, &key).await?.map(|(diagnosis, _)| diagnosis);
-                result.failure = Some(failure);
+                if can_put_back(&document) {
+                    return self.put_back(document, PuttingBack { failure, diagnosis }).await;
+                }
+                result.fail(failure, diagnosis);
             }
             (None, Some(why)) => {
                 result.outcome = Outcome::Stopped;
@@ -66,7 +80,10 @@ impl Control {
                     0 => "What was asked for is what is there.".to_owned(),
                     _ => "Everything is made but what waits for you.".to_owned(),
                 };
-                self.remember(&document, &reports).await?;
+                if let Some(release) = self.remember(&document, &reports).await? {
+                    result.outputs.insert("release".to_owned(), release.number.to_string());
+                    result.outputs.insert("image".to_owned(), release.digest);
+                }
             }
         }
         self.end(document, result).await
@@ -95,30 +112,34 @@ impl Control {
         Ok(record.map(|(record, _)| record.id))
     }
 
-    /// What the next run has to know: what was described, the hosts, the release.
-    async fn remember(&self, document: &Document, reports: &[StageReport]) -> Result<()> {
+    /// What the next run has to know: what was described, the hosts, the release. Answers the release that
+    /// the services run.
+    async fn remember(&self, document: &Document, reports: &[StageReport]) -> Result<Option<Release>> {
         let run = &document.run;
-        let key = keys::intent(&run.environment);
-        let mut intent =
-            get_json::<Intent>(&self.bucket, &key).await?.map(|(intent, _)| intent).unwrap_or_default();
-        let before = intent.clone();
+        let mut intent = document.intent.clone();
         if let (Some(stack), Operation::Apply) = (&document.stack, run.operation) {
             intent.hosts = hosts(stack);
             intent.buckets = buckets(stack);
         }
-        let services = &document.stages.services;
-        if let Some(digest) = running_digest(services)
-            && intent.release.as_ref().is_none_or(|release| release.digest != digest)
-        {
-            let number = intent.releases + 1;
-            let tag = document.release.as_ref().and_then(|release| release.tag.clone());
-            let release = Release { number, digest, tag };
-            self.record_release(run, &release).await?;
-            intent.releases = number;
-            intent.release = Some(release);
+        if let Some((digest, architecture)) = running(&document.stages.services) {
+            let known = intent.release.as_ref().filter(|release| release.digest == digest);
+            match known {
+                Some(known) if run.operation != Operation::Rollback => {
+                    intent.release = Some(Release { architecture, ..known.clone() });
+                }
+                Some(_) | None => {
+                    let number = intent.releases + 1;
+                    let tag = document.release.as_ref().and_then(|release| release.tag.clone());
+                    let release = Release { number, digest, tag, architecture };
+                    self.record_release(document, &release).await?;
+                    intent.releases = number;
+                    intent.release = Some(release);
+                }
+            }
         }
-        if intent != before {
-            put_json(&self.bucket, &key, &intent).await?;
+        // A deploy's or a rollback's intent was not accepted before it was true.
+        if intent != document.intent || matches!(run.operation, Operation::Deploy | Operation::Rollback) {
+            put_json(&self.bucket, &keys::intent(&run.environment), &intent).await?;
         }
         // An image deployed by itself changes what was asked of the services; the rest stays as it was asked.
         let asked_key = keys::asked(&run.environment);
@@ -128,26 +149,36 @@ impl Control {
         if asked != known {
             put_json(&self.bucket, &asked_key, &asked).await?;
         }
-        Ok(())
+        Ok(intent.release)
     }
 
     /// `releases/{env}/{n}.json`, and the tag `release-{n}` on the image, so that it is never expired.
-    async fn record_release(&self, run: &Run, release: &Release) -> Result<()> {
-        #[derive(serde::Serialize)]
-        struct Record<'a> {
-            #[serde(flatten)]
-            release: &'a Release,
-            run: &'a str,
-            trigger: statemachine::message::Trigger,
-            caller: Option<&'a str>,
-            at: &'a str,
-        }
-        let record = Record {
-            release,
-            run: &run.id,
+    async fn record_release(&self, document: &Document, release: &Release) -> Result<()> {
+        let run = &document.run;
+        let services = document.stack.iter().flat_map(|stack| &stack.services);
+        let environment = services
+            .map(|(name, service)| {
+                let laid = document.intent.environment(name, &service.environment, document.config.as_ref());
+                (name.clone(), laid)
+            })
+            .collect();
+        let definitions = document.stages.services.outputs.of_kind("task-definition");
+        let task_definitions = definitions
+            .map(|(name, arn)| {
+                let service = name.base().split_once('/').map_or("", |(_, service)| service);
+                (service.to_owned(), arn.to_owned())
+            })
+            .collect();
+        let record = ReleaseRecord {
+            release: release.clone(),
+            run: run.id.clone(),
+            operation: run.operation,
             trigger: run.trigger,
-            caller: run.caller.as_deref(),
-            at: &run.started_at,
+            caller: run.caller.clone(),
+            at: run.started_at.clone(),
+            duration_ms: RunResult::without_plan(run, Outcome::Succeeded, String::new()).duration_ms,
+            environment,
+            task_definitions,
         };
         put_json(&self.bucket, &keys::release(&run.environment, release.number), &record).await?;
         self.tag_release(run, release).await
@@ -186,12 +217,14 @@ impl Control {
     }
 }
 
-/// The digest that the services run, once they are as described.
-fn running_digest(services: &Slot) -> Option<String> {
-    let runs = services.outputs.of_kind("service").next().is_some();
-    (runs && services.status == Status::Ready)
-        .then(|| services.outputs.attribute(&Name::from_tag("image/current"), "digest").map(str::to_owned))
-        .flatten()
+/// The image that the services run, with its architecture, once they are as described.
+fn running(services: &Slot) -> Option<(String, Option<String>)> {
+    if services.status != Status::Ready || services.outputs.of_kind("service").next().is_none() {
+        return None;
+    }
+    let image = Name::from_tag("image/current");
+    let attribute = |attribute: &str| services.outputs.attribute(&image, attribute).map(str::to_owned);
+    Some((attribute("digest")?, attribute("architecture")))
 }
 
 fn asked(mut asked: Asked, reports: &[StageReport]) -> Asked {

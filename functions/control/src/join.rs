@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 use lambda::{get_json, put_json};
 use sha2::{Digest, Sha256};
 use statemachine::Result;
-use statemachine::config::{Stack, monthly_price};
+use statemachine::config::monthly_price;
 use statemachine::message::{
     Document, Next, Operation, Outcome, PlanRecord, RunResult, STAGES, StageReport, Stages, Status, Sweep,
     Verdict, Waiting, keys,
@@ -13,7 +13,6 @@ use statemachine::plan::{Action, Plan, StagePlan};
 use statemachine::resource::hex;
 
 use crate::Control;
-use crate::begin::operation;
 use crate::finish::outputs;
 use crate::intent::{Asked, buckets, hosts, joined as joined_names};
 use crate::why::explain;
@@ -41,12 +40,10 @@ impl Control {
         if !run.operation.removes_all() && differs {
             let asked = get_json::<Asked>(&self.bucket, &keys::asked(environment)).await?;
             let same = document.intent.config == document.config;
-            let deploying = (run.operation == Operation::Deploy).then_some(run.id.as_str());
-            explain(&mut plan, &asked.map(|(asked, _)| asked).unwrap_or_default(), same, deploying);
+            explain(&mut plan, &asked.map(|(asked, _)| asked).unwrap_or_default(), same, &document);
         }
         let counts = plan.counts();
-        let record =
-            PlanRecord { id: plan.id(), notes: document.stack.as_ref().map(notes).unwrap_or_default(), plan };
+        let record = PlanRecord { id: plan.id(), notes: notes(&document), plan };
         let busy = record.plan.items().any(|(_, item)| item.action == Action::Wait);
         let changes = counts.create + counts.update + counts.delete > 0 || busy;
         let says_nothing = !run.operation.only_looks() && !changes && counts.refuse == 0;
@@ -93,10 +90,13 @@ impl Control {
             return self.end(document, end(Outcome::Blocked, message)).await;
         }
         if !changes && run.operation != Operation::Destroy {
-            self.accept(&document).await?;
-            return self
-                .end(document, end(Outcome::NoChanges, "Nothing to do: AWS is as the file says.".to_owned()))
-                .await;
+            self.accept(&mut document).await?;
+            let message = if run.operation.is_overlay() {
+                format!("Nothing to {}: it is so already.", run.operation.name())
+            } else {
+                "Nothing to do: AWS is as the file says.".to_owned()
+            };
+            return self.end(document, end(Outcome::NoChanges, message)).await;
         }
         if !changes {
             let mut result =
@@ -105,10 +105,10 @@ impl Control {
             self.forget(&document).await?;
             return self.end(document, result).await;
         }
-        self.accept(&document).await?;
+        self.accept(&mut document).await?;
         made_by_run(&mut document.stages, run.operation);
         let next = if run.operation == Operation::Destroy { Next::Remove } else { Next::Make };
-        go(document, next, &format!("{} {}", operation(run.operation), record.id))
+        go(document, next, &format!("{} {}", run.operation.name(), record.id))
     }
 
     /// The stages' look reports, in order.
@@ -129,32 +129,40 @@ impl Control {
 
     /// The configuration becomes the environment's own, and the intent names it. The copy is made by S3
     /// itself, so that its event says `CopyObject` and starts nothing.
-    async fn accept(&self, document: &Document) -> Result<()> {
+    async fn accept(&self, document: &mut Document) -> Result<()> {
         let run = &document.run;
-        let (Some(stack), Operation::Apply) = (&document.stack, run.operation) else { return Ok(()) };
+        let before = document.before.as_deref().unwrap_or(&document.intent).clone();
         let mut intent = document.intent.clone();
-        let key = keys::intent(&run.environment);
-        let config = document.config.clone();
-        let same = intent.config == config;
-        let target = keys::environment(&run.environment);
-        if !same && run.config_key.as_ref() != Some(&target) {
-            let source =
-                format!("{}/{}", self.bucket.name, keys::of_run(&run.environment, &run.id, "config.toml"));
-            let copy = self.bucket.s3.copy_object().bucket(&self.bucket.name).key(target).copy_source(source);
-            copy.send().await.map_err(aws::failed("s3:PutObject"))?;
+        if let (Some(stack), Operation::Apply) = (&document.stack, run.operation) {
+            let config = document.config.clone();
+            let target = keys::environment(&run.environment);
+            if intent.config != config && run.config_key.as_ref() != Some(&target) {
+                let source = format!(
+                    "{}/{}",
+                    self.bucket.name,
+                    keys::of_run(&run.environment, &run.id, "config.toml")
+                );
+                let copy = self.bucket.s3.copy_object().bucket(&self.bucket.name).key(target);
+                copy.copy_source(source).send().await.map_err(aws::failed("s3:PutObject"))?;
+            }
+            if intent.config != config || intent.run.is_none() {
+                intent.config = config;
+                intent.run = Some(run.id.clone());
+                intent.at = Some(run.started_at.clone());
+                intent.engine = Some(env!("CARGO_PKG_VERSION").to_owned());
+            }
+            // They only grow while a run is under way: what leaves with the old file is still to be found.
+            intent.hosts = joined_names(hosts(stack), &intent.hosts);
+            intent.buckets = joined_names(buckets(stack), &intent.buckets);
         }
-        // They only grow while a run is under way: what leaves with the old file is still to be found.
-        let known =
-            (joined_names(hosts(stack), &intent.hosts), joined_names(buckets(stack), &intent.buckets));
-        if same && known == (intent.hosts.clone(), intent.buckets.clone()) {
+        // What a deploy or a rollback asks for counts once the services run it.
+        if matches!(run.operation, Operation::Deploy | Operation::Rollback) || intent == before {
             return Ok(());
         }
-        (intent.hosts, intent.buckets) = known;
-        intent.config = config;
-        intent.run = Some(run.id.clone());
-        intent.at = Some(run.started_at.clone());
-        intent.engine = Some(env!("CARGO_PKG_VERSION").to_owned());
-        put_json(&self.bucket, &key, &intent).await
+        put_json(&self.bucket, &keys::intent(&run.environment), &intent).await?;
+        document.before = Some(Box::new(before));
+        document.intent = intent;
+        Ok(())
     }
 
     /// Writes the result, gives the lock back, and ends the machine.
@@ -165,8 +173,8 @@ impl Control {
             self.release(run).await?;
         }
         let next = match result.outcome {
-            Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Superseded => Next::Succeed,
-            Outcome::Blocked | Outcome::Refused | Outcome::Stopped | Outcome::Failed => Next::Fail,
+            outcome if outcome.is_good() => Next::Succeed,
+            _ => Next::Fail,
         };
         document.verdict = Verdict { next, retry_after_s: 0, message: result.message };
         Ok(document)
@@ -189,8 +197,7 @@ pub(crate) fn kept(plan: &Plan) -> Vec<String> {
 /// One plan of all stages. An operation concerns some stages only: what the others would change is shown as
 /// drift by the next plan, and is none of its business.
 fn joined(looks: &[StageReport], operation: Operation) -> Plan {
-    let concerned = |stage: &str| operation != Operation::Deploy || stage == "services";
-    let stages = looks.iter().filter(|look| concerned(&look.stage));
+    let stages = looks.iter().filter(|look| operation.stages().contains(&look.stage.as_str()));
     Plan {
         stages: stages
             .map(|look| StagePlan {
@@ -202,9 +209,12 @@ fn joined(looks: &[StageReport], operation: Operation) -> Plan {
     }
 }
 
-/// What is worth saying with a plan: what the way out costs.
-fn notes(stack: &Stack) -> Vec<String> {
-    vec![format!("Egress costs {}.", monthly_price(stack))]
+/// What is worth saying with a plan: what is laid over the file, what the way out costs.
+fn notes(document: &Document) -> Vec<String> {
+    let Some(stack) = &document.stack else { return Vec::new() };
+    let mut notes = document.intent.notes(stack);
+    notes.push(format!("Egress costs {}.", monthly_price(stack)));
+    notes
 }
 
 /// Counts in words: `3 to create, 1 to change, nothing to delete`.
@@ -217,11 +227,12 @@ fn summary(plan: &Plan) -> String {
 }
 
 /// Which stages the run makes: those with something to do, and those whose earlier stages have something to
-/// do, because their descriptions may follow. A deploy makes the services alone, and removes only theirs.
+/// do, because their descriptions may follow. An operation makes the stages it concerns, and removes only
+/// theirs.
 pub fn made_by_run(stages: &mut Stages, operation: Operation) {
     let to_do: Vec<(&str, bool)> = stages.iter().map(|(stage, slot)| (stage, slot.to_do > 0)).collect();
     for stage in STAGES {
-        let concerned = operation != Operation::Deploy || stage == "services";
+        let concerned = operation.stages().contains(&stage);
         let has = |name: &&str| to_do.iter().any(|(stage, to_do)| stage == name && *to_do);
         let make = concerned && (has(&stage) || needs_look_again(stage).iter().any(has));
         if let Some(slot) = stages.get_mut(stage) {

@@ -7,6 +7,10 @@ mod finish;
 mod intent;
 mod join;
 mod lock;
+mod overlay;
+mod put_back;
+#[cfg(test)]
+mod testing;
 mod why;
 
 use std::time::Instant;
@@ -25,6 +29,7 @@ pub use ask::{Ask, NotAsked, Source, ask};
 pub use intent::Asked;
 pub use join::{made_by_run, needs_look_again};
 pub use lock::{Claim, judge};
+pub use overlay::{Laying, lay_over};
 pub use why::explain;
 
 /// The function's clients and whom it serves.

@@ -124,11 +124,17 @@ impl Control {
     /// Writes a free lock over the one with this ETag; `false` when that is no longer the one.
     async fn free(&self, key: &str, generation: u64, etag: String) -> Result<bool> {
         let free = Lock { generation, holder: None, stop: None };
-        let body = serde_json::to_vec(&free).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(self.replace(key, &free, etag).await?.is_some())
+    }
+
+    /// Writes a lock over the one with this ETag, and answers its new ETag; `None` when that is no longer the
+    /// one.
+    pub(crate) async fn replace(&self, key: &str, lock: &Lock, etag: String) -> Result<Option<String>> {
+        let body = serde_json::to_vec(lock).map_err(|error| Error::internal(error.to_string()))?;
         let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).if_match(etag);
         match put.body(ByteStream::from(body)).send().await.map_err(failed("s3:PutObject")) {
-            Ok(_) => Ok(true),
-            Err(error) if is_lost_race(&error) => Ok(false),
+            Ok(put) => Ok(Some(put.e_tag().unwrap_or_default().to_owned())),
+            Err(error) if is_lost_race(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -1,31 +1,56 @@
 //! Why a resource is to be changed: told from the configuration and from what the last good run asked for.
 
+use statemachine::message::{By, Document};
 use statemachine::plan::{Action, Plan, Why};
+use statemachine::resource::Name;
 
 use crate::intent::Asked;
 
 /// Fills in the reasons of a plan's updates. `asked` is what the last good run described, `same_file` says
-/// whether the configuration is the one of that run. `deploying` names the run of a deploy.
-pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, deploying: Option<&str>) {
+/// whether the configuration is the one of that run.
+pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, document: &Document) {
+    let run = &document.run;
     for stage in &mut plan.stages {
         let asked = asked.get(&stage.stage);
+        let stage_operates =
+            run.operation.is_overlay() && run.operation.stages().contains(&stage.stage.as_str());
         for item in stage.items.iter_mut().filter(|item| matches!(item.action, Action::Update | Action::Wait))
         {
             let before = asked.and_then(|asked| asked.get(item.name.as_str()));
             for change in &mut item.changes {
                 let before = before.map(|before| field(before, &change.field));
                 let asked_before = before == Some(&change.to);
-                change.why = match deploying {
-                    Some(run) if stage.stage == "services" && !asked_before => {
-                        Some(Why::Operation(format!("deploy {run}")))
+                change.why = match laid_by(document, &item.name, &change.field) {
+                    _ if stage_operates && !asked_before => {
+                        Some(Why::Operation(format!("{} {}", run.operation.name(), run.id)))
                     }
                     _ if asked_before => Some(Why::ChangedOutside),
-                    _ if before.is_none() => None,
-                    _ if same_file => Some(Why::NewDefault),
-                    _ => Some(Why::FileChanged),
+                    Some(by) => Some(Why::Operation(format!("{} {}", by.operation.name(), by.run))),
+                    None if before.is_none() => None,
+                    None if same_file => Some(Why::NewDefault),
+                    None => Some(Why::FileChanged),
                 };
             }
         }
+    }
+}
+
+/// The operation that a field's wanted value comes from, where it is not the file.
+fn laid_by<'a>(document: &'a Document, name: &Name, field: &str) -> Option<&'a By> {
+    let intent = &document.intent;
+    let (kind, thing) = name.base().split_once('/')?;
+    match (kind, field) {
+        ("service", "desired_count") => {
+            intent.paused.as_ref().or_else(|| intent.counts.get(thing).map(|count| &count.by))
+        }
+        ("service", "task_definition") => {
+            intent.restarts.get(thing).or_else(|| intent.environment.as_ref().map(|laid| &laid.by))
+        }
+        ("db-cluster", _) => {
+            let database = &intent.database;
+            intent.paused.as_ref().or(database.rotation.as_ref()).or(database.restored.as_ref())
+        }
+        _ => None,
     }
 }
 
@@ -49,8 +74,8 @@ fn field<'a>(value: &'a serde_json::Value, path: &str) -> &'a serde_json::Value 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use statemachine::message::Operation;
     use statemachine::plan::{Change, Item, StagePlan};
-    use statemachine::resource::Name;
 
     use super::*;
 
@@ -59,6 +84,7 @@ mod tests {
             Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
         let name = Name::new("db-cluster", "main");
         let item = Item { changes: vec![change], ..Item::new(name, Action::Update) };
+        let document = crate::testing::document(Operation::Apply);
         let mut plan = Plan {
             stages: vec![StagePlan {
                 stage: "database".to_owned(),
@@ -68,7 +94,7 @@ mod tests {
         };
         let asked: Asked =
             serde_json::from_value(json!({ "database": asked })).expect("the shape of what was asked");
-        explain(&mut plan, &asked, same_file, None);
+        explain(&mut plan, &asked, same_file, &document);
         plan.stages[0].items[0].changes[0].why.clone()
     }
 

@@ -122,6 +122,7 @@ mod tests {
             username: "postgres".to_owned(),
             backup_retention_days: 7,
             deletion_protection: true,
+            rotate_every_days: None,
         }
     }
 

@@ -61,6 +61,7 @@ fn database() -> Database {
         username: "postgres".to_owned(),
         backup_retention_days: 7,
         deletion_protection: true,
+        rotate_every_days: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod resources;
 pub mod scaling;
 pub mod service;
 pub mod target_group;
+pub mod task;
 pub mod task_definition;
 
 use aws::{Function, failed};
@@ -16,7 +17,7 @@ use certificate::record::Record;
 use ingress::listener::Listener;
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
-use statemachine::message::{Document, Operation};
+use statemachine::message::{Document, Operation, Release};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Stage;
@@ -72,6 +73,7 @@ impl Function for Clients {
             Record::permissions(scope),
             task_definition::TaskDefinition::permissions(scope),
             service::Service::permissions(scope),
+            task::Task::permissions(scope),
             scaling::ScalingTarget::permissions(scope),
             image_push::EventRule::permissions(scope),
         ]
@@ -81,8 +83,8 @@ impl Function for Clients {
 
 impl Clients {
     /// The image that the services are to run: what the run was given (a deploy's, or the newest good
-    /// release), else what runs already, else the newest in the repository. Its architecture comes from what
-    /// runs, where that is the same image: a run without changes asks ECR nothing.
+    /// release), else what runs already, else the newest in the repository. The architecture of a release is
+    /// known; otherwise it comes from what runs, where that is the same image, else from ECR.
     ///
     /// # Errors
     ///
@@ -94,6 +96,9 @@ impl Clients {
         stack: &Stack,
         names: &Names,
     ) -> Result<Option<Image>> {
+        if let Some(Release { digest, architecture: Some(architecture), .. }) = &document.release {
+            return Ok(Some(Image { digest: digest.clone(), architecture: architecture.clone() }));
+        }
         let asked = document.release.as_ref().map(|release| release.digest.clone());
         let running = self.running(ctx, stack).await?;
         if let Some(running) =
@@ -111,7 +116,8 @@ impl Clients {
                 Ok(architecture) => return Ok(Some(Image { digest, architecture })),
                 // The last good release went with an earlier life of the stack. A deploy, however, means it.
                 Err(error)
-                    if error.kind == ErrorKind::Missing && document.run.operation != Operation::Deploy => {}
+                    if error.kind == ErrorKind::Missing
+                        && !matches!(document.run.operation, Operation::Deploy | Operation::Rollback) => {}
                 Err(error) => return Err(Error { kind: ErrorKind::Invalid, ..error }),
             }
         }

@@ -1,11 +1,11 @@
 //! What the stage owns, in the order in which it is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use certificate::record::{Kind, Record, Records};
 use ingress::listener::Listener;
 use statemachine::config::{Egress, Service as Described, Stack};
-use statemachine::message::{Document, Waiting};
+use statemachine::message::{Document, Operation, Waiting};
 use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Stage;
 
@@ -16,6 +16,7 @@ use crate::listener_rule::{self, ListenerRule};
 use crate::scaling::ScalingTarget;
 use crate::service::{Service, Services, Unlisted};
 use crate::target_group::{self, TargetGroup, TargetGroups};
+use crate::task::{self, Place, Task, Tasks};
 use crate::task_definition::{TaskDefinition, known_or_placeholder, pinned};
 
 /// The stage `services`. Without an image everything is made but task definitions and services.
@@ -27,13 +28,15 @@ pub fn services(
     image: Option<&Image>,
 ) -> Stage {
     let stack = document.stack.as_ref();
-    let wanted = stack.map(|stack| Wanted { ctx, stack, names });
+    let wanted = stack.map(|stack| Wanted { ctx, stack, names, document });
     let definitions =
         wanted.as_ref().zip(image).map(|(wanted, image)| wanted.task_definitions(image)).unwrap_or_default();
+    let tasks = wanted.as_ref().zip(image).map(|(wanted, image)| wanted.tasks(image, &definitions));
+    let tasks = tasks.unwrap_or_default();
     let services = wanted
         .as_ref()
         .filter(|_| image.is_some())
-        .map(|wanted| wanted.services(&definitions))
+        .map(|wanted| wanted.services(&definitions, &tasks))
         .unwrap_or_default();
     let scaling = wanted.as_ref().filter(|_| image.is_some()).map(Wanted::scaling).unwrap_or_default();
     let hosts: Vec<String> =
@@ -43,12 +46,19 @@ pub fn services(
         wanted: wanted.iter().flat_map(Wanted::hosts).collect(),
         hosts,
     };
-    let scaled = stack.into_iter().flat_map(|stack| &stack.services).filter(|(_, one)| one.scale.is_some());
+    let scaled = wanted
+        .iter()
+        .flat_map(|wanted| wanted.stack.services.iter().filter(|(_, service)| wanted.is_scaled(service)));
     let ecs = Services { ecs: clients.ecs.clone(), scaled: scaled.map(|(name, _)| name.clone()).collect() };
     let target_groups = wanted.as_ref().map(Wanted::target_groups).unwrap_or_default();
     let groups = TargetGroups {
         elb: clients.elb.clone(),
         wanted: target_groups.iter().map(|group| (group.service.clone(), group.port)).collect(),
+    };
+    let look = match (&wanted, tasks.is_empty()) {
+        (None, _) => task::Look::Running,
+        (Some(_), true) => task::Look::Nothing,
+        (Some(_), false) => task::Look::OfRun,
     };
     let stage = Stage::new()
         .owns(&groups, target_groups)
@@ -56,25 +66,46 @@ pub fn services(
         .owns(&clients.elb, wanted.as_ref().map(Wanted::listener_rules).unwrap_or_default())
         .owns(&records, wanted.as_ref().map(Wanted::aliases).unwrap_or_default())
         .owns(&clients.ecs, definitions)
+        .owns(&Tasks { ecs: clients.ecs.clone(), look }, tasks)
         .owns(&ecs, services)
         .owns(&clients.autoscaling, scaling)
         .owns(&clients.events, stack.and_then(|stack| EventRule::of(ctx, stack)).into_iter().collect());
     match (image, &wanted) {
         (Some(image), _) => {
-            stage.output(Name::from_tag("image/current").attribute("digest"), image.digest.clone())
+            let current = Name::from_tag("image/current");
+            stage
+                .output(current.attribute("digest"), image.digest.clone())
+                .output(current.attribute("architecture"), image.architecture.clone())
         }
         (None, Some(wanted)) => stage.waits_for_you(wanted.first_push()),
         (None, None) => stage,
     }
 }
 
+/// The groups of a service's tasks.
+fn security_groups(service: &str) -> BTreeSet<Name> {
+    [Name::new("security-group", format!("service-{service}"))].into()
+}
+
 struct Wanted<'a> {
     ctx: &'a Context,
     stack: &'a Stack,
     names: &'a Names,
+    document: &'a Document,
 }
 
 impl Wanted<'_> {
+    fn is_paused(&self) -> bool {
+        self.document.intent.paused.is_some()
+    }
+
+    /// Whether autoscaling decides about its count. Not while it is paused, nor when that ends: then the
+    /// count is set once.
+    fn is_scaled(&self, service: &Described) -> bool {
+        let fixed = self.is_paused() || self.document.run.operation == Operation::Resume;
+        service.scale.is_some() && !fixed
+    }
+
     fn hosts(&self) -> Vec<String> {
         self.stack.public_services().filter_map(|(_, service)| service.host.clone()).collect()
     }
@@ -124,20 +155,22 @@ impl Wanted<'_> {
             port: service.port.map(i32::from),
             cpu: service.cpu.to_string(),
             memory: service.memory.to_string(),
-            environment: self.environment(service),
+            environment: self.environment(name, service),
             secrets: self.secrets(),
             log_group: Name::new("log-group", name),
             read_only_root: service.read_only_root,
             user: service.user.clone(),
             execution_role: Name::new("role", "execution"),
             task_role: Name::new("role", "task"),
+            restart: self.document.intent.restarts.get(name).map(|by| by.run.clone()),
         };
         self.stack.services.iter().map(definition).collect()
     }
 
     /// What every task gets (design.md section 8), and what the file adds.
-    fn environment(&self, service: &Described) -> BTreeMap<String, String> {
-        let mut environment = service.environment.clone();
+    fn environment(&self, name: &str, service: &Described) -> BTreeMap<String, String> {
+        let config = self.document.config.as_ref();
+        let mut environment = self.document.intent.environment(name, &service.environment, config);
         let mut put = |key: &str, value: String| environment.insert(key.to_owned(), value);
         put("ENV", self.stack.environment.clone());
         put("AWS_REGION", self.ctx.region.clone());
@@ -166,28 +199,72 @@ impl Wanted<'_> {
         }
     }
 
-    fn services(&self, definitions: &[TaskDefinition]) -> Vec<Service> {
-        let in_public = self.stack.network.egress == Egress::Public;
-        let tier = if in_public { "public" } else { "private" };
+    /// The release command of an image that was never released, and the command of a `run`. A rollback runs
+    /// no release command: an older image knows nothing of a newer database.
+    fn tasks(&self, image: &Image, definitions: &[TaskDefinition]) -> Vec<Task> {
+        let run = &self.document.run;
+        let before = self.document.before.as_deref().unwrap_or(&self.document.intent);
+        let is_new = before.release.as_ref().is_none_or(|release| release.digest != image.digest);
+        let (name, service, command) = match &self.stack.release {
+            _ if run.operation == Operation::Run => {
+                let lent = self.stack.release.as_ref().map(|release| &release.service);
+                let service = run.parameters.services.first().or(lent).or(self.stack.services.keys().next());
+                (task::run(), service, run.parameters.command.clone())
+            }
+            Some(release) if is_new && run.operation != Operation::Rollback && !self.is_paused() => {
+                (task::release(), Some(&release.service), release.command.clone())
+            }
+            Some(_) | None => return Vec::new(),
+        };
+        let definition = definitions.iter().find(|definition| Some(&definition.service) == service);
+        let task = definition.map(|definition| Task {
+            what: name.what().to_owned(),
+            service: definition.service.clone(),
+            task_definition: definition.name(),
+            command,
+            failed: None,
+            place: Place {
+                subnets: self.subnets(),
+                security_groups: security_groups(&definition.service),
+                public_address: self.is_in_public(),
+            },
+        });
+        task.into_iter().collect()
+    }
+
+    fn is_in_public(&self) -> bool {
+        self.stack.network.egress == Egress::Public
+    }
+
+    /// Where tasks stand.
+    fn subnets(&self) -> BTreeSet<Name> {
+        let tier = if self.is_in_public() { "public" } else { "private" };
+        ["a", "b"].map(|zone| Name::new("subnet", format!("{tier}-{zone}"))).into()
+    }
+
+    fn services(&self, definitions: &[TaskDefinition], tasks: &[Task]) -> Vec<Service> {
+        let after = tasks.iter().map(Task::name).find(|name| *name == task::release());
         let service = |definition: &TaskDefinition| {
             let name = &definition.service;
             let described = &self.stack.services[name];
+            let wanted = self.document.intent.count(name, described.count);
             let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
             let target_group = definition.port.map(|port| target_group::name(name, port));
             Service {
                 service: name.clone(),
                 task_definition: definition.name(),
-                desired_count: described.scale.is_none().then(|| count(described.count)),
-                subnets: ["a", "b"].map(|zone| Name::new("subnet", format!("{tier}-{zone}"))).into(),
-                security_groups: [Name::new("security-group", format!("service-{name}"))].into(),
-                public_address: in_public,
+                desired_count: (!self.is_scaled(described)).then(|| count(wanted)),
+                subnets: self.subnets(),
+                security_groups: security_groups(name),
+                public_address: self.is_in_public(),
                 port: definition.port,
                 exec: described.exec,
                 circuit_breaker: true,
                 rebalances_zones: true,
                 failed_rollout: None,
                 unlisted: Unlisted {
-                    first_count: count(described.count),
+                    first_count: count(wanted),
+                    after: after.clone(),
                     rule: target_group.is_some().then(|| listener_rule::name(name, &self.listener())),
                 },
                 target_group,
@@ -197,8 +274,9 @@ impl Wanted<'_> {
     }
 
     fn scaling(&self) -> Vec<ScalingTarget> {
-        let target =
-            |(name, service): (&String, &Described)| Some(ScalingTarget::of(name, service.scale.as_ref()?));
+        let target = |(name, service): (&String, &Described)| {
+            Some(ScalingTarget::of(name, service.scale.as_ref()?, self.is_paused()))
+        };
         self.stack.services.iter().filter_map(target).collect()
     }
 

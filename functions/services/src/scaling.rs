@@ -4,7 +4,7 @@ use aws::failed;
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget as RawTarget,
-    ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+    ScalingPolicy, ServiceNamespace, SuspendedState, TargetTrackingScalingPolicyConfiguration,
 };
 use serde::Serialize;
 use statemachine::config::Scale;
@@ -29,17 +29,20 @@ pub struct ScalingTarget {
     pub max: i32,
     /// Percent of CPU to hold; `None` while it has no policy.
     pub cpu: Option<f64>,
+    /// It changes nothing by itself: the environment is paused.
+    pub suspended: bool,
 }
 
 impl ScalingTarget {
     /// For a service that asks for it.
-    pub fn of(service: &str, scale: &Scale) -> Self {
+    pub fn of(service: &str, scale: &Scale, suspended: bool) -> Self {
         let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         Self {
             service: service.to_owned(),
             min: count(scale.min),
             max: count(scale.max),
             cpu: Some(f64::from(scale.cpu)),
+            suspended,
         }
     }
 }
@@ -134,6 +137,10 @@ impl Resource for ScalingTarget {
             min: raw.target.min_capacity(),
             max: raw.target.max_capacity(),
             cpu: raw.cpu,
+            suspended: raw
+                .target
+                .suspended_state()
+                .is_some_and(|state| state.dynamic_scaling_in_suspended() == Some(true)),
         }))
     }
 
@@ -159,8 +166,14 @@ impl Resource for ScalingTarget {
 
 impl ScalingTarget {
     async fn put(self, client: &Client, id: String) -> Result<Made> {
+        let suspended = SuspendedState::builder()
+            .dynamic_scaling_in_suspended(self.suspended)
+            .dynamic_scaling_out_suspended(self.suspended)
+            .scheduled_scaling_suspended(self.suspended)
+            .build();
         let register = client
             .register_scalable_target()
+            .suspended_state(suspended)
             .service_namespace(ServiceNamespace::Ecs)
             .resource_id(&id)
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)

@@ -57,6 +57,8 @@ pub struct Unlisted {
     pub first_count: i32,
     /// The listener's rule that leads to it.
     pub rule: Option<Name>,
+    /// The task that has to end well before the service changes: the release command.
+    pub after: Option<Name>,
 }
 
 impl PartialEq for Unlisted {
@@ -128,7 +130,7 @@ impl Resource for Service {
             needs.push(Need::Exists(group.clone()));
         }
         // A rule that is still to be led to this group is no listener's yet.
-        needs.extend(self.unlisted.rule.iter().cloned().map(Need::Settled));
+        needs.extend(self.unlisted.rule.iter().chain(&self.unlisted.after).cloned().map(Need::Settled));
         needs
     }
 

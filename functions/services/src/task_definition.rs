@@ -50,7 +50,13 @@ pub struct TaskDefinition {
     pub execution_role: Name,
     /// The app's own.
     pub task_role: Name,
+    /// The run of the last restart, where there was one: a label, so that a restart is another revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
 }
+
+/// The container's label that a restart changes.
+const RESTART_LABEL: &str = "stepstack.restart";
 
 /// An attribute, or what stands for it until AWS has given it.
 pub fn known_or_placeholder(names: &Names, name: &Name, attribute: &str) -> String {
@@ -205,6 +211,7 @@ impl Resource for TaskDefinition {
             user: container.user().map(str::to_owned),
             execution_role: role_of(definition.execution_role_arn(), prefix),
             task_role: role_of(definition.task_role_arn(), prefix),
+            restart: container.docker_labels().and_then(|labels| labels.get(RESTART_LABEL)).cloned(),
         }))
     }
 
@@ -312,6 +319,7 @@ impl TaskDefinition {
             .privileged(false)
             .set_user(self.user.clone())
             .linux_parameters(linux.build())
+            .set_docker_labels(self.restart.clone().map(|run| [(RESTART_LABEL.to_owned(), run)].into()))
             .build())
     }
 }

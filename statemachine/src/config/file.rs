@@ -47,6 +47,8 @@ pub struct File {
     /// The image that every service runs.
     #[serde(default)]
     pub image: Image,
+    /// What a new image runs once before any traffic moves to it.
+    pub release: Option<Release>,
     /// The services by name: at most 20 lower-case letters, digits and single hyphens, a letter first.
     #[serde(default)]
     #[schemars(extend("propertyNames" = json!({"pattern": NAME_PATTERN, "maxLength": 20}), "minProperties" = 1))]
@@ -100,6 +102,9 @@ pub struct Database {
     pub backup_retention_days: u32,
     /// Whether AWS refuses to delete the cluster. Default: true in production, else false.
     pub deletion_protection: Option<bool>,
+    /// The password is replaced every so many days. Absent: only by `stepstack rotate`.
+    #[schemars(range(min = 1, max = 365))]
+    pub rotate_every_days: Option<u32>,
 }
 
 impl Default for Database {
@@ -112,6 +117,7 @@ impl Default for Database {
             username: "postgres".to_owned(),
             backup_retention_days: 7,
             deletion_protection: None,
+            rotate_every_days: None,
         }
     }
 }
@@ -187,6 +193,17 @@ impl Default for Image {
     fn default() -> Self {
         Self { deploy_on_push: vec!["latest".to_owned()] }
     }
+}
+
+/// What a new image runs once, before any traffic moves to it: a migration of the database.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The command, word by word. It must end with 0, or the old version stays.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// The service whose size, network and environment it has. Default: the first by name.
+    pub service: Option<String>,
 }
 
 /// One service: tasks on Fargate that run the image.

@@ -29,6 +29,7 @@ pub use schema::schema;
 pub use stack::*;
 pub use template::template;
 pub use version::{EngineVersionError, check_engine_version};
+pub use words::near;
 
 use source::Source;
 

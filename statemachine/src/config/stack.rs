@@ -32,6 +32,9 @@ pub struct Stack {
     pub uploads: Option<Uploads>,
     /// The one image that every service runs.
     pub image: Image,
+    /// What a new image runs once before traffic moves to it, where the file asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseCommand>,
     /// By name, each 1 to 20 characters.
     pub services: BTreeMap<String, Service>,
     /// Where logs go and how long they stay.
@@ -82,6 +85,9 @@ pub struct Database {
     pub backup_retention_days: u32,
     /// Whether AWS refuses to delete the cluster (destroy turns it off first).
     pub deletion_protection: bool,
+    /// The password is replaced every so many days, where given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_every_days: Option<u32>,
 }
 
 impl Database {
@@ -112,6 +118,15 @@ pub struct Uploads {
 pub struct Image {
     /// A push of one of these tags deploys its digest; they are the repository's only mutable tags.
     pub deploy_on_push: Vec<String>,
+}
+
+/// What a new image runs once, as a task of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseCommand {
+    /// Word by word; not empty.
+    pub command: Vec<String>,
+    /// The service whose task definition and network it has.
+    pub service: String,
 }
 
 /// One ECS service on Fargate.

@@ -68,7 +68,7 @@ pub(super) fn name(path: &[&str]) -> String {
 }
 
 /// The known word that was probably meant.
-pub(super) fn near<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn near<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // The distance takes time and memory with the length, and a file may be a megabyte of one key.
     if word.len() > 64 {
         return None;

@@ -8,8 +8,8 @@ mod lint;
 use interpreter::{Machine, Outcome};
 use serde_json::{Value, json};
 use statemachine::message::{
-    Document, Intent, Mode, Next, Operation, Run, STAGES, Slot, StageCall, StageReport, Stages, Status,
-    Trigger, Verdict,
+    Document, Intent, Mode, Next, Operation, Parameters, Run, STAGES, Slot, StageCall, StageReport, Stages,
+    Status, Trigger, Verdict,
 };
 use statemachine::plan::{Action, Item};
 use statemachine::resource::{Name, Names, Options};
@@ -30,6 +30,8 @@ struct World {
     /// How often `begin` finds the lock held.
     busy: u32,
     operation: Option<Operation>,
+    /// A failed run is sent back once to put back what was there before.
+    puts_back: bool,
 }
 
 impl World {
@@ -82,6 +84,15 @@ impl World {
                     (Operation::Plan, _) => Next::Succeed,
                     _ => Next::Make,
                 }
+            }
+            _ if failed && self.puts_back => {
+                self.puts_back = false;
+                self.fails.clear();
+                for stage in STAGES {
+                    *document.stages.get_mut(stage).expect("a stage") =
+                        Slot { make: stage == "services", ..Slot::default() };
+                }
+                Next::Make
             }
             _ if failed || document.caught.is_some() => Next::Fail,
             _ => Next::Succeed,
@@ -150,6 +161,7 @@ fn document(operation: Operation) -> Document {
             started_at: "2026-11-23T10:15:00Z".to_owned(),
             plan: None,
             options: Options::default(),
+            parameters: Parameters::default(),
             config_key: None,
             lock: 1,
             lock_etag: None,
@@ -159,6 +171,8 @@ fn document(operation: Operation) -> Document {
         known_hosts: Vec::new(),
         known_buckets: Vec::new(),
         intent: Intent::default(),
+        before: None,
+        putting_back: None,
         config: None,
         stages: Stages::default(),
         looks: 0,
@@ -284,6 +298,34 @@ fn whatever_a_function_raises_the_run_is_finished_and_says_so() {
             assert_eq!(tries, expected, "{call} raises {error}");
         }
     }
+}
+
+#[test]
+fn a_failed_deploy_makes_once_more_to_put_back_what_was_there() {
+    let world = World {
+        fails: vec!["services"],
+        operation: Some(Operation::Deploy),
+        puts_back: true,
+        left_over: vec!["services"],
+        ..World::default()
+    };
+    let (_, calls) = world.run();
+    let of_services: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.starts_with("services ") || *call == "control finish")
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        of_services,
+        [
+            "services plan",
+            "services make",
+            "control finish",
+            "services make",
+            "services remove",
+            "control finish"
+        ]
+    );
 }
 
 #[test]

@@ -63,7 +63,8 @@ impl Link for Unused {
 fn document(file: Option<&str>, operation: Operation, digest: Option<&str>) -> Document {
     let stack =
         file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
-    let release = digest.map(|digest| Release { number: 1, digest: digest.to_owned(), tag: None });
+    let release =
+        digest.map(|digest| Release { number: 1, digest: digest.to_owned(), tag: None, architecture: None });
     let document = json!({
         "run": {
             "id": "20261123-101500-abcd",

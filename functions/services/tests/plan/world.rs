@@ -18,6 +18,7 @@ use aws_sdk_ecs::operation::describe_task_definition::{
 };
 use aws_sdk_ecs::operation::list_services::ListServicesOutput;
 use aws_sdk_ecs::operation::list_task_definitions::ListTaskDefinitionsOutput;
+use aws_sdk_ecs::operation::list_tasks::ListTasksOutput;
 use aws_sdk_ecs::types::builders::{ContainerDefinitionBuilder, ServiceBuilder};
 use aws_sdk_ecs::types::{
     AssignPublicIp, AvailabilityZoneRebalancing, AwsVpcConfiguration, ContainerDefinition, CpuArchitecture,
@@ -188,6 +189,7 @@ impl World {
             .filter_map(|(_, definition)| definition.task_definition_arn().map(str::to_owned))
             .chain([format!("{ECS}:task-definition/stranger:7")])
             .collect();
+        let tasks = mock!(Client::list_tasks).then_output(|| ListTasksOutput::builder().build());
         let definitions = mock!(Client::list_task_definitions).then_output(move || {
             ListTaskDefinitionsOutput::builder().set_task_definition_arns(Some(arns.clone())).build()
         });
@@ -205,7 +207,7 @@ impl World {
                     .build()
             },
         );
-        vec![list, services, definitions, definition]
+        vec![list, services, tasks, definitions, definition]
     }
 
     fn route53(&self) -> Vec<aws_smithy_mocks::Rule> {
@@ -462,6 +464,7 @@ pub(crate) fn definition(service: &str, digest: &str) -> (Name, TaskDefinition) 
         user: None,
         execution_role: Name::new("role", "execution"),
         task_role: Name::new("role", "task"),
+        restart: None,
     };
     let pair = |(key, value): (&str, &str)| KeyValuePair::builder().name(key).value(value).build();
     let secret = |(key, arn): &(&str, String)| {

@@ -37,6 +37,7 @@ pub(super) fn database(
         username,
         backup_retention_days,
         deletion_protection,
+        rotate_every_days,
     } = database;
     check_engine_version(check, engine_version);
     if min_acu > max_acu {
@@ -84,6 +85,7 @@ pub(super) fn database(
         username: username.clone(),
         backup_retention_days: *backup_retention_days,
         deletion_protection: deletion_protection.unwrap_or(production),
+        rotate_every_days: *rotate_every_days,
     }
 }
 

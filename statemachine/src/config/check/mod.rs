@@ -18,7 +18,8 @@ use super::{MAX_STACK_BYTES, words};
 
 /// Checks a file whose shape is right. Fails with everything that AWS would refuse or that contradicts itself.
 pub(super) fn check(file: &File, source: &Source<'_>) -> Result<Stack, Errors> {
-    let File { app, environment, region, domain, network, database, uploads, image, services, logs } = file;
+    let File { app, environment, region, domain, network, database, uploads, image, release, services, logs } =
+        file;
     let mut check = Check { source, faults: Vec::new() };
     names::app(&mut check, app);
     names::environment(&mut check, environment);
@@ -36,6 +37,7 @@ pub(super) fn check(file: &File, source: &Source<'_>) -> Result<Stack, Errors> {
         database: database.as_ref().map(|database| data::database(&mut check, database, app, production)),
         uploads: uploads.as_ref().map(|uploads| data::uploads(&mut check, uploads, app, environment)),
         image: Image { deploy_on_push: data::deploy_on_push(&mut check, &image.deploy_on_push) },
+        release: release.as_ref().and_then(|release| services::release(&mut check, release, services)),
         services: services::services(
             &mut check,
             services,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::super::fargate::fargate_memory;
 use super::super::file::{self, DEFAULT_HEALTH_CHECK_PATH};
-use super::super::stack::{Scale, Service};
+use super::super::stack::{ReleaseCommand, Scale, Service};
 use super::super::template;
+use super::super::words::near;
 use super::{Check, hosts, names, quoted};
 
 /// What the engine gives every task.
@@ -67,7 +68,7 @@ fn service(check: &mut Check<'_>, name: &str, given: &file::Service, around: &Ar
         exec,
     } = given;
     names::service(check, name);
-    check_command(check, name, command);
+    check_command(check, &["services", name, "command"], command);
     check_health_check_path(check, name, health_check_path.as_deref(), *port);
     check_environment(check, name, environment, around);
     if *exec && *read_only_root {
@@ -97,17 +98,38 @@ fn service(check: &mut Check<'_>, name: &str, given: &file::Service, around: &Ar
     }
 }
 
-fn check_command(check: &mut Check<'_>, name: &str, command: &[String]) {
+/// The release command. `None` where no service could lend it its task definition; that is told elsewhere.
+pub(super) fn release(
+    check: &mut Check<'_>,
+    given: &file::Release,
+    services: &BTreeMap<String, file::Service>,
+) -> Option<ReleaseCommand> {
+    let file::Release { command, service } = given;
+    check_command(check, &["release", "command"], command);
+    if let Some(asked) = service.as_ref().filter(|asked| !services.contains_key(*asked)) {
+        let known: Vec<&str> = services.keys().map(String::as_str).collect();
+        let help = match near(asked, &known) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("choose one of {}", known.join(", ")),
+        };
+        check.problem(&["release", "service"], format!("there is no service {}", quoted(asked)), help);
+    }
+    let service = service.as_ref().or_else(|| services.keys().next())?.clone();
+    Some(ReleaseCommand { command: command.clone(), service })
+}
+
+fn check_command(check: &mut Check<'_>, path: &[&str], command: &[String]) {
+    let word = |index: &'static str| path.iter().copied().chain([index]).collect::<Vec<_>>();
     let Some(program) = command.first() else { return };
     if program.trim().is_empty() {
         check.problem(
-            &["services", name, "command", "0"],
+            &word("0"),
             "the command's first word is empty; it is the program to run",
             "write the program first, or leave `command` out to have the image's own",
         );
     } else if command.len() == 1 && program.contains(' ') {
         check.problem(
-            &["services", name, "command", "0"],
+            &word("0"),
             format!("the command is one word with spaces, {}; no program is called so", quoted(program)),
             format!(
                 "write each word by itself: [{}]",
@@ -118,8 +140,9 @@ fn check_command(check: &mut Check<'_>, name: &str, command: &[String]) {
     for (index, word) in command.iter().enumerate() {
         if word.contains('\0') {
             let index = index.to_string();
+            let place: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
             check.problem(
-                &["services", name, "command", &index],
+                &place,
                 "a word of the command holds a zero character, which no program can be given",
                 "leave it out",
             );

@@ -1,0 +1,139 @@
+//! A failed deploy, rollback, restart or rotation puts back what was there before it: the same stages are
+//! made once more, with the earlier intent.
+
+use lambda::{get_json, put_json};
+use statemachine::Result;
+use statemachine::lock::Lock;
+use statemachine::message::{
+    Document, Failure, Mode, Next, Operation, PuttingBack, Release, RunResult, STAGES, Slot, StageReport,
+    Verdict, keys,
+};
+use statemachine::plan::Progress;
+
+use crate::Control;
+
+/// Whether a failed run has moved anything that an earlier release can be put back over.
+pub(crate) fn can_put_back(document: &Document) -> bool {
+    let made = |stage: &&&str| {
+        document.stages.get(stage).is_some_and(|slot| matches!(slot.mode, Some(Mode::Make | Mode::Remove)))
+    };
+    document.run.operation.is_put_back()
+        && earlier(document).is_some()
+        && document.run.operation.stages().iter().any(|stage| made(&stage))
+}
+
+/// What the services ran before.
+fn earlier(document: &Document) -> Option<&Release> {
+    document.before.as_deref().unwrap_or(&document.intent).release.as_ref()
+}
+
+impl Control {
+    /// Sends the run back to make its stages with the intent that was there before it.
+    pub(crate) async fn put_back(&self, mut document: Document, why: PuttingBack) -> Result<Document> {
+        let run = document.run.clone();
+        if let Some(before) = document.before.take() {
+            document.intent = *before;
+            // A deploy's or a rollback's intent was never written.
+            if !matches!(run.operation, Operation::Deploy | Operation::Rollback) {
+                put_json(&self.bucket, &keys::intent(&run.environment), &document.intent).await?;
+            }
+        }
+        document.release.clone_from(&document.intent.release);
+        for stage in STAGES {
+            let concerned = run.operation.stages().contains(&stage);
+            if let Some(slot) = document.stages.get_mut(stage) {
+                slot.make = concerned;
+                if concerned {
+                    *slot = again(slot);
+                }
+            }
+        }
+        document.caught = None;
+        document.putting_back = Some(Box::new(why));
+        self.go_on(&mut document).await?;
+        document.verdict = Verdict {
+            next: Next::Make,
+            retry_after_s: 0,
+            message: "Putting back what ran before.".to_owned(),
+        };
+        Ok(document)
+    }
+
+    /// The failed stage told the others to stop; what is put back goes on.
+    async fn go_on(&self, document: &mut Document) -> Result<()> {
+        let key = keys::lock(&document.run.environment);
+        let Some((lock, etag)) = get_json::<Lock>(&self.bucket, &key).await? else { return Ok(()) };
+        if lock.holder.as_ref().is_some_and(|holder| holder.execution == document.run.execution)
+            && lock.stop.is_some()
+        {
+            document.run.lock_etag = self.replace(&key, &Lock { stop: None, ..lock }, etag).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A stage's slot before it makes once more. What it has made is still known, what it has changed may change
+/// again.
+fn again(slot: &Slot) -> Slot {
+    Slot {
+        outputs: slot.outputs.clone(),
+        made: slot.made.clone(),
+        make: true,
+        to_do: slot.to_do,
+        ..Slot::default()
+    }
+}
+
+/// How a run ends that put back what was there.
+pub(crate) trait Ended {
+    /// The result: the first failure, and what runs now.
+    fn result(
+        self,
+        result: RunResult,
+        failure: Option<Failure>,
+        stopped: Option<String>,
+        reports: &[StageReport],
+    ) -> RunResult;
+}
+
+impl Ended for Box<PuttingBack> {
+    fn result(
+        self,
+        mut result: RunResult,
+        failure: Option<Failure>,
+        stopped: Option<String>,
+        reports: &[StageReport],
+    ) -> RunResult {
+        let PuttingBack { failure: first, diagnosis } = *self;
+        result.fail(first, diagnosis);
+        let services = reports.iter().find(|report| report.stage == "services");
+        let open = services
+            .iter()
+            .flat_map(|report| &report.items)
+            .any(|item| item.name.as_str().starts_with("service/") && item.progress != Progress::Done);
+        let after = match (failure, stopped) {
+            (Some(second), _) => format!(
+                "Putting back what ran before failed too: {} {}: {}",
+                second.stage, second.name, second.message
+            ),
+            (None, Some(why)) => format!("Putting back what ran before was stopped: {why}."),
+            (None, None) if open => {
+                "What ran before is asked for again, and not all of it runs yet.".to_owned()
+            }
+            (None, None) => {
+                let now = services.and_then(|report| {
+                    report.names.attribute(&statemachine::resource::Name::from_tag("image/current"), "digest")
+                });
+                format!("Every service runs what it ran before: {}.", now.unwrap_or("the earlier image"))
+            }
+        };
+        result.message = format!("{} {after}", ended(&result.message));
+        result
+    }
+}
+
+/// A sentence with its full stop.
+fn ended(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}

@@ -1,0 +1,152 @@
+//! The document that the state machine carries.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Caught, Diagnosis, Failure, Intent, Operation, Parameters, Release, STAGES, Slot, Trigger};
+use crate::config::Stack;
+use crate::resource::Options;
+
+/// The document that the state machine carries. Every slot is there from the start: a JSONPath that is
+/// missing ends an execution on AWS without any Catch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// The run.
+    pub run: Run,
+    /// What is wanted; absent for a destroy.
+    pub stack: Option<Stack>,
+    /// The image that the services are to run, and how it came to be.
+    pub release: Option<Release>,
+    /// Hosts that an earlier configuration named, so that their records are found when it no longer does.
+    pub known_hosts: Vec<String>,
+    /// Buckets that an earlier configuration named, likewise.
+    pub known_buckets: Vec<String>,
+    /// What is asked for: the environment's intent, with what this run lays over it.
+    pub intent: Intent,
+    /// The intent as it was, where this run lays something over it.
+    #[serde(default)]
+    pub before: Option<Box<Intent>>,
+    /// Set once the run has failed and puts back what was there before.
+    #[serde(default)]
+    pub putting_back: Option<Box<PuttingBack>>,
+    /// SHA-256 of the run's configuration.
+    pub config: Option<String>,
+    /// One slot per stage.
+    pub stages: Stages,
+    /// What control has decided last; the machine's choices read it.
+    pub verdict: Verdict,
+    /// How often the stages were looked at; a destroy looks again after it has removed.
+    pub looks: u32,
+    /// What the last Catch outside the stages caught.
+    #[serde(default)]
+    pub caught: Option<Caught>,
+}
+
+/// Why a run puts back what was there before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PuttingBack {
+    /// What failed.
+    pub failure: Failure,
+    /// What diagnose found about it.
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// `YYYYMMDD-HHMMSS-xxxx`.
+    pub id: String,
+    /// ARN of the execution.
+    pub execution: String,
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// What it is for.
+    pub operation: Operation,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Who, where it is known.
+    pub caller: Option<String>,
+    /// RFC 3339.
+    pub started_at: String,
+    /// The plan's id that the joined plan must have.
+    pub plan: Option<String>,
+    /// What the caller allows.
+    pub options: Options,
+    /// What the operation is told.
+    #[serde(default)]
+    pub parameters: Parameters,
+    /// Key of the configuration it works from.
+    pub config_key: Option<String>,
+    /// The lock's generation that the run holds; 0 for a run that only looks.
+    pub lock: u64,
+    /// The lock's ETag as the run took it: with it, the lock is given back by one call.
+    #[serde(default)]
+    pub lock_etag: Option<String>,
+}
+
+/// The slots of all stages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the stages, see STAGES")]
+pub struct Stages {
+    pub foundation: Slot,
+    pub network: Slot,
+    pub egress: Slot,
+    pub certificate: Slot,
+    pub database: Slot,
+    pub ingress: Slot,
+    pub services: Slot,
+}
+
+impl Stages {
+    /// The slots with their stages, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Slot)> {
+        let Self { foundation, network, egress, certificate, database, ingress, services } = self;
+        STAGES.into_iter().zip([foundation, network, egress, certificate, database, ingress, services])
+    }
+
+    /// A stage's slot; `None` for a name that is no stage.
+    pub fn get(&self, stage: &str) -> Option<&Slot> {
+        self.iter().find(|(name, _)| *name == stage).map(|(_, slot)| slot)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, stage: &str) -> Option<&mut Slot> {
+        let Self { foundation, network, egress, certificate, database, ingress, services } = self;
+        let slots = [foundation, network, egress, certificate, database, ingress, services];
+        STAGES.into_iter().zip(slots).find(|(name, _)| *name == stage).map(|(_, slot)| slot)
+    }
+}
+
+/// What control has decided; the machine's choices read `next`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Where to go.
+    pub next: Next,
+    /// When to call control again, for [`Next::Wait`].
+    pub retry_after_s: u32,
+    /// One sentence for the execution's error and for people.
+    pub message: String,
+}
+
+/// Where the machine goes after control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Next {
+    /// Another run holds the lock: wait and call `begin` again.
+    Wait,
+    /// Look at every stage.
+    Look,
+    /// Create and change, then remove.
+    Make,
+    /// Only remove.
+    Remove,
+    /// Nothing is left to do: finish.
+    Finish,
+    /// Something failed: gather the cause, then finish.
+    Diagnose,
+    /// The run is over, and well.
+    Succeed,
+    /// The run is over: failed, blocked or refused; its result says which.
+    Fail,
+}

@@ -1,0 +1,61 @@
+//! The keys of the provisioner's bucket (design.md section 6).
+
+/// The configuration last uploaded or accepted.
+pub fn environment(environment: &str) -> String {
+    format!("environments/{environment}.toml")
+}
+
+/// What was last accepted, and what operations have laid over it.
+pub fn intent(environment: &str) -> String {
+    format!("intent/{environment}.json")
+}
+
+/// What the last good run described, by resource: tells a changed file from a change outside.
+pub fn asked(environment: &str) -> String {
+    format!("intent/{environment}.asked.json")
+}
+
+/// The lock.
+pub fn lock(environment: &str) -> String {
+    format!("locks/{environment}.json")
+}
+
+/// Everything of an environment's runs.
+pub fn runs(environment: &str) -> String {
+    format!("runs/{environment}/")
+}
+
+/// Everything of a run.
+pub fn run(environment: &str, run: &str) -> String {
+    format!("runs/{environment}/{run}/")
+}
+
+/// One object of a run: `request.json`, `config.toml`, `plan.json`, `diagnosis.json`, `result.json`.
+pub fn of_run(environment: &str, run: &str, object: &str) -> String {
+    format!("runs/{environment}/{run}/{object}")
+}
+
+/// A stage's look.
+pub fn look(environment: &str, run: &str, stage: &str) -> String {
+    format!("runs/{environment}/{run}/look/{stage}.json")
+}
+
+/// A stage's report, while the run makes and removes.
+pub fn report(environment: &str, run: &str, stage: &str) -> String {
+    format!("runs/{environment}/{run}/stages/{stage}.json")
+}
+
+/// A stage's note of token-less creates.
+pub fn notes(environment: &str, run: &str, stage: &str) -> String {
+    format!("runs/{environment}/{run}/notes/{stage}.json")
+}
+
+/// All releases of an environment.
+pub fn releases(environment: &str) -> String {
+    format!("releases/{environment}/")
+}
+
+/// A release, its number padded so that keys sort.
+pub fn release(environment: &str, number: u32) -> String {
+    format!("releases/{environment}/{number:06}.json")
+}

@@ -1,0 +1,116 @@
+//! What stands in a run's record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Mode, Operation, Release, Run, Slot, Status, Trigger, Waiting};
+use crate::plan::{Action, Item, Plan};
+use crate::resource::{Name, Names};
+
+/// A stage's full report, one object in the run's record, written anew by each tick.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageReport {
+    /// The stage.
+    pub stage: String,
+    /// What the tick was allowed to do.
+    pub mode: Mode,
+    /// How it stands.
+    pub status: Status,
+    /// When to look again.
+    pub retry_after_s: u32,
+    /// Its resources.
+    pub items: Vec<Item>,
+    /// Ids and attributes of what it owns.
+    pub names: Names,
+    /// What the run has made.
+    pub made: BTreeSet<Name>,
+    /// What the run has changed.
+    pub changed: BTreeSet<Name>,
+    /// What only the user can bring about.
+    pub waiting: Vec<Waiting>,
+    /// What failed.
+    pub failure: Option<Failure>,
+    /// Why it stopped.
+    pub stopped: Option<String>,
+    /// How much is no longer described.
+    pub left_over: usize,
+    /// Milliseconds since the epoch.
+    pub at_ms: u64,
+}
+
+impl StageReport {
+    /// Whether there is nothing to say but that everything is as described.
+    pub fn is_quiet(&self) -> bool {
+        let kept = self.items.iter().all(|item| item.action == Action::Keep);
+        kept && self.waiting.is_empty() && self.failure.is_none() && self.stopped.is_none()
+    }
+
+    /// The report of a quiet look, made again of what the document keeps of it.
+    pub fn of_quiet(stage: &str, slot: &Slot) -> Self {
+        let whole = slot.outputs.iter().filter(|(name, _)| !name.as_str().contains('#'));
+        Self {
+            stage: stage.to_owned(),
+            mode: Mode::Plan,
+            status: slot.status,
+            retry_after_s: 0,
+            items: whole.map(|(name, _)| Item::new(name.clone(), Action::Keep)).collect(),
+            names: slot.outputs.clone(),
+            made: slot.made.clone(),
+            changed: slot.changed.clone(),
+            waiting: Vec::new(),
+            failure: None,
+            stopped: None,
+            left_over: slot.left_over,
+            at_ms: slot.since_ms,
+        }
+    }
+}
+
+/// A run's joined plan, `plan.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// [`Plan::id`].
+    pub id: String,
+    /// The plan.
+    pub plan: Plan,
+    /// Things worth saying with it: monthly prices, what waits for the user.
+    pub notes: Vec<String>,
+}
+
+/// A run's first object, `request.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run.
+    pub run: Run,
+    /// What it waits for before it begins, if it does: the run that holds the lock.
+    pub waits_for: Option<String>,
+}
+
+/// A release, `releases/{env}/{n}.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRecord {
+    /// Number, digest, tag and architecture.
+    #[serde(flatten)]
+    pub release: Release,
+    /// The run that made it.
+    pub run: String,
+    /// What that run was for.
+    pub operation: Operation,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Who, where it is known: an image's push names nobody.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// When the run started, RFC 3339.
+    pub at: String,
+    /// From the run's start to the release, in milliseconds.
+    #[serde(default)]
+    pub duration_ms: u64,
+    /// The plain environment of each service at that time.
+    #[serde(default)]
+    pub environment: BTreeMap<String, BTreeMap<String, String>>,
+    /// ARN of the task definition of each service.
+    #[serde(default)]
+    pub task_definitions: BTreeMap<String, String>,
+}
