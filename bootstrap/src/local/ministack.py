@@ -15,7 +15,9 @@ import functools
 import hashlib
 import json
 import os
+import re
 import sys
+import time
 import uuid
 import xml.sax.saxutils
 
@@ -23,7 +25,7 @@ import xml.sax.saxutils
 sys.path[:] = [place for place in sys.path if place != os.path.dirname(os.path.abspath(__file__))]
 
 from ministack import app
-from ministack.services import acm, alb, ec2, ecr, ecs, eventbridge, iam, rds, s3, secretsmanager
+from ministack.services import acm, alb, cloudwatch_logs, ec2, ecr, ecs, eventbridge, iam, rds, s3, secretsmanager
 
 MENDED = []
 MEMORIES = []
@@ -644,6 +646,50 @@ def keep_rebalancing():
     wrap(ecs, "_create_service", around)
     wrap(ecs, "_update_service", around)
     wrap(ecs, "_describe_services", describe)
+
+
+@mend("ecs: a task of its own ends when its command does")
+def end_tasks():
+    """No container runs here. The command is read instead: `echo WORDS` is its log, `exit N` its exit code."""
+
+    def command_of(task):
+        overrides = task.get("overrides", {}).get("containerOverrides", [])
+        return " ".join(overrides[0].get("command", [])) if overrides else ""
+
+    def write_log(task, text):
+        definition = ecs._task_defs.get(ecs._resolve_td_key(task["taskDefinitionArn"])) or {}
+        for container in definition.get("containerDefinitions", []):
+            options = (container.get("logConfiguration") or {}).get("options", {})
+            group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
+            if not group:
+                continue
+            stream = "/".join([prefix, container["name"], task["taskArn"].rsplit("/", 1)[-1]])
+            place = {"logGroupName": group, "logStreamName": stream}
+            now = int(time.time() * 1000)
+            lines = [words.strip(" \"'") for words in re.findall(r"echo ([^;&]+)", text)]
+            cloudwatch_logs._create_log_stream(place)
+            if lines:
+                events = [{"timestamp": now, "message": line} for line in lines]
+                cloudwatch_logs._put_log_events({**place, "logEvents": events})
+
+    def look(original, task, *arguments, **named):
+        original(task, *arguments, **named)
+        of_service = task.get("group", "").startswith("service:")
+        if of_service or task.get("lastStatus") != "RUNNING" or ecs._get_docker():
+            return
+        began = started.setdefault(task["taskArn"], time.monotonic())
+        if time.monotonic() - began < 0.3:
+            return
+        text = command_of(task)
+        write_log(task, text)
+        code = re.search(r"\bexit (\d+)", text)
+        ecs._mark_task_stopped(
+            task["taskArn"], task, "Essential container in task exited", "EssentialContainerExited",
+            exit_code=int(code.group(1)) if code else 0,
+        )
+
+    started = forgotten_on_reset({})
+    wrap(ecs, "_maybe_mark_stopped", look)
 
 
 @mend("acm: a certificate's options come back")

@@ -68,7 +68,7 @@ fn of_call(failure: &Failure) -> Option<Diagnosis> {
 
 /// What a stopped task tells.
 fn of_task(task: &StoppedTask) -> Option<Diagnosis> {
-    let StoppedTask { service, stop_code, stopped_reason, container_reason, exit_code, log } = task;
+    let StoppedTask { service, own, stop_code, stopped_reason, container_reason, exit_code, log } = task;
     let reason = if container_reason.is_empty() {
         stopped_reason.clone()
     } else {
@@ -147,6 +147,13 @@ fn of_task(task: &StoppedTask) -> Option<Diagnosis> {
         );
     }
     match exit_code {
+        Some(code) if own.as_deref() == Some("release") => told(
+            format!("The release command ended with exit code {code}, so nothing was rolled out."),
+            "Its last lines are above. Correct what it complains about and push the image again. The old version runs untouched.",
+        ),
+        Some(code) if own.is_some() => {
+            told(format!("The command ended with exit code {code}."), "Its last lines are above.")
+        }
         Some(code) => told(
             format!("The command of {service} ended with exit code {code}."),
             "Its last lines are above. Correct what it complains about, push the image again or change the file, then run `stepstack apply`.",

@@ -17,8 +17,10 @@ pub struct Evidence {
 /// A task that stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoppedTask {
-    /// The service it belonged to.
+    /// The service it belonged to, or whose task definition it had.
     pub service: String,
+    /// `release` or `run`, for a task of its own.
+    pub own: Option<String>,
     /// ECS's `stopCode`.
     pub stop_code: String,
     /// ECS's `stoppedReason`.

@@ -15,6 +15,26 @@ const TASKS: usize = 3;
 /// How many events of a service are kept.
 const EVENTS: usize = 10;
 
+/// Looks at the one task of its own that failed: the release command, or what `run` ran.
+pub(crate) async fn task(clients: &Clients, document: &Document, name: &Name) -> Evidence {
+    let mut evidence = Evidence::default();
+    let outputs = &document.stages.services.outputs;
+    let (Some(stack), Some(arn)) = (&document.stack, outputs.id(name)) else { return evidence };
+    let cluster = stack.prefix();
+    let service = outputs.attribute(name, "service").unwrap_or_default();
+    let describe = clients.ecs.describe_tasks().cluster(&cluster).tasks(arn).send().await;
+    match describe.map_err(failed("ecs:DescribeTasks")) {
+        Ok(described) => {
+            for task in described.tasks() {
+                let stopped = stopped_task(clients, &cluster, service, task).await;
+                evidence.stopped_tasks.push(StoppedTask { own: Some(name.what().to_owned()), ..stopped });
+            }
+        }
+        Err(error) => evidence.not_seen.push(format!("the task {arn} ({})", error.message)),
+    }
+    evidence
+}
+
 /// Looks at every service of the stack.
 pub(crate) async fn services(clients: &Clients, document: &Document) -> Evidence {
     let mut evidence = Evidence::default();
@@ -85,6 +105,7 @@ async fn stopped_task(clients: &Clients, cluster: &str, service: &str, task: &Ta
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     StoppedTask {
         service: service.to_owned(),
+        own: None,
         stop_code: text(task.stop_code().map(aws_sdk_ecs::types::TaskStopCode::as_str)),
         stopped_reason: text(task.stopped_reason()),
         container_reason: text(container.and_then(|container| container.reason())),

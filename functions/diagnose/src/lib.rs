@@ -71,7 +71,10 @@ impl Clients {
         let Some(failure) = self.failure(&document).await else {
             return Ok(Answer { cause: "nothing failed".to_owned() });
         };
-        let evidence = if failure.stage == "services" {
+        let name = Name::from_tag(&failure.name);
+        let evidence = if name.kind() == "task" {
+            gather::task(self, &document, &name).await
+        } else if failure.stage == "services" {
             gather::services(self, &document).await
         } else {
             Evidence::default()

@@ -218,3 +218,25 @@ fn without_a_known_cause_it_says_what_aws_says_and_what_it_could_not_see() {
     check(&diagnosis, "CreateListener failed: odd (Odd)", "run `stepstack apply` again");
     assert_eq!(diagnosis.evidence, ["not looked at: the services' events (denied)"]);
 }
+
+#[test]
+fn a_release_command_that_fails() {
+    let task = StoppedTask {
+        service: "api".to_owned(),
+        own: Some("release".to_owned()),
+        stop_code: "EssentialContainerExited".to_owned(),
+        stopped_reason: "Essential container in task exited".to_owned(),
+        exit_code: Some(3),
+        log: vec!["Can't locate revision identified by 'ae1027a6acf'".to_owned()],
+        ..StoppedTask::default()
+    };
+    let failed =
+        failure("services", "task/release", ErrorKind::Invalid, "The release command exited with 3.");
+    let diagnosis = diagnose(&failed, &Evidence { stopped_tasks: vec![task], ..Evidence::default() });
+    check(
+        &diagnosis,
+        "The release command ended with exit code 3, so nothing was rolled out.",
+        "The old version runs untouched",
+    );
+    assert!(diagnosis.evidence.iter().any(|line| line.contains("ae1027a6acf")));
+}
