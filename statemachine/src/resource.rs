@@ -162,6 +162,12 @@ impl Name {
     pub fn attribute(&self, attribute: &str) -> Name {
         Name(format!("{}#{attribute}", self.0))
     }
+
+    /// The resource that an attribute belongs to; itself for a resource.
+    #[must_use]
+    pub fn whole(&self) -> Name {
+        Name(self.0.split('#').next().unwrap_or_default().to_owned())
+    }
 }
 
 impl fmt::Display for Name {

@@ -185,7 +185,7 @@ async fn ticks(
                 progress(&report);
                 let worked = report.items.iter().filter(|item| item.started_ms.is_some());
                 changed.extend(worked.map(|item| item.name.clone()));
-                changed.extend(report.made.iter().chain(&report.changed).cloned());
+                changed.extend(report.made.iter().chain(&report.changed).map(Name::whole));
                 if let Some(failure) = report.failure.clone() {
                     return Err(InstallError::Part { failure: Box::new(advised(failure)) });
                 }

@@ -25,7 +25,7 @@ pub struct StageReport {
     pub names: Names,
     /// What the run has made.
     pub made: BTreeSet<Name>,
-    /// What the run has changed.
+    /// Fields that the run has changed: `service/api#desired_count`.
     pub changed: BTreeSet<Name>,
     /// What only the user can bring about.
     pub waiting: Vec<Waiting>,

@@ -20,7 +20,7 @@ pub struct Slot {
     pub outputs: Names,
     /// What this run has made.
     pub made: BTreeSet<Name>,
-    /// What this run has changed.
+    /// Fields that this run has changed: `service/api#desired_count`.
     pub changed: BTreeSet<Name>,
     /// How much of it is no longer described.
     pub left_over: usize,

@@ -197,19 +197,24 @@ fn acted(
     let now = now_ms();
     match result {
         Ok(Acted::Made(made)) => {
+            board.moved |= action == Action::Update
+                && made.attributes.iter().any(|(attribute, value)| {
+                    board.names.attribute(name, attribute).is_some_and(|known| known != value)
+                });
             board.names.insert_with(name, &made.id, &made.attributes);
             board.names.mark(name, made.settled);
             board.own.insert(name.clone());
-            match action {
-                Action::Create => board.made.insert(name.clone()),
-                Action::Keep
-                | Action::Wait
-                | Action::Update
-                | Action::Remake
-                | Action::Delete
-                | Action::Refuse
-                | Action::Kept => board.changed.insert(name.clone()),
-            };
+            if action == Action::Create {
+                board.made.insert(name.clone());
+            } else {
+                let fields: Vec<Name> = board
+                    .todos()
+                    .filter(|todo| todo.item.name == *name)
+                    .flat_map(|todo| &todo.item.changes)
+                    .map(|change| name.attribute(&change.field))
+                    .collect();
+                board.changed.extend(fields);
+            }
             if made.settled {
                 finish(board, name, now);
             } else {
@@ -218,7 +223,8 @@ fn acted(
         }
         Ok(Acted::Gone(gone)) => {
             board.made.remove(name);
-            board.changed.remove(name);
+            let fields = name.attribute("");
+            board.changed.retain(|field| !field.as_str().starts_with(fields.as_str()));
             match (gone, action) {
                 (Gone::Now, Action::Remake) | (Gone::Going, _) => *stale = true,
                 (Gone::Now, _) => {
@@ -314,12 +320,15 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
     refuse_endless_changes(board, ctx);
 }
 
-/// A second change of what this run has already changed means that AWS does not keep it. Going on would
+/// A second change of a field that this run has already changed means that AWS does not keep it. Going on would
 /// never end, and calling it done would be a lie.
 pub(super) fn refuse_endless_changes(board: &mut Board, ctx: &Context) {
     // A line whose act was taken is the first change, under way or done, and not yet looked at again.
     let again = |todo: &&Todo| {
-        todo.item.action == Action::Update && todo.act.is_some() && board.changed.contains(&todo.item.name)
+        let changed = |field: &str| board.changed.contains(&todo.item.name.attribute(field));
+        todo.item.action == Action::Update
+            && todo.act.is_some()
+            && todo.item.changes.iter().any(|change| changed(&change.field))
     };
     let endless = board.todos().find(again);
     if let Some(todo) = endless {

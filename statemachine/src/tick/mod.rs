@@ -58,8 +58,8 @@ pub struct Input {
     pub names: Names,
     /// What this run has made already, of this stage.
     pub made: BTreeSet<Name>,
-    /// What this run has changed already, of this stage: a second change of it means that AWS does not keep
-    /// the first.
+    /// Fields that this run has changed already, of this stage, as `service/api#desired_count`: a second change
+    /// of one means that AWS does not keep the first.
     pub changed: BTreeSet<Name>,
     /// Milliseconds since the epoch of the stage's first tick in this mode.
     pub since_ms: u64,
@@ -118,6 +118,9 @@ struct Board {
     failure: Option<Failure>,
     stopped: Option<String>,
     out_of_time: bool,
+    /// A change has given something another attribute, such as a secret its next version: what names it has
+    /// to be decided about again.
+    moved: bool,
     /// What AWS refused for now, and why.
     not_ready: BTreeMap<Name, String>,
     /// What this tick asked of AWS, by resource.
@@ -152,6 +155,7 @@ impl Board {
             failure: None,
             stopped: None,
             out_of_time: false,
+            moved: false,
             not_ready: BTreeMap::new(),
             asked: BTreeMap::new(),
             times: BTreeMap::new(),
@@ -263,8 +267,7 @@ impl Board {
     /// A need that neither this stage describes nor an earlier one has made will never be met.
     fn fail_orphans(&mut self, ctx: &Context) {
         // An attribute may come later than the resource that has it.
-        let whole = |name: &Name| name.as_str().split('#').next().unwrap_or_default().to_owned();
-        let described = |name: &Name| self.todos().any(|todo| todo.item.name.as_str() == whole(name));
+        let described = |name: &Name| self.todos().any(|todo| todo.item.name == name.whole());
         let orphan =
             self.todos().filter(|todo| todo.wanted && !todo.settled && todo.act.is_some()).find_map(|todo| {
                 let open = todo.needs.iter().filter(|need| !self.is_met(need)).map(Need::name);
@@ -345,13 +348,12 @@ impl Board {
             (Some(_), _) => Status::Failed,
             (None, Some(_)) => Status::Stopped,
             (None, None) if mode == Mode::Plan => Status::Looked,
-            (None, None) if open.is_empty() && !self.out_of_time => Status::Ready,
+            (None, None) if open.is_empty() && !self.out_of_time && !self.moved => Status::Ready,
             (None, None) => Status::NotReady,
         };
         let mut names = Names::default();
         for (name, value) in self.names.iter() {
-            let owner = Name::from_tag(name.as_str().split('#').next().unwrap_or_default());
-            if self.own.contains(&owner) {
+            if self.own.contains(&name.whole()) {
                 names.insert(name.clone(), value);
                 names.mark(name, self.names.is_settled(name));
             }
@@ -384,7 +386,7 @@ impl Board {
             stage: ctx.stage.clone(),
             mode,
             status,
-            retry_after_s: if self.out_of_time {
+            retry_after_s: if self.out_of_time || self.moved {
                 0
             } else {
                 retry_after_s(now.saturating_sub(self.since_ms))
