@@ -1,7 +1,8 @@
 //! The services function: what runs the app, and what leads to it.
 
+pub mod event_rule;
 pub mod image;
-pub mod image_push;
+
 pub mod listener_rule;
 pub mod resources;
 pub mod scaling;
@@ -75,7 +76,7 @@ impl Function for Clients {
             service::Service::permissions(scope),
             task::Task::permissions(scope),
             scaling::ScalingTarget::permissions(scope),
-            image_push::EventRule::permissions(scope),
+            event_rule::EventRule::permissions(scope),
         ]
         .concat()
     }

@@ -10,8 +10,8 @@ use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Stage;
 
 use crate::Clients;
+use crate::event_rule::{EventRule, Rules};
 use crate::image::Image;
-use crate::image_push::EventRule;
 use crate::listener_rule::{self, ListenerRule};
 use crate::scaling::ScalingTarget;
 use crate::service::{Service, Services, Unlisted};
@@ -69,7 +69,10 @@ pub fn services(
         .owns(&Tasks { ecs: clients.ecs.clone(), look }, tasks)
         .owns(&ecs, services)
         .owns(&clients.autoscaling, scaling)
-        .owns(&clients.events, stack.and_then(|stack| EventRule::of(ctx, stack)).into_iter().collect());
+        .owns(
+            &Rules { events: clients.events.clone(), whats: &["image-push"] },
+            stack.and_then(|stack| EventRule::image_push(ctx, stack)).into_iter().collect(),
+        );
     match (image, &wanted) {
         (Some(image), _) => {
             let current = Name::from_tag("image/current");

@@ -35,10 +35,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, Certificate, FixedResponseActionConfig, HostHeaderConditionConfig, Listener,
     Matcher, Rule, RuleCondition, TagDescription, TargetGroup, TargetGroupAttribute,
 };
-use aws_sdk_eventbridge::operation::describe_rule::{DescribeRuleError, DescribeRuleOutput};
+use aws_sdk_eventbridge::operation::list_rules::ListRulesOutput;
 use aws_sdk_eventbridge::operation::list_tags_for_resource::ListTagsForResourceOutput;
 use aws_sdk_eventbridge::operation::list_targets_by_rule::ListTargetsByRuleOutput;
-use aws_sdk_eventbridge::types::error::ResourceNotFoundException;
 use aws_sdk_eventbridge::types::{RuleState, Target};
 use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
 use aws_sdk_route53::types::{AliasTarget, ResourceRecordSet, RrType};
@@ -247,22 +246,17 @@ impl World {
 
     fn events(&self) -> Vec<aws_smithy_mocks::Rule> {
         use aws_sdk_eventbridge::Client;
-        let describe = match self.pattern.clone() {
-            Some(pattern) => mock!(Client::describe_rule).then_output(move || {
-                DescribeRuleOutput::builder()
-                    .name("stepstack-arive-production-image-push")
-                    .arn("arn:aws:events:us-east-1:123456789012:rule/stepstack-arive-production-image-push")
-                    .event_pattern(&pattern)
-                    .state(RuleState::Enabled)
-                    .build()
-            }),
-            None => mock!(Client::describe_rule).then_error(|| {
-                let meta = aws_sdk_eventbridge::error::ErrorMetadata::builder();
-                let meta = meta.code("ResourceNotFoundException").build();
-                let missing = ResourceNotFoundException::builder().meta(meta).build();
-                DescribeRuleError::ResourceNotFoundException(missing)
-            }),
-        };
+        let rule = self.pattern.clone().map(|pattern| {
+            aws_sdk_eventbridge::types::Rule::builder()
+                .name("stepstack-arive-production-image-push")
+                .arn("arn:aws:events:us-east-1:123456789012:rule/stepstack-arive-production-image-push")
+                .event_pattern(&pattern)
+                .state(RuleState::Enabled)
+                .build()
+        });
+        let describe = mock!(Client::list_rules).then_output(move || {
+            ListRulesOutput::builder().set_rules(Some(rule.clone().into_iter().collect())).build()
+        });
         let targets = mock!(Client::list_targets_by_rule).then_output(|| {
             let scope = Context::example("services").scope();
             let target = Target::builder()
