@@ -1,13 +1,13 @@
 //! The VPC's default security group, emptied: whatever is started without a group gets no traffic at all.
 
 use aws::failed;
-use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup as RawGroup};
+use aws_sdk_ec2::types::{IpPermission, SecurityGroup as RawGroup};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
+use crate::ec2::Ec2;
 use crate::permissions::describe;
 use crate::vpc;
 
@@ -25,7 +25,7 @@ pub fn name() -> Name {
 }
 
 impl Resource for DefaultSecurityGroup {
-    type Client = Client;
+    type Client = Ec2;
     type Raw = RawGroup;
 
     const KIND: &'static str = "default-security-group";
@@ -53,9 +53,9 @@ impl Resource for DefaultSecurityGroup {
         vec![Need::Exists(vpc::name())]
     }
 
-    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<RawGroup>> {
+    async fn fetch(_: &Context, client: &Ec2, names: &Names) -> Result<Vec<RawGroup>> {
         match names.id(&vpc::name()) {
-            Some(vpc) => list(client, vpc).await,
+            Some(vpc) => client.default_group(vpc).await,
             None => Ok(Vec::new()),
         }
     }
@@ -74,32 +74,22 @@ impl Resource for DefaultSecurityGroup {
     }
 
     /// AWS has made it with the VPC: creating it is emptying it.
-    async fn create(self, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, _: Context, client: Ec2, ids: Names) -> Result<Made> {
         empty(&client, &ids.need(&vpc::name())?).await
     }
 
-    async fn update(self, _: Self, _: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Context, client: Ec2, ids: Names) -> Result<Made> {
         empty(&client, &ids.need(&vpc::name())?).await
     }
 
     /// It goes with the VPC.
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Client, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Context, _: Ec2, _: Names) -> Result<Gone> {
         Ok(Gone::Now)
     }
 }
 
-async fn list(client: &Client, vpc: &str) -> Result<Vec<RawGroup>> {
-    let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-    let describe = client
-        .describe_security_groups()
-        .filters(filter("vpc-id", vpc))
-        .filters(filter("group-name", "default"));
-    let pages = describe.into_paginator().items().send();
-    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSecurityGroups"))
-}
-
-async fn empty(client: &Client, vpc: &str) -> Result<Made> {
-    let group = list(client, vpc).await?.into_iter().next();
+async fn empty(client: &Ec2, vpc: &str) -> Result<Made> {
+    let group = client.default_group(vpc).await?.into_iter().next();
     let group =
         group.ok_or_else(|| Error::not_ready("AWS does not show the VPC's default security group yet"))?;
     let id = group.group_id().ok_or_else(|| Error::missing_field("security group", "an id"))?;

@@ -41,7 +41,7 @@ impl FlowLog {
         Self {
             vpc: vpc::name(),
             traffic: TrafficType::Reject.as_str().to_owned(),
-            log_group: Name::new("log-group", "flow"),
+            log_group: Name::new("log-group", "vpc.flow"),
             role: Name::new("role", "flow-log"),
             interval_s: 600,
         }

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod default_security_group;
+pub mod ec2;
 pub mod flow_log;
 pub mod internet_gateway;
 mod names;
@@ -29,6 +30,8 @@ use statemachine::resource::{Context, Names, Resource as _};
 use statemachine::tick::Stage;
 use statemachine::{Error, Result};
 
+use crate::ec2::Ec2;
+
 /// The function's clients.
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -41,22 +44,23 @@ impl Function for Clients {
         Self { ec2: Client::new(config) }
     }
 
-    async fn stage(&self, ctx: &Context, document: &Document, _names: &Names) -> Result<Stage> {
-        let Self { ec2 } = self;
-        let stack = document.stack.as_ref();
-        match ctx.stage.as_str() {
-            "network" => {
-                let subnets = subnet::Client::new(ec2);
-                match stack {
-                    Some(stack) => {
-                        let zones = subnets.zones(ctx).await?;
-                        Ok(resources::network(ctx, ec2, &subnets, Some((stack, &zones))))
-                    }
-                    None => Ok(resources::network(ctx, ec2, &subnets, None)),
-                }
+    async fn stage(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Stage> {
+        match (ctx.stage.as_str(), document.stack.as_ref()) {
+            ("network", Some(stack)) => {
+                let ec2 = Ec2::look(ctx, &self.ec2).await?;
+                // What this run's look has told already.
+                let told = document.stages.get(&ctx.stage).map(|slot| slot.outputs.clone());
+                let zones = ec2.zones(ctx, &told.unwrap_or_default()).await?;
+                Ok(resources::network(ctx, &ec2, Some((stack, &zones))))
             }
-            "egress" => Ok(resources::egress(ctx, ec2, stack)),
-            other => Err(Error::internal(format!("the network function does not serve the stage {other}"))),
+            ("network", None) => Ok(resources::network(ctx, &Ec2::new(&self.ec2), None)),
+            ("egress", stack) => {
+                let paused = document.intent.paused.is_some();
+                Ok(resources::egress(ctx, &self.ec2, names, stack, paused))
+            }
+            (other, _) => {
+                Err(Error::internal(format!("the network function does not serve the stage {other}")))
+            }
         }
     }
 

@@ -1,13 +1,13 @@
 //! NAT gateways: the way out for tasks in private subnets.
 
 use aws::{failed, gone};
-use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{ConnectivityType, NatGateway as RawGateway, NatGatewayState, ResourceType};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
+use crate::ec2::Ec2;
 use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
 use crate::{address, internet_gateway, subnet};
@@ -41,7 +41,7 @@ impl NatGateway {
 }
 
 impl Resource for NatGateway {
-    type Client = Client;
+    type Client = Ec2;
     type Raw = RawGateway;
 
     const KIND: &'static str = "nat-gateway";
@@ -64,7 +64,10 @@ impl Resource for NatGateway {
         vec![Need::Exists(self.subnet.clone()), Need::Exists(self.address.clone()), gateway]
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawGateway>> {
+    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawGateway>> {
+        if client.spares(Self::KIND) {
+            return Ok(Vec::new());
+        }
         let pages = client.describe_nat_gateways().filter(ours(ctx)).into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeNatGateways"))
     }
@@ -113,7 +116,7 @@ impl Resource for NatGateway {
         })
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
         let create = client
             .create_nat_gateway()
             .connectivity_type(ConnectivityType::Public)
@@ -137,11 +140,11 @@ impl Resource for NatGateway {
         }
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Context, _: Ec2, _: Names) -> Result<Made> {
         Err(Error::internal("a NAT gateway never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
         let delete = client.delete_nat_gateway().nat_gateway_id(id);
         gone(delete.send().await.map_err(failed("ec2:DeleteNatGateway")), Gone::Going)
     }

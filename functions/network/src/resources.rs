@@ -2,11 +2,12 @@
 
 use aws_sdk_ec2::Client;
 use statemachine::config::{Egress, Stack};
-use statemachine::resource::{Context, Name};
+use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::Stage;
 
 use crate::address::Address;
 use crate::default_security_group::DefaultSecurityGroup;
+use crate::ec2::Ec2;
 use crate::flow_log::FlowLog;
 use crate::internet_gateway::{self, InternetGateway};
 use crate::nat_gateway::{self, NatGateway};
@@ -31,37 +32,38 @@ const EXEC_ENDPOINT: &str = "ssmmessages";
 ///
 /// Route tables stand before subnets because a subnet that goes takes its association along. The default group
 /// and ACL are AWS's, made with the VPC and gone with it: a removal has nothing to do about them.
-pub fn network(
-    ctx: &Context,
-    ec2: &Client,
-    subnets: &subnet::Client,
-    wanted: Option<(&Stack, &[String; 2])>,
-) -> Stage {
+pub fn network(ctx: &Context, ec2: &Ec2, wanted: Option<(&Stack, &[String; 2])>) -> Stage {
+    let client: &Client = ec2;
     let Some((stack, zones)) = wanted else {
         return Stage::new()
             .owns::<Vpc>(ec2, vec![])
-            .owns::<InternetGateway>(ec2, vec![])
+            .owns::<InternetGateway>(client, vec![])
             .owns::<RouteTable>(ec2, vec![])
-            .owns::<Subnet>(subnets, vec![])
+            .owns::<Subnet>(ec2, vec![])
             .owns::<VpcEndpoint>(ec2, vec![])
             .owns::<SecurityGroup>(ec2, vec![])
-            .owns::<SecurityGroupRule>(ec2, vec![]);
+            .owns::<SecurityGroupRule>(client, vec![]);
     };
     let private = PRIVATE.map(route_table::name).to_vec();
-    Stage::new()
+    let told = ["a", "b"].map(subnet::zone).into_iter().zip(zones.iter().cloned());
+    let told = told.chain(ec2.count_of_interfaces(ctx));
+    told.fold(Stage::new(), |stage, (name, value)| stage.output(name, value))
         .owns(ec2, vec![Vpc { cidr: stack.network.cidr.to_string(), dns_hostnames: true }])
-        .owns(ec2, vec![InternetGateway { vpc: Some(vpc::name()) }])
+        .owns(client, vec![InternetGateway { vpc: Some(vpc::name()) }])
         .owns(ec2, vec![DefaultSecurityGroup { rules: Vec::new() }])
-        .owns(ec2, vec![NetworkAcl::without_ssh()])
+        .owns(client, vec![NetworkAcl::without_ssh()])
         .owns(ec2, route_tables())
-        .owns(subnets, subnets_of(stack, zones))
+        .owns(ec2, subnets_of(stack, zones))
         .owns(ec2, vec![VpcEndpoint::s3(ctx, private)])
         .owns(ec2, security_groups(stack))
-        .owns(ec2, security_group_rules(stack))
+        .owns(client, security_group_rules(stack))
 }
 
-/// The stage `egress`: what is slow, and only tasks need. Without a stack: the removal of everything.
-pub fn egress(ctx: &Context, ec2: &Client, wanted: Option<&Stack>) -> Stage {
+/// The stage `egress`: what is slow, and only tasks need. Without a stack: the removal of everything. While it is
+/// paused no task runs, so gateways and endpoints go; the addresses stay, because others let them in by name.
+///
+/// `names` are what the stage `network` has found.
+pub fn egress(ctx: &Context, client: &Client, names: &Names, wanted: Option<&Stack>, paused: bool) -> Stage {
     let mode = wanted.map(|stack| stack.network.egress);
     // By private route table, the zone of the NAT gateway that it leads to.
     let ways: [Option<&str>; 2] = match mode {
@@ -74,16 +76,22 @@ pub fn egress(ctx: &Context, ec2: &Client, wanted: Option<&Stack>) -> Stage {
     let route = |(what, zone): (&str, Option<&str>)| {
         zone.map(|zone| Route { what: what.to_owned(), nat_gateway: nat_gateway::name(zone) })
     };
+    let ways = if paused { [None, None] } else { ways };
+    let gateways: &[&str] = if paused { &[] } else { &zones };
     let endpoints = match (wanted, mode) {
-        (Some(stack), Some(Egress::Endpoints)) => endpoints(ctx, stack),
+        (Some(stack), Some(Egress::Endpoints)) if !paused => endpoints(ctx, stack),
         (_, Some(Egress::Nat | Egress::NatPerZone | Egress::Endpoints | Egress::Public) | None) => Vec::new(),
     };
+    let ec2 = match wanted {
+        Some(_) => Ec2::after(names, client, !endpoints.is_empty()),
+        None => Ec2::new(client),
+    };
     Stage::new()
-        .owns(ec2, zones.iter().map(|zone| Address { what: (*zone).to_owned() }).collect())
-        .owns(ec2, zones.iter().map(|zone| NatGateway::in_zone(zone)).collect())
-        .owns(ec2, endpoints)
-        .owns(ec2, PRIVATE.into_iter().zip(ways).filter_map(route).collect())
-        .owns(ec2, wanted.map(|_| FlowLog::rejects()).into_iter().collect())
+        .owns(client, zones.iter().map(|zone| Address { what: (*zone).to_owned() }).collect())
+        .owns(&ec2, gateways.iter().map(|zone| NatGateway::in_zone(zone)).collect())
+        .owns(&ec2, endpoints)
+        .owns(client, PRIVATE.into_iter().zip(ways).filter_map(route).collect())
+        .owns(client, wanted.map(|_| FlowLog::rejects()).into_iter().collect())
 }
 
 fn subnets_of(stack: &Stack, zones: &[String; 2]) -> Vec<Subnet> {

@@ -11,6 +11,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
+use crate::ec2::Ec2;
 use crate::names::{id_of, sorted};
 use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
@@ -39,7 +40,7 @@ pub fn name(what: &str) -> Name {
 }
 
 impl Resource for RouteTable {
-    type Client = Client;
+    type Client = Ec2;
     type Raw = RawTable;
 
     const KIND: &'static str = "route-table";
@@ -73,7 +74,10 @@ impl Resource for RouteTable {
         needs
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawTable>> {
+    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawTable>> {
+        if client.spares(Self::KIND) {
+            return Ok(Vec::new());
+        }
         let pages = client.describe_route_tables().filters(ours(ctx)).into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeRouteTables"))
     }
@@ -122,7 +126,7 @@ impl Resource for RouteTable {
         })
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
         let create = client
             .create_route_table()
             .vpc_id(ids.need(&vpc::name())?)
@@ -137,12 +141,12 @@ impl Resource for RouteTable {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, _: Context, client: Ec2, ids: Names) -> Result<Made> {
         self.bring_from(&now, &id, &client, &ids).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, ids: Names) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, _: Context, client: Ec2, ids: Names) -> Result<Gone> {
         // A subnet that is gone has taken its association with it.
         let subnets: Vec<Name> = now.map(|now| now.subnets).unwrap_or_default();
         let left = subnets.into_iter().filter(|subnet| subnet.kind() != "subnet" || ids.id(subnet).is_some());

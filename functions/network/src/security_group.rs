@@ -8,9 +8,10 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
+use crate::ec2::Ec2;
 use crate::permissions::{change, create, describe};
 use crate::route_table::EVERYWHERE;
-use crate::tags::{ours, owned, specification};
+use crate::tags::{owned, specification};
 use crate::vpc;
 
 /// A security group. Its rules are a kind of their own: they join groups that need one another, and go before
@@ -40,7 +41,7 @@ impl SecurityGroup {
 }
 
 impl Resource for SecurityGroup {
-    type Client = Client;
+    type Client = Ec2;
     type Raw = RawGroup;
 
     const KIND: &'static str = "security-group";
@@ -62,9 +63,8 @@ impl Resource for SecurityGroup {
         vec![Need::Exists(self.vpc.clone())]
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawGroup>> {
-        let pages = client.describe_security_groups().filters(ours(ctx)).into_paginator().items().send();
-        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSecurityGroups"))
+    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawGroup>> {
+        if client.spares(Self::KIND) { Ok(Vec::new()) } else { client.groups(ctx).await }
     }
 
     fn identify(ctx: &Context, raw: &RawGroup, _: &Names) -> Option<Identity> {
@@ -90,7 +90,7 @@ impl Resource for SecurityGroup {
         })
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
         let vpc = ids.need(&vpc::name())?;
         let aws_name = Self::aws_name(&ctx, &self.name());
         let create = client
@@ -113,11 +113,11 @@ impl Resource for SecurityGroup {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Context, _: Ec2, _: Names) -> Result<Made> {
         Err(Error::internal("a security group without its rules never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
         gone(
             client
                 .delete_security_group()

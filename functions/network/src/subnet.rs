@@ -1,18 +1,15 @@
 //! Subnets: two public, two private, in two zones.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use aws::{failed, gone};
-use aws_sdk_ec2::types::{
-    AttributeBooleanValue, AvailabilityZoneState, Filter, ResourceType, Subnet as RawSubnet, SubnetState,
-};
+use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Subnet as RawSubnet, SubnetState};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, Result};
 
+use crate::ec2::Ec2;
 use crate::permissions::{change, create, describe};
-use crate::tags::{ours, owned, specification};
+use crate::tags::{owned, specification};
 use crate::vpc;
 
 /// A subnet.
@@ -35,77 +32,13 @@ pub fn name(what: &str) -> Name {
     Name::new(Subnet::KIND, what)
 }
 
-/// EC2, and the listing that the choice of zones has made already: the first look takes it, so that subnets
-/// are not listed twice in a tick.
-#[derive(Clone, Debug)]
-pub struct Client {
-    ec2: aws_sdk_ec2::Client,
-    listed: Arc<Mutex<Option<Vec<RawSubnet>>>>,
-}
-
-impl Client {
-    /// Without a listing.
-    pub fn new(ec2: &aws_sdk_ec2::Client) -> Self {
-        Self { ec2: ec2.clone(), listed: Arc::default() }
-    }
-
-    /// The zones of the subnets `-a` and `-b`: those that they are in; for subnets that do not exist yet the
-    /// first available zones of the region, by name. Zones once chosen stay, whatever AWS adds or closes.
-    ///
-    /// Fails where the region offers fewer than two zones.
-    pub async fn zones(&self, ctx: &Context) -> Result<[String; 2]> {
-        let subnets = list(ctx, &self.ec2).await?;
-        let zone_of = |letter: &str| {
-            let in_it = |subnet: &&RawSubnet| {
-                owned(ctx, subnet.tags()).is_some_and(|name| name.what().ends_with(letter))
-            };
-            subnets.iter().find(in_it).and_then(RawSubnet::availability_zone).map(str::to_owned)
-        };
-        let (first, second) = (zone_of("-a"), zone_of("-b"));
-        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(subnets);
-        if let (Some(first), Some(second)) = (&first, &second) {
-            return Ok([first.clone(), second.clone()]);
-        }
-        let taken: Vec<String> = [&first, &second].into_iter().flatten().cloned().collect();
-        let mut free = available(&self.ec2).await?.into_iter().filter(|zone| !taken.contains(zone));
-        let mut or_free = |zone: Option<String>| {
-            let none = || {
-                let message = format!(
-                    "The region {} offers this account fewer than two zones. Choose another region.",
-                    ctx.region
-                );
-                Error::new(ErrorKind::Invalid, message)
-            };
-            zone.or_else(|| free.next()).ok_or_else(none)
-        };
-        Ok([or_free(first)?, or_free(second)?])
-    }
-}
-
-/// The region's zones that are up, by name.
-async fn available(ec2: &aws_sdk_ec2::Client) -> Result<Vec<String>> {
-    let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-    let describe = ec2
-        .describe_availability_zones()
-        .filters(filter("state", "available"))
-        .filters(filter("zone-type", "availability-zone"));
-    let answer = describe.send().await.map_err(failed("ec2:DescribeAvailabilityZones"))?;
-    let up = answer
-        .availability_zones()
-        .iter()
-        .filter(|zone| zone.state() == Some(&AvailabilityZoneState::Available));
-    let mut zones: Vec<String> = up.filter_map(|zone| zone.zone_name()).map(str::to_owned).collect();
-    zones.sort();
-    Ok(zones)
-}
-
-async fn list(ctx: &Context, ec2: &aws_sdk_ec2::Client) -> Result<Vec<RawSubnet>> {
-    let pages = ec2.describe_subnets().filters(ours(ctx)).into_paginator().items().send();
-    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSubnets"))
+/// Under which name a run tells the zone that it has chosen for the subnets `-a` or `-b`.
+pub(crate) fn zone(letter: &str) -> Name {
+    Name::new("zone", letter).attribute("name")
 }
 
 impl Resource for Subnet {
-    type Client = Client;
+    type Client = Ec2;
     type Raw = RawSubnet;
 
     const KIND: &'static str = "subnet";
@@ -127,12 +60,8 @@ impl Resource for Subnet {
         vec![Need::Exists(self.vpc.clone())]
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawSubnet>> {
-        let listed = client.listed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match listed {
-            Some(subnets) => Ok(subnets),
-            None => list(ctx, &client.ec2).await,
-        }
+    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawSubnet>> {
+        client.subnets(ctx).await
     }
 
     fn identify(ctx: &Context, raw: &RawSubnet, _: &Names) -> Option<Identity> {
@@ -171,9 +100,8 @@ impl Resource for Subnet {
         })
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
         let create = client
-            .ec2
             .create_subnet()
             .vpc_id(ids.need(&vpc::name())?)
             .cidr_block(&self.cidr)
@@ -189,17 +117,14 @@ impl Resource for Subnet {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, _: Context, client: Ec2, _: Names) -> Result<Made> {
         let value = AttributeBooleanValue::builder().value(self.gives_public_addresses).build();
-        let modify = client.ec2.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(value);
+        let modify = client.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(value);
         modify.send().await.map_err(failed("ec2:ModifySubnetAttribute"))?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
-        gone(
-            client.ec2.delete_subnet().subnet_id(id).send().await.map_err(failed("ec2:DeleteSubnet")),
-            Gone::Now,
-        )
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
+        gone(client.delete_subnet().subnet_id(id).send().await.map_err(failed("ec2:DeleteSubnet")), Gone::Now)
     }
 }

@@ -8,8 +8,9 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
+use crate::ec2::Ec2;
 use crate::permissions::{change, create, describe};
-use crate::tags::{ours, owned, specification};
+use crate::tags::{owned, specification};
 
 /// The stack's VPC. DNS names inside it are on: tasks find the database by name, and interface endpoints
 /// take the place of AWS's public names.
@@ -35,7 +36,7 @@ pub struct Raw {
 }
 
 impl Resource for Vpc {
-    type Client = Client;
+    type Client = Ec2;
     type Raw = Raw;
 
     const KIND: &'static str = "vpc";
@@ -56,11 +57,9 @@ impl Resource for Vpc {
         Vec::new()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let mut pages = client.describe_vpcs().filters(ours(ctx)).into_paginator().items().send();
+    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<Raw>> {
         let mut raws = Vec::new();
-        while let Some(vpc) = pages.next().await {
-            let vpc = vpc.map_err(failed("ec2:DescribeVpcs"))?;
+        for vpc in client.vpcs(ctx).await? {
             let attribute = client
                 .describe_vpc_attribute()
                 .vpc_id(vpc.vpc_id().unwrap_or_default())
@@ -99,7 +98,7 @@ impl Resource for Vpc {
         })
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, ctx: Context, client: Ec2, _: Names) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::Vpc, &self.name());
         let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
         let vpc = create.send().await.map_err(failed("ec2:CreateVpc"))?;
@@ -117,12 +116,12 @@ impl Resource for Vpc {
         })
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, _: Context, client: Ec2, _: Names) -> Result<Made> {
         set_dns_hostnames(&client, &id, self.dns_hostnames).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
         gone(client.delete_vpc().vpc_id(id).send().await.map_err(failed("ec2:DeleteVpc")), Gone::Now)
     }
 }

@@ -10,7 +10,8 @@ use aws_sdk_ec2::types::{
     IpPermission, IpRange, NatGatewayState, Route, RouteState, SecurityGroupRule, SubnetState,
 };
 use futures_util::future::BoxFuture;
-use network::{Clients, resources, subnet};
+use network::ec2::Ec2;
+use network::{Clients, resources, vpc};
 use statemachine::config::{self, Stack};
 use statemachine::message::{Mode, StageReport};
 use statemachine::permission::{Scope, policy};
@@ -57,15 +58,15 @@ async fn look(world: &World, stage: &str, file: Option<&str>, names: Names) -> R
     let (ctx, ec2) = (Context::example(stage), world.client());
     let stack = file.map(stack);
     let stage = if stage == "egress" {
-        resources::egress(&ctx, &ec2, stack.as_ref())
+        resources::egress(&ctx, &ec2, &names, stack.as_ref(), false)
     } else {
-        let subnets = subnet::Client::new(&ec2);
         match &stack {
             Some(stack) => {
-                let zones = subnets.zones(&ctx).await?;
-                resources::network(&ctx, &ec2, &subnets, Some((stack, &zones)))
+                let ec2 = Ec2::look(&ctx, &ec2).await?;
+                let zones = ec2.zones(&ctx, &names).await?;
+                resources::network(&ctx, &ec2, Some((stack, &zones)))
             }
-            None => resources::network(&ctx, &ec2, &subnets, None),
+            None => resources::network(&ctx, &Ec2::new(&ec2), None),
         }
     };
     tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
@@ -81,7 +82,7 @@ async fn egress(world: &World, file: Option<&str>) -> StageReport {
     let role = Name::new("role", "flow-log");
     let arn = "arn:aws:iam::123456789012:role/stepstack/arive/production/arive-production-flow-log";
     names.insert_with(&role, "arive-production-flow-log", &[("arn", arn.to_owned())]);
-    names.insert(Name::new("log-group", "flow"), "/vpc/arive-production/flow");
+    names.insert(Name::new("log-group", "vpc.flow"), "/vpc/arive-production/flow");
     look(world, "egress", file, names).await.expect("the look")
 }
 
@@ -129,6 +130,48 @@ async fn an_empty_account_gets_everything() {
     let before_any_other_stage =
         look(&world, "egress", Some(FILE), Names::default()).await.expect("the look");
     assert_eq!(changes(&before_any_other_stage, true), changes(&egress(&world, Some(FILE)).await, true));
+}
+
+/// Where there is neither a VPC nor a subnet of ours, nothing of ours can lie in one; where one of the two is
+/// left, everything is looked for.
+#[tokio::test]
+async fn without_a_vpc_nothing_in_it_is_looked_for() {
+    let mut world = World::in_sync();
+    world.vpcs.clear();
+    let plan = changes(&network(&world, Some(FILE)).await, false);
+    assert!(!plan.contains("+ route-table") && !plan.contains("+ security-group/"), "{plan}");
+    world.subnets.clear();
+    let plan = changes(&network(&world, Some(FILE)).await, false);
+    assert!(plan.contains("+ route-table/public") && plan.contains("+ security-group/database"), "{plan}");
+    assert!(changes(&network(&world, None).await, false).contains("- route-table/public"));
+}
+
+/// The stage `network` lists all endpoints, and tells `egress` whether there are any of its own.
+#[tokio::test]
+async fn endpoints_of_egress_are_listed_where_network_has_seen_some() {
+    let count = |report: &StageReport| {
+        report.names.attribute(&Name::new("vpc-endpoint", "egress"), "count").map(str::to_owned)
+    };
+    let mut world = World::in_sync();
+    assert_eq!(count(&network(&world, Some(FILE)).await).as_deref(), Some("0"));
+    world.vpc_endpoints.push(interface_endpoint("logs"));
+    assert_eq!(count(&network(&world, Some(FILE)).await).as_deref(), Some("1"));
+    assert_eq!(changes(&egress(&world, Some(FILE)).await, false), "- vpc-endpoint/logs\n");
+    assert!(changes(&egress(&world, None).await, false).contains("- vpc-endpoint/logs\n"));
+}
+
+/// A subnet that this run has not made yet keeps the zone that its look has chosen.
+#[tokio::test]
+async fn the_zones_of_a_run_are_chosen_once() {
+    let report = network(&World::empty(), Some(FILE)).await;
+    let zones = |report: &StageReport| {
+        ["a", "b"].map(|letter| report.names.attribute(&Name::new("zone", letter), "name").map(str::to_owned))
+    };
+    assert_eq!(zones(&report), ["us-east-1b", "us-east-1c"].map(|zone| Some(zone.to_owned())));
+    // No zone is up any more: asking again would be an error.
+    let world = World { zones: Vec::new(), ..World::empty() };
+    let again = look(&world, "network", Some(FILE), report.names.clone()).await.expect("the look");
+    assert_eq!(zones(&again), zones(&report));
 }
 
 #[tokio::test]
@@ -364,7 +407,9 @@ async fn an_interface_without_private_names_is_mended() {
 #[tokio::test]
 async fn an_unlisted_status_is_an_error_and_not_probably_fine() {
     let unknown = async |world: World, stage: &str| -> Error {
-        look(&world, stage, Some(FILE), Names::default()).await.expect_err("AWS says something new")
+        let mut names = Names::default();
+        names.insert(vpc::name(), "vpc-main");
+        look(&world, stage, Some(FILE), names).await.expect_err("AWS says something new")
     };
     let mut world = World::in_sync();
     world.subnets[0].state = Some(SubnetState::from("melting"));

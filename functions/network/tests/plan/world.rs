@@ -11,7 +11,9 @@ use aws_sdk_ec2::operation::describe_nat_gateways::DescribeNatGatewaysOutput;
 use aws_sdk_ec2::operation::describe_network_acls::DescribeNetworkAclsOutput;
 use aws_sdk_ec2::operation::describe_route_tables::DescribeRouteTablesOutput;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
-use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
+use aws_sdk_ec2::operation::describe_security_groups::{
+    DescribeSecurityGroupsInput, DescribeSecurityGroupsOutput,
+};
 use aws_sdk_ec2::operation::describe_subnets::DescribeSubnetsOutput;
 use aws_sdk_ec2::operation::describe_vpc_attribute::DescribeVpcAttributeOutput;
 use aws_sdk_ec2::operation::describe_vpc_endpoints::DescribeVpcEndpointsOutput;
@@ -161,22 +163,17 @@ impl World {
             let value = AttributeBooleanValue::builder().value(dns_hostnames).build();
             DescribeVpcAttributeOutput::builder().enable_dns_hostnames(value).build()
         });
-        let is_default =
-            |request: &aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsInput| {
-                request.filters().iter().any(|filter| filter.values() == ["default"])
-            };
+        let has = |request: &DescribeSecurityGroupsInput, name: &str| {
+            request.filters().iter().any(|filter| filter.name() == Some(name))
+        };
         let (default_groups, groups) = (self.default_groups.clone(), self.groups.clone());
-        let default_group =
-            mock!(Client::describe_security_groups).match_requests(is_default).then_output(move || {
-                DescribeSecurityGroupsOutput::builder()
-                    .set_security_groups(Some(default_groups.clone()))
-                    .build()
-            });
-        let groups = mock!(Client::describe_security_groups)
-            .match_requests(move |request| !is_default(request))
-            .then_output(move || {
-                DescribeSecurityGroupsOutput::builder().set_security_groups(Some(groups.clone())).build()
-            });
+        // AWS's default groups carry no tags: by tags only ours are found.
+        let groups = mock!(Client::describe_security_groups).then_compute_output(move |request| {
+            let default = has(request, "vpc-id").then(|| default_groups.clone());
+            let ours = (!has(request, "group-name")).then(|| groups.clone());
+            let found = default.into_iter().chain(ours).flatten().collect();
+            DescribeSecurityGroupsOutput::builder().set_security_groups(Some(found)).build()
+        });
         let zones = answer!(
             describe_availability_zones,
             DescribeAvailabilityZonesOutput,
@@ -206,20 +203,8 @@ impl World {
         let nats = answer!(describe_nat_gateways, DescribeNatGatewaysOutput, set_nat_gateways, nat_gateways);
         let logs = answer!(describe_flow_logs, DescribeFlowLogsOutput, set_flow_logs, flow_logs);
         let all = [
-            &attribute,
-            &default_group,
-            &groups,
-            &zones,
-            &vpcs,
-            &gateways,
-            &acls,
-            &tables,
-            &subnets,
-            &endpoints,
-            &rules,
-            &addresses,
-            &nats,
-            &logs,
+            &attribute, &groups, &zones, &vpcs, &gateways, &acls, &tables, &subnets, &endpoints, &rules,
+            &addresses, &nats, &logs,
         ];
         let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
         let answers = all.into_iter().fold(answers, MockResponseInterceptor::with_rule);
