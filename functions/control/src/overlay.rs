@@ -131,6 +131,12 @@ pub fn lay_over(document: &mut Document, earlier: Option<ReleaseRecord>) -> Layi
         Operation::RestoreObject => match (&stack.uploads, &document.run.parameters.object) {
             (None, _) => Laying::Refused("This stack has no uploads bucket.".to_owned()),
             (_, None) => Laying::Refused("No object is named.".to_owned()),
+            (Some(uploads), Some(_)) if !uploads.bucket.starts_with(&format!("{}-", stack.app)) => {
+                Laying::Refused(format!(
+                    "The engine may read no object of the bucket {}: its name does not begin with `{}-`. Copy the version yourself with `aws s3api copy-object`.",
+                    uploads.bucket, stack.app
+                ))
+            }
             (Some(_), Some(_)) => Laying::Done,
         },
         Operation::Pause => {

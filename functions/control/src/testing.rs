@@ -1,10 +1,7 @@
 //! A document for unit tests.
 
 use statemachine::config::parse;
-use statemachine::message::{
-    Document, Intent, Next, Operation, Parameters, Release, Run, Stages, Trigger, Verdict,
-};
-use statemachine::resource::Options;
+use statemachine::message::{Document, Intent, Operation, Release};
 
 /// A small stack of a public `api` and a `worker`, with a database, released once, accepted by an earlier run.
 pub(crate) fn document(operation: Operation) -> Document {
@@ -20,33 +17,9 @@ pub(crate) fn document(operation: Operation) -> Document {
         ..Intent::default()
     };
     Document {
-        run: Run {
-            id: "20261123-101500-abcd".to_owned(),
-            execution: "arn:aws:states:us-east-1:123456789012:execution:stepstack-arive:x".to_owned(),
-            app: "arive".to_owned(),
-            environment: "production".to_owned(),
-            operation,
-            trigger: Trigger::Cli,
-            caller: None,
-            started_at: "2026-11-23T10:15:00Z".to_owned(),
-            plan: None,
-            options: Options::default(),
-            parameters: Parameters::default(),
-            config_key: None,
-            lock: 1,
-            lock_etag: None,
-        },
-        stack: Some(stack),
         release: Some(release),
-        known_hosts: Vec::new(),
-        known_buckets: Vec::new(),
         intent,
-        before: None,
-        putting_back: None,
         config: Some("c0ffee".to_owned()),
-        stages: Stages::default(),
-        looks: 0,
-        verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
-        caught: None,
+        ..Document::example(operation, Some(stack))
     }
 }

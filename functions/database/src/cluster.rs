@@ -1,6 +1,7 @@
 //! The Aurora cluster.
 
 mod client;
+mod creation;
 mod raw;
 mod removal;
 
@@ -16,15 +17,14 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
-use statemachine::{ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result};
 
 pub use client::Rds;
-pub(crate) use client::find;
-pub(crate) use removal::start;
+pub(crate) use client::{all, find};
+pub(crate) use removal::{delete, start};
 
 use crate::parameter_group::ParameterGroup;
-use crate::tags::{KEPT, PASSWORD_VERSION, change, owned, owns, tags, value};
-use crate::version::ENGINE;
+use crate::tags::{KEPT, PASSWORD_VERSION, change, owned, owns, value};
 use crate::{secret, status, subnet_group};
 
 /// After how long without a connection it sleeps, where it may, in seconds: the shortest that AWS has.
@@ -75,29 +75,47 @@ pub struct Cluster {
     pub security_groups: BTreeSet<Name>,
 }
 
+/// How a paused environment's database rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Not at all.
+    No,
+    /// Its version can sleep: it has no capacity while nobody is connected.
+    Sleep,
+    /// It is stopped. AWS starts a stopped one again after seven days; a rule stops it again.
+    Stop,
+}
+
 /// `db-cluster/main`.
 pub fn name() -> Name {
     Name::new(Cluster::KIND, "main")
 }
 
-/// The identifier of a stack's first cluster.
-pub fn identifier(ctx: &Context) -> String {
-    format!("{}-1", ctx.prefix())
+/// The identifier of a generation of a stack's cluster: the first is 1, a restore makes the next.
+pub fn identifier(ctx: &Context, generation: u32) -> String {
+    format!("{}-{generation}", ctx.prefix())
 }
 
 impl Cluster {
-    /// The cluster of a stack.
-    pub fn of(ctx: &Context, database: &Database, parameter_group: &ParameterGroup) -> Self {
+    /// The cluster of a stack, in its live generation.
+    pub fn of(
+        ctx: &Context,
+        database: &Database,
+        parameter_group: &ParameterGroup,
+        generation: u32,
+        pause: Pause,
+    ) -> Self {
+        let min_acu = if pause == Pause::Sleep { 0.0 } else { database.min_acu };
         Self {
-            identifier: identifier(ctx),
+            identifier: identifier(ctx, generation),
             engine_major: database.major().to_owned(),
             database_name: database.name.clone(),
             master_username: database.username.clone(),
             password: secret::name(),
-            running: true,
-            min_acu: database.min_acu,
+            running: pause != Pause::Stop,
+            min_acu,
             max_acu: database.max_acu,
-            pause_after_s: (database.min_acu == 0.0).then_some(PAUSE_AFTER_S),
+            pause_after_s: (min_acu == 0.0).then_some(PAUSE_AFTER_S),
             backup_retention_days: i32::try_from(database.backup_retention_days)
                 .expect("the configuration takes 1 to 35 days"),
             deletion_protection: database.deletion_protection,
@@ -137,7 +155,7 @@ impl Resource for Cluster {
         let default_options = scope.arn("rds", "og:default*");
         vec![
             Permission::on(&look_and_make, parts.into_iter().chain([default_options])),
-            change(scope, &["rds:DeleteDBCluster", "rds:StartDBCluster"], &["cluster"]),
+            change(scope, &["rds:DeleteDBCluster", "rds:StartDBCluster", "rds:StopDBCluster"], &["cluster"]),
             change(scope, &["rds:ModifyDBCluster"], &["cluster", "cluster-pg"]),
             // The final snapshot is not there yet, so it has no tag to be known by.
             Permission::on(&["rds:DeleteDBCluster"], [owns(scope, "cluster-snapshot")]),
@@ -156,7 +174,10 @@ impl Resource for Cluster {
     async fn fetch(ctx: &Context, client: &Rds, _: &Names) -> Result<Vec<Raw>> {
         match client.seen_before() {
             Some(seen) => Ok(seen),
-            None => Ok(find(&client.clients.rds, ctx).await?.into_iter().collect()),
+            None => Ok(find(&client.clients.rds, &identifier(ctx, client.generation))
+                .await?
+                .into_iter()
+                .collect()),
         }
     }
 
@@ -207,34 +228,13 @@ impl Resource for Cluster {
     }
 
     async fn create(self, ctx: Context, client: Rds, ids: Names) -> Result<Made> {
-        let password = secret::value(&client.clients.secrets, &ids).await?;
-        let version = ids.need_attribute(&self.password, "version")?;
-        let create = client
-            .clients
-            .rds
-            .create_db_cluster()
-            .db_cluster_identifier(&self.identifier)
-            .engine(ENGINE)
-            .engine_mode("provisioned")
-            .set_engine_version(client.engine_version.clone())
-            .engine_lifecycle_support(NO_EXTENDED_SUPPORT)
-            .serverless_v2_scaling_configuration(self.scaling())
-            .database_name(&self.database_name)
-            .master_username(&self.master_username)
-            .master_user_password(password)
-            .storage_encrypted(self.encrypted)
-            .backup_retention_period(self.backup_retention_days)
-            .deletion_protection(self.deletion_protection)
-            .enable_iam_database_authentication(self.iam_authentication)
-            .set_enable_cloudwatch_logs_exports(Some(self.log_exports.iter().cloned().collect()))
-            .copy_tags_to_snapshot(self.copies_tags)
-            .db_subnet_group_name(ids.need(&self.subnet_group)?)
-            .db_cluster_parameter_group_name(ids.need(&self.parameter_group)?)
-            .set_vpc_security_group_ids(Some(self.group_ids(&ids)?))
-            .set_tags(Some(tags(&ctx, &self.name(), &[(PASSWORD_VERSION, &version)])));
-        match create.send().await.map_err(failed("rds:CreateDBCluster")) {
+        let made = match client.snapshot.clone() {
+            Some(snapshot) => self.restore(&ctx, &client, &ids, snapshot).await,
+            None => self.make(&ctx, &client, &ids).await,
+        };
+        match made {
             // What hangs on it reads its attributes from the look that follows.
-            Ok(_) => Ok(Made::started(self.identifier)),
+            Ok(()) => Ok(Made::started(self.identifier)),
             // An earlier call got through without our hearing of it: the next look says whose it is.
             Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.identifier)),
             Err(error) => Err(error),
@@ -245,6 +245,11 @@ impl Resource for Cluster {
         if !now.running {
             // What else differs follows once it runs; until then nothing of it has been changed.
             return Err(start(&client.clients.rds, &id).await);
+        }
+        if self == (Self { running: self.running, ..now.clone() }) {
+            let stop = client.clients.rds.stop_db_cluster().db_cluster_identifier(&id).send().await;
+            stop.map_err(failed("rds:StopDBCluster"))?;
+            return Ok(Made::started(id));
         }
         let new_password = self.password != now.password;
         let mut modify = client
@@ -286,10 +291,13 @@ impl Resource for Cluster {
                 client.clients.rds.add_tags_to_resource().resource_name(arn).tags(tag.build()).send().await;
             add.map_err(failed("rds:AddTagsToResource"))?;
         }
+        if !self.running {
+            return Err(Error::not_ready("It is stopped once its other changes are done."));
+        }
         Ok(Made::started(id))
     }
 
     async fn delete(id: String, now: Option<Self>, ctx: Context, client: Rds, _: Names) -> Result<Gone> {
-        removal::delete(&client.clients.rds, &id, now.as_ref(), &ctx).await
+        delete(&client.clients.rds, &id, now.as_ref(), &ctx).await
     }
 }

@@ -2,13 +2,15 @@
 
 use aws::{failed, gone};
 use aws_sdk_rds::Client;
-use aws_sdk_rds::types::DbInstance as Raw;
+use aws_sdk_rds::types::DbInstance;
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result};
 
+use crate::cluster::Pause;
 use crate::tags::{change, owned, owns, tags};
 use crate::version::ENGINE;
 use crate::{cluster, status};
@@ -40,13 +42,13 @@ pub fn name() -> Name {
 }
 
 impl Instance {
-    /// The instance of a stack.
-    pub fn of(ctx: &Context) -> Self {
+    /// The instance of a stack's live cluster.
+    pub fn of(ctx: &Context, generation: u32, pause: Pause) -> Self {
         Self {
-            identifier: identifier(ctx),
+            identifier: identifier(ctx, generation),
             cluster: cluster::name(),
             class: "db.serverless".to_owned(),
-            running: true,
+            running: pause != Pause::Stop,
             minor_upgrades: true,
             public: false,
             copies_tags: true,
@@ -55,12 +57,34 @@ impl Instance {
     }
 }
 
-fn identifier(ctx: &Context) -> String {
-    format!("{}-1", cluster::identifier(ctx))
+fn identifier(ctx: &Context, generation: u32) -> String {
+    format!("{}-1", cluster::identifier(ctx, generation))
+}
+
+/// RDS, and the live generation: the instances of earlier ones are left over.
+#[derive(Clone, Debug)]
+pub struct Instances {
+    /// The client.
+    pub rds: Client,
+    /// The live generation of the cluster.
+    pub live: u32,
+}
+
+/// An instance as found.
+pub struct Raw {
+    found: DbInstance,
+    generation: u32,
+    live: bool,
+}
+
+async fn find(client: &Client, identifier: String) -> Result<Option<DbInstance>> {
+    let found = client.describe_db_instances().db_instance_identifier(identifier).send().await;
+    let found = found.map_err(failed("rds:DescribeDBInstances")).optional()?;
+    Ok(found.and_then(|found| found.db_instances).unwrap_or_default().into_iter().next())
 }
 
 impl Resource for Instance {
-    type Client = Client;
+    type Client = Instances;
     type Raw = Raw;
 
     const KIND: &'static str = "db-instance";
@@ -86,19 +110,23 @@ impl Resource for Instance {
         vec![Need::Exists(self.cluster.clone())]
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let found = client.describe_db_instances().db_instance_identifier(identifier(ctx)).send().await;
-        let found = found.map_err(failed("rds:DescribeDBInstances")).optional()?;
-        Ok(found.and_then(|found| found.db_instances).unwrap_or_default())
+    async fn fetch(ctx: &Context, client: &Instances, _: &Names) -> Result<Vec<Raw>> {
+        let finds = (1..=client.live).map(|generation| async move {
+            let found = find(&client.rds, identifier(ctx, generation)).await?;
+            Ok::<_, Error>(found.map(|found| Raw { found, generation, live: generation == client.live }))
+        });
+        Ok(try_join_all(finds).await?.into_iter().flatten().collect())
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let id = raw.db_instance_identifier()?;
-        let ours = owned(ctx, raw.tag_list()) == Some(name());
-        Some(if ours { Identity::ours(name(), id) } else { Identity::theirs(name(), id) })
+        let id = raw.found.db_instance_identifier()?;
+        let ours = owned(ctx, raw.found.tag_list()) == Some(name());
+        let name = if raw.live { name() } else { Name::new(Self::KIND, raw.generation.to_string()) };
+        Some(if ours { Identity::ours(name, id) } else { Identity::theirs(name, id) })
     }
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
+        let raw = raw.found;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let status = raw.db_instance_status().unwrap_or("none");
         let found = Self {
@@ -111,7 +139,10 @@ impl Resource for Instance {
             copies_tags: raw.copy_tags_to_snapshot().unwrap_or(false),
             promotion_tier: raw.promotion_tier().unwrap_or(1),
         };
-        status::state("DB instance", status, found, false)
+        match status {
+            "stopped" => Ok(State::Settled(found)),
+            status => status::state("DB instance", status, found, false),
+        }
     }
 
     fn immutable(&self, now: &Self) -> Option<String> {
@@ -119,8 +150,9 @@ impl Resource for Instance {
             .then(|| format!("The instance {} belongs to {} and cannot move.", now.identifier, now.cluster))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, ctx: Context, client: Instances, ids: Names) -> Result<Made> {
         let create = client
+            .rds
             .create_db_instance()
             .db_instance_identifier(&self.identifier)
             .db_cluster_identifier(ids.need(&self.cluster)?)
@@ -139,8 +171,12 @@ impl Resource for Instance {
         }
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, _: Context, client: Instances, _: Names) -> Result<Made> {
+        if self.running != now.running {
+            return Err(Error::not_ready("An instance starts and stops with its cluster."));
+        }
         let modify = client
+            .rds
             .modify_db_instance()
             .db_instance_identifier(&id)
             .db_instance_class(&self.class)
@@ -153,15 +189,20 @@ impl Resource for Instance {
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, ids: Names) -> Result<Gone> {
-        if now.is_some_and(|now| !now.running)
-            && let Some(cluster) = ids.id(&cluster::name())
+    async fn delete(
+        id: String,
+        now: Option<Self>,
+        _: Context,
+        client: Instances,
+        ids: Names,
+    ) -> Result<Gone> {
+        if let Some(now) = now.filter(|now| !now.running)
+            && let Some(cluster) = ids.id(&now.cluster)
         {
-            return Err(cluster::start(&client, cluster).await);
+            return Err(cluster::start(&client.rds, cluster).await);
         }
         // Its data is the cluster's, which takes the final snapshot.
-        let delete =
-            client.delete_db_instance().db_instance_identifier(id).skip_final_snapshot(true).send().await;
-        gone(delete.map_err(failed("rds:DeleteDBInstance")), Gone::Going)
+        let delete = client.rds.delete_db_instance().db_instance_identifier(id).skip_final_snapshot(true);
+        gone(delete.send().await.map_err(failed("rds:DeleteDBInstance")), Gone::Going)
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod cluster;
 pub mod instance;
+pub mod kept;
 pub mod parameter_group;
 pub mod secret;
+pub mod snapshot;
 mod status;
 pub mod subnet_group;
 mod tags;
@@ -12,19 +14,23 @@ pub mod version;
 
 use aws::Function;
 use aws_types::SdkConfig;
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
+use services::event_rule::{EventRule, Rules};
 use statemachine::Result;
 use statemachine::config::Database;
-use statemachine::message::Document;
+use statemachine::message::{Document, Operation};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names, Resource as _};
 use statemachine::tick::Stage;
 
-use crate::cluster::{Cluster, Rds};
-use crate::instance::Instance;
+use crate::cluster::{Cluster, Pause, Rds};
+use crate::instance::{Instance, Instances};
+use crate::kept::{Forget, KeptCluster, KeptClusters};
 use crate::parameter_group::ParameterGroup;
 use crate::secret::Password;
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::subnet_group::SubnetGroup;
+use crate::tags::{KEPT, value};
 use crate::url::DatabaseUrl;
 
 /// The function's clients.
@@ -34,20 +40,80 @@ pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     /// Secrets Manager.
     pub secrets: aws_sdk_secretsmanager::Client,
+    /// EventBridge.
+    pub events: aws_sdk_eventbridge::Client,
 }
+
+/// What is asked of a stack's database: by its file, and by what operations have laid over that.
+struct Asked<'a> {
+    database: &'a Database,
+    generation: u32,
+    rotation: Option<String>,
+    pause: Pause,
+}
+
+/// The stage's rules: a new password by the clock, and a stopped cluster stopped again.
+const RULES: &[&str] = &["rotate", "pause"];
+/// How often a stopped cluster is looked after. AWS starts it again after seven days.
+const STOP_AGAIN: &str = "rate(6 hours)";
 
 /// What a stack's database consists of, in the order in which it is made. Without a database every list is
 /// empty, so that whatever is found is left over.
-fn resources(ctx: &Context, database: Option<&Database>, clients: &Clients, cluster: &Rds) -> Stage {
-    let group = database.map(|database| ParameterGroup::of(database.major()));
-    let wanted = database.zip(group.as_ref()).map(|(database, group)| Cluster::of(ctx, database, group));
+fn resources(
+    ctx: &Context,
+    document: &Document,
+    asked: Option<&Asked<'_>>,
+    clients: &Clients,
+    cluster: &Rds,
+    kept: Vec<KeptCluster>,
+) -> Stage {
+    let live = document.intent.database.generation;
+    let run = &document.run;
+    let group = asked.map(|asked| ParameterGroup::of(asked.database.major()));
+    let wanted = asked
+        .zip(group.as_ref())
+        .map(|(asked, group)| Cluster::of(ctx, asked.database, group, asked.generation, asked.pause));
+    let rds = || clients.rds.clone();
+    let named = run.parameters.snapshot.as_deref();
+    let snapshot = match (run.operation, named) {
+        (Operation::SnapshotCreate | Operation::SnapshotForget, Some(named)) => {
+            Some(snapshot::identifier(ctx, named))
+        }
+        _ => None,
+    };
+    let forget = match (run.operation, named) {
+        (operation, _) if operation.removes_all() => Forget::All,
+        (Operation::SnapshotForget, Some(named)) => Forget::One(named.to_owned()),
+        _ => Forget::Nothing,
+    };
+    let taken = snapshot.clone().filter(|_| run.operation == Operation::SnapshotCreate);
+    let taken = taken.map(|identifier| Snapshot { identifier, cluster: cluster::identifier(ctx, live) });
     Stage::new()
-        .owns(&clients.rds, list(database.map(|_| SubnetGroup::of(ctx))))
+        .owns(&clients.rds, list(asked.map(|_| SubnetGroup::of(ctx))))
         .owns(&clients.rds, list(group))
-        .owns(&clients.secrets, list(database.map(|_| Password::of(ctx))))
+        .owns(&clients.secrets, list(asked.map(|asked| Password::of(ctx, asked.rotation.clone()))))
+        .owns(&KeptClusters { rds: rds(), live, forget }, kept)
         .owns(cluster, list(wanted))
-        .owns(&clients.rds, list(database.map(|_| Instance::of(ctx))))
-        .owns(&clients.secrets, list(database.map(|database| DatabaseUrl::of(ctx, database))))
+        .owns(
+            &Instances { rds: rds(), live },
+            list(asked.map(|asked| Instance::of(ctx, asked.generation, asked.pause))),
+        )
+        .owns(&clients.secrets, list(asked.map(|asked| DatabaseUrl::of(ctx, asked.database))))
+        .owns(&Snapshots { rds: rds(), identifier: snapshot }, list(taken))
+        .owns(
+            &Rules { events: clients.events.clone(), whats: RULES },
+            asked.map(|asked| rules(ctx, asked)).unwrap_or_default(),
+        )
+}
+
+fn rules(ctx: &Context, asked: &Asked<'_>) -> Vec<EventRule> {
+    let days = asked.database.rotate_every_days.filter(|_| asked.pause == Pause::No);
+    let rotate = days.map(|days| {
+        let unit = if days == 1 { "day" } else { "days" };
+        EventRule::scheduled(ctx, "rotate", format!("rate({days} {unit})"))
+    });
+    let stop = (asked.pause == Pause::Stop).then(|| EventRule::scheduled(ctx, "pause", STOP_AGAIN));
+    rotate.into_iter().chain(stop).collect()
 }
 
 fn list<R>(wanted: Option<R>) -> Vec<R> {
@@ -56,14 +122,21 @@ fn list<R>(wanted: Option<R>) -> Vec<R> {
 
 impl Function for Clients {
     fn new(config: &SdkConfig) -> Self {
-        Self { rds: aws_sdk_rds::Client::new(config), secrets: aws_sdk_secretsmanager::Client::new(config) }
+        Self {
+            rds: aws_sdk_rds::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+            events: aws_sdk_eventbridge::Client::new(config),
+        }
     }
 
     async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
         let database = document.stack.as_ref().and_then(|stack| stack.database.as_ref());
         match database {
-            Some(database) => self.described(ctx, database).await,
-            None => Ok(resources(ctx, None, self, &Rds::new(self))),
+            Some(database) => self.described(ctx, document, database).await,
+            None => {
+                let cluster = Rds::new(self, document.intent.database.generation);
+                Ok(resources(ctx, document, None, self, &cluster, Vec::new()))
+            }
         }
     }
 
@@ -75,6 +148,8 @@ impl Function for Clients {
             Password::permissions(scope),
             Cluster::permissions(scope),
             Instance::permissions(scope),
+            Snapshot::permissions(scope),
+            EventRule::permissions(scope),
             // The URL's secret needs what the password's does.
         ]
         .concat()
@@ -84,8 +159,12 @@ impl Function for Clients {
 impl Clients {
     /// The stage of a stack with a database. What the file asks for is checked against what AWS offers and what
     /// runs, before anything is changed.
-    async fn described(&self, ctx: &Context, database: &Database) -> Result<Stage> {
-        let (live, found) = try_join(version::live(&self.rds), cluster::find(&self.rds, ctx)).await?;
+    async fn described(&self, ctx: &Context, document: &Document, database: &Database) -> Result<Stage> {
+        let intent = &document.intent.database;
+        let identifier = cluster::identifier(ctx, intent.generation);
+        let found = cluster::find(&self.rds, &identifier);
+        let kept = cluster::all(&self.rds, ctx, 1..intent.generation);
+        let (live, found, kept) = try_join3(version::live(&self.rds), found, kept).await?;
         let running = found.as_ref().and_then(|cluster| cluster.engine_version()).map(str::to_owned);
         let resolved = version::resolve(database, &live);
         let refusal = match &resolved {
@@ -94,11 +173,54 @@ impl Clients {
             }
             Err(error) => Some(error.to_string()),
         };
-        let cluster = Rds::new(self).seen(found).with_version(resolved.ok());
-        let stage = resources(ctx, Some(database), self, &cluster);
+        let refusal = match (refusal, &intent.snapshot) {
+            (None, Some(asked)) if found.is_none() => self.no_snapshot(ctx, asked).await?,
+            (refusal, _) => refusal,
+        };
+        let runs = running.as_deref().or(resolved.as_deref().ok()).unwrap_or_default();
+        let pause = match &document.intent.paused {
+            None => Pause::No,
+            Some(_) if version::can_sleep(runs, &live) => Pause::Sleep,
+            Some(_) => Pause::Stop,
+        };
+        let asked = Asked {
+            database,
+            generation: intent.generation,
+            rotation: intent.rotation.as_ref().map(|by| by.run.clone()),
+            pause,
+        };
+        let cluster = Rds::new(self, intent.generation)
+            .seen(found)
+            .with_version(resolved.ok())
+            .with_snapshot(intent.snapshot.as_deref().map(|asked| snapshot::identifier(ctx, asked)));
+        // What is not tagged yet was left by this restore, or by one that was cut off.
+        let to_keep = kept.iter().filter(|raw| value(raw.tag_list(), KEPT).is_none());
+        let kept_by =
+            intent.restored.as_ref().map(|by| format!("{} {}", by.at.get(..10).unwrap_or(&by.at), by.run));
+        let to_keep = to_keep.filter_map(|raw| {
+            Some(KeptCluster { identifier: raw.db_cluster_identifier()?.to_owned(), kept: kept_by.clone() })
+        });
+        let forgets = document.run.operation == Operation::SnapshotForget;
+        let to_keep = to_keep.filter(|_| !forgets).collect();
+        let stage = resources(ctx, document, Some(&asked), self, &cluster, to_keep);
         Ok(match refusal {
             Some(why) => stage.refuse(cluster::name(), why),
             None => stage,
+        })
+    }
+
+    /// Why the snapshot that a new generation is to be made from cannot be used; `None` when it can.
+    async fn no_snapshot(&self, ctx: &Context, asked: &str) -> Result<Option<String>> {
+        let identifier = snapshot::identifier(ctx, asked);
+        Ok(match snapshot::find(&self.rds, &identifier).await? {
+            None => Some(format!(
+                "There is no snapshot {identifier}. `stepstack snapshot list` shows what there is."
+            )),
+            Some(found) if found.status() != Some("available") => {
+                let status = found.status().unwrap_or("not available");
+                Some(format!("The snapshot {identifier} is {status}. Restore it once it is available."))
+            }
+            Some(_) => None,
         })
     }
 }

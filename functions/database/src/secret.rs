@@ -5,12 +5,15 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput as Raw;
 use aws_sdk_secretsmanager::types::Tag;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{
+    Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State, hex,
+};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::tags::data_of_part;
+use crate::tags::{ROTATION, data_of_part};
 
 /// Length of a password: letters and digits, so that a URL needs no escapes.
 const LENGTH: i64 = 32;
@@ -22,6 +25,10 @@ const RECOVERY_DAYS: i64 = 7;
 pub struct Password {
     /// `{app}/{env}/database-password`.
     pub secret_name: String,
+    /// The run of the newest rotation, where there was one. Another run is another password; an earlier one,
+    /// or none, is the password before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<String>,
 }
 
 /// `secret/database-password`.
@@ -31,8 +38,57 @@ pub fn name() -> Name {
 
 impl Password {
     /// The password of a stack.
-    pub fn of(ctx: &Context) -> Self {
-        Self { secret_name: secret_name(ctx) }
+    pub fn of(ctx: &Context, rotation: Option<String>) -> Self {
+        Self { secret_name: secret_name(ctx), rotation }
+    }
+
+    /// The version that a rotation makes: it is the call's token, so however often the call is repeated, by
+    /// whichever run, there is one.
+    fn version(&self, rotation: &str) -> String {
+        hex(&Sha256::digest(format!("{}/{rotation}", self.secret_name)))[..32].to_owned()
+    }
+
+    /// The next password. Its value goes from Secrets Manager to Secrets Manager.
+    async fn rotate(&self, client: &Client, id: &str, rotation: &str) -> Result<String> {
+        let version = self.version(rotation);
+        let put = client
+            .put_secret_value()
+            .secret_id(id)
+            .client_request_token(&version)
+            .secret_string(random(client).await?)
+            .send()
+            .await;
+        match put.map_err(failed("secretsmanager:PutSecretValue")) {
+            Ok(_) => Ok(version),
+            // An earlier try made this version, with a value of its own.
+            Err(error) if error.kind == ErrorKind::Exists => Ok(version),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The password before a rotation that failed. Repeating it changes nothing: it moves the label only away
+    /// from that rotation's version.
+    async fn go_back(&self, client: &Client, id: &str, from: Option<&String>) -> Result<String> {
+        let found = describe(client, id).await?.ok_or_else(|| Error::missing_field("secret", "anything"))?;
+        let current = current_version(&found).unwrap_or_default();
+        if from.is_none_or(|from| self.version(from) != current) {
+            return Ok(current);
+        }
+        let stages = found.version_ids_to_stages();
+        let previous =
+            stages.into_iter().flatten().find(|(_, stages)| stages.iter().any(|one| one == "AWSPREVIOUS"));
+        let Some((previous, _)) = previous else {
+            let message = format!("The secret {} has no earlier version to go back to.", self.secret_name);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        };
+        let update = client
+            .update_secret_version_stage()
+            .secret_id(id)
+            .version_stage("AWSCURRENT")
+            .move_to_version_id(previous)
+            .remove_from_version_id(current);
+        update.send().await.map_err(failed("secretsmanager:UpdateSecretVersionStage"))?;
+        Ok(previous.clone())
     }
 }
 
@@ -194,6 +250,8 @@ impl Resource for Password {
             "secretsmanager:PutSecretValue",
             "secretsmanager:RestoreSecret",
             "secretsmanager:TagResource",
+            "secretsmanager:UntagResource",
+            "secretsmanager:UpdateSecretVersionStage",
         ];
         vec![
             Permission::on(&actions, [secrets]),
@@ -221,16 +279,38 @@ impl Resource for Password {
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
-        Ok(State::Settled(Self { secret_name: raw.name().unwrap_or_default().to_owned() }))
+        let rotation = raw.tags().iter().find(|tag| tag.key() == Some(ROTATION)).and_then(Tag::value);
+        let secret_name = raw.name().unwrap_or_default().to_owned();
+        Ok(State::Settled(Self { secret_name, rotation: rotation.map(str::to_owned) }))
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
         let value = random(&client).await?;
-        make(&client, &ctx, &self.name(), &self.secret_name, &value, &[]).await
+        let rotation: Vec<(&str, String)> = self.rotation.iter().map(|run| (ROTATION, run.clone())).collect();
+        make(&client, &ctx, &self.name(), &self.secret_name, &value, &rotation).await
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
-        Err(Error::internal("a secret changes by its version alone"))
+    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+        // Ids of runs begin with the time, so the later of two is the greater.
+        let version = match &self.rotation {
+            Some(rotation) if now.rotation.as_ref().is_none_or(|found| rotation > found) => {
+                self.rotate(&client, &id, rotation).await?
+            }
+            Some(_) | None => self.go_back(&client, &id, now.rotation.as_ref()).await?,
+        };
+        // The tag says what is done, so it comes after it.
+        match &self.rotation {
+            Some(rotation) => {
+                let tag = Tag::builder().key(ROTATION).value(rotation).build();
+                let tag = client.tag_resource().secret_id(&id).tags(tag).send().await;
+                tag.map_err(failed("secretsmanager:TagResource"))?;
+            }
+            None => {
+                let untag = client.untag_resource().secret_id(&id).tag_keys(ROTATION).send().await;
+                untag.map_err(failed("secretsmanager:UntagResource"))?;
+            }
+        }
+        Ok(Made::settled(id).with("version", version))
     }
 
     async fn delete(id: String, _: Option<Self>, ctx: Context, client: Client, _: Names) -> Result<Gone> {

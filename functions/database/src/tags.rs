@@ -6,6 +6,8 @@ use statemachine::resource::{Context, Data, DataPolicy, Name};
 
 /// Tag with the version of the password that a cluster or URL was given.
 pub(crate) const PASSWORD_VERSION: &str = "stepstack:password-version";
+/// Tag with the run that asked for the secret's newest version.
+pub(crate) const ROTATION: &str = "stepstack:rotation";
 /// Tag of a cluster that a restore replaced: kept until the user lets go of it.
 pub(crate) const KEPT: &str = "stepstack:kept";
 

@@ -62,6 +62,11 @@ pub fn resolve(database: &Database, live: &[LiveVersion]) -> Result<String, Engi
     check_engine_version(&database.engine_version, &versions)
 }
 
+/// Whether a database of this version can sleep while nobody is connected.
+pub fn can_sleep(version: &str, live: &[LiveVersion]) -> bool {
+    live.iter().any(|live| live.version == version && live.min_acu == 0.0)
+}
+
 /// Why AWS cannot bring a database that runs `running` (a whole version; `None`: there is none yet) to what the
 /// file asks for. `resolved` is what a new one would get.
 pub fn refusal(

@@ -20,7 +20,7 @@ use aws_sdk_secretsmanager::operation::tag_resource::TagResourceOutput;
 use aws_sdk_secretsmanager::types::Tag;
 use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use database::Clients;
-use database::cluster::{Cluster, Rds};
+use database::cluster::{Cluster, Pause, Rds};
 use database::parameter_group::ParameterGroup;
 use database::secret::Password;
 use database::url::DatabaseUrl;
@@ -45,7 +45,11 @@ fn clients(rds: &[&Rule], secrets: &[&Rule]) -> Clients {
     let secrets = aws_sdk_secretsmanager::config::Builder::from(&config)
         .http_client(create_mock_http_client())
         .interceptor(answers(secrets));
-    Clients { rds: RdsClient::from_conf(rds.build()), secrets: SecretsClient::from_conf(secrets.build()) }
+    Clients {
+        rds: RdsClient::from_conf(rds.build()),
+        secrets: SecretsClient::from_conf(secrets.build()),
+        events: aws_sdk_eventbridge::Client::new(&config),
+    }
 }
 
 fn assert_all_called(rules: &[&Rule]) {
@@ -66,7 +70,7 @@ fn database() -> Database {
 }
 
 fn cluster(ctx: &Context) -> Cluster {
-    Cluster::of(ctx, &database(), &ParameterGroup::of("15"))
+    Cluster::of(ctx, &database(), &ParameterGroup::of("15"), 1, Pause::No)
 }
 
 fn names() -> Names {
@@ -107,7 +111,7 @@ async fn a_cluster_gets_the_password_s_value_and_says_only_its_version() {
         })
         .then_output(|| CreateDbClusterOutput::builder().build());
     let (ctx, clients) = (Context::example("database"), clients(&[&create], &[&read]));
-    let made = cluster(&ctx).create(ctx, Rds::new(&clients), names()).await.expect("it is made");
+    let made = cluster(&ctx).create(ctx, Rds::new(&clients, 1), names()).await.expect("it is made");
     assert!(!made.settled);
     assert_all_called(&[&read, &create]);
 }
@@ -131,7 +135,7 @@ async fn a_rotated_password_is_set_before_the_tag_says_so() {
     let (ctx, clients) = (Context::example("database"), clients(&[&modify, &tag], &[&read]));
     let now = Cluster { password: Name::foreign("v1"), ..cluster(&ctx) };
     let id = now.identifier.clone();
-    cluster(&ctx).update(now, id, ctx, Rds::new(&clients), names()).await.expect("it is changed");
+    cluster(&ctx).update(now, id, ctx, Rds::new(&clients, 1), names()).await.expect("it is changed");
     assert_all_called(&[&read, &modify, &tag]);
 }
 
@@ -143,7 +147,7 @@ async fn other_changes_do_not_read_the_password() {
     let (ctx, clients) = (Context::example("database"), clients(&[&modify], &[]));
     let now = Cluster { max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
-    cluster(&ctx).update(now, id, ctx, Rds::new(&clients), names()).await.expect("it is changed");
+    cluster(&ctx).update(now, id, ctx, Rds::new(&clients, 1), names()).await.expect("it is changed");
     assert_all_called(&[&modify]);
 }
 
@@ -155,7 +159,8 @@ async fn a_stopped_cluster_is_started_before_anything_else_of_it_changes() {
     let (ctx, clients) = (Context::example("database"), clients(&[&start], &[]));
     let now = Cluster { running: false, max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
-    let waits = cluster(&ctx).update(now, id, ctx, Rds::new(&clients), names()).await.expect_err("it waits");
+    let waits =
+        cluster(&ctx).update(now, id, ctx, Rds::new(&clients, 1), names()).await.expect_err("it waits");
     // Not ready and not changed: the change of its capacity is this run's first.
     assert_eq!(waits.kind, ErrorKind::NotReady);
     assert_all_called(&[&start]);
@@ -186,7 +191,8 @@ fn refused(code: &'static str) -> DeleteDBClusterError {
 
 async fn delete(ctx: Context, now: Option<Cluster>, rules: &[&Rule]) -> statemachine::Result<Gone> {
     let clients = clients(rules, &[]);
-    let gone = Cluster::delete("arive-production-1".to_owned(), now, ctx, Rds::new(&clients), names()).await;
+    let gone =
+        Cluster::delete("arive-production-1".to_owned(), now, ctx, Rds::new(&clients, 1), names()).await;
     assert_all_called(rules);
     gone
 }
@@ -262,7 +268,8 @@ async fn a_password_is_made_with_its_tags_and_a_token() {
         })
         .then_output(|| CreateSecretOutput::builder().arn("arn:password").version_id("v1").build());
     let clients = clients(&[], &[&random, &create]);
-    let made = Password::of(&ctx).create(ctx, clients.secrets, Names::default()).await.expect("it is made");
+    let made =
+        Password::of(&ctx, None).create(ctx, clients.secrets, Names::default()).await.expect("it is made");
     assert_eq!((made.id.as_str(), made.settled), ("arn:password", true));
     assert_eq!(made.attributes, [("version", "v1".to_owned())]);
     assert!(!format!("{made:?}").contains(VALUE));
@@ -287,8 +294,10 @@ async fn a_password_on_its_way_out_comes_back_with_a_new_value() {
     let tag = mock!(SecretsClient::tag_resource).then_output(|| TagResourceOutput::builder().build());
     let rules = [&random, &create, &describe, &restore, &put, &tag];
     let clients = clients(&[], &rules);
-    let made =
-        Password::of(&ctx).create(ctx, clients.secrets, Names::default()).await.expect("it is brought back");
+    let made = Password::of(&ctx, None)
+        .create(ctx, clients.secrets, Names::default())
+        .await
+        .expect("it is brought back");
     assert_eq!(made.attributes, [("version", "v3".to_owned())]);
     assert_all_called(&rules);
 }
@@ -300,8 +309,10 @@ async fn a_stranger_s_secret_on_its_way_out_is_left_alone() {
     let another = found(&Context { app: "other".to_owned(), ..ctx.clone() });
     let describe = mock!(SecretsClient::describe_secret).then_output(move || another.clone());
     let clients = clients(&[], &[&random, &create, &describe]);
-    let error =
-        Password::of(&ctx).create(ctx, clients.secrets, Names::default()).await.expect_err("it is not ours");
+    let error = Password::of(&ctx, None)
+        .create(ctx, clients.secrets, Names::default())
+        .await
+        .expect_err("it is not ours");
     assert_eq!(error.kind, ErrorKind::Exists);
     assert!(
         error.message.contains("is not this stack's") && !error.message.contains(VALUE),

@@ -6,6 +6,7 @@ pub mod log_group;
 pub mod policy;
 pub mod repository;
 pub mod resources;
+pub mod restored_object;
 pub mod role;
 
 use aws::Function;
@@ -46,7 +47,7 @@ impl Function for Clients {
     }
 
     async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
-        Ok(resources::foundation(self, ctx, document.stack.as_ref(), &document.known_buckets))
+        Ok(resources::foundation(self, ctx, document))
     }
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
@@ -56,6 +57,7 @@ impl Function for Clients {
             cluster::Cluster::permissions(scope),
             bucket::Bucket::permissions(scope),
             repository::Repository::permissions(scope),
+            restored_object::RestoredObject::permissions(scope),
         ]
         .concat()
     }

@@ -40,7 +40,7 @@ pub fn of_service(ctx: &Context, service: &str, retention_days: u32) -> LogGroup
 /// The log group of the VPC's flow log.
 pub fn of_flow(ctx: &Context) -> LogGroup {
     LogGroup {
-        what: "flow".to_owned(),
+        what: FLOW.to_owned(),
         log_group_name: flow_name(ctx),
         retention_days: Some(FLOW_RETENTION_DAYS),
     }
@@ -48,19 +48,43 @@ pub fn of_flow(ctx: &Context) -> LogGroup {
 
 /// The log group that the database's log is exported to. RDS would make it by itself, without a retention,
 /// and leave it behind.
-pub fn of_database(ctx: &Context, retention_days: u32) -> LogGroup {
+///
+/// Each generation of the cluster (a restore makes the next) has a group of its own.
+pub fn of_database(ctx: &Context, generation: u32, retention_days: u32) -> LogGroup {
     LogGroup {
-        what: DATABASE.to_owned(),
-        log_group_name: database_name(ctx),
+        what: database_what(generation),
+        log_group_name: database_name(ctx, generation),
         retention_days: i32::try_from(retention_days).ok(),
     }
 }
 
-/// No service can have this name: it has a dot.
+// No service can have these names: they have a dot.
 const DATABASE: &str = "aurora.postgresql";
+const FLOW: &str = "vpc.flow";
 
-fn database_name(ctx: &Context) -> String {
-    format!("/aws/rds/cluster/{}-1/postgresql", ctx.prefix())
+fn database_what(generation: u32) -> String {
+    if generation == 1 { DATABASE.to_owned() } else { format!("{DATABASE}.{generation}") }
+}
+
+fn database_prefix(ctx: &Context) -> String {
+    format!("/aws/rds/cluster/{}-", ctx.prefix())
+}
+
+fn database_name(ctx: &Context, generation: u32) -> String {
+    format!("{}{generation}/postgresql", database_prefix(ctx))
+}
+
+/// What a group of this name would be for; `None` when its name is none of the stack's.
+fn what_of(ctx: &Context, group: Option<&str>) -> Option<String> {
+    let group = group?;
+    if group == flow_name(ctx) {
+        return Some(FLOW.to_owned());
+    }
+    if let Some(service) = group.strip_prefix(&service_prefix(ctx)) {
+        return Some(service.to_owned());
+    }
+    let generation = group.strip_prefix(&database_prefix(ctx))?.strip_suffix("/postgresql")?;
+    generation.parse().ok().map(database_what)
 }
 
 fn service_prefix(ctx: &Context) -> String {
@@ -119,19 +143,13 @@ impl Resource for LogGroup {
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let list = |prefix: String| async move {
-            let pages =
-                client.describe_log_groups().log_group_name_prefix(prefix).into_paginator().items().send();
-            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("logs:DescribeLogGroups"))
-        };
-        let (services, flow, database) = futures_util::future::try_join3(
-            list(service_prefix(ctx)),
-            list(flow_name(ctx)),
-            list(database_name(ctx)),
-        )
-        .await?;
+        // All of the stack's groups have its prefix somewhere in their names: one listing shows them.
+        let pages = client.describe_log_groups().log_group_name_pattern(ctx.prefix());
+        let pages = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let groups = pages.map_err(failed("logs:DescribeLogGroups"))?;
+        let ours = groups.into_iter().filter(|group| what_of(ctx, group.log_group_name()).is_some());
         // The prefix also fits another environment (`prod` and `prod-eu`): only the tags tell.
-        let all = services.into_iter().chain(flow).chain(database).map(|group| async move {
+        let all = ours.map(|group| async move {
             let owned = tags(ctx, client, &group).await?;
             Ok(Raw { group, owned })
         });
@@ -140,16 +158,10 @@ impl Resource for LogGroup {
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.group.log_group_name()?;
-        let what = if id == flow_name(ctx) {
-            "flow"
-        } else if id == database_name(ctx) {
-            DATABASE
-        } else {
-            id.strip_prefix(&service_prefix(ctx))?
-        };
+        let what = what_of(ctx, Some(id))?;
         match &raw.owned {
             Some(owned) if owned.what() == what => Some(Identity::ours(owned.clone(), id)),
-            _ => Some(Identity::theirs(name(what), id)),
+            _ => Some(Identity::theirs(name(&what), id)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the stage owns, in the order in which it is made.
 
 use statemachine::config::Stack;
+use statemachine::message::{Document, ObjectVersion, Operation};
 use statemachine::resource::Context;
 use statemachine::tick::Stage;
 
@@ -9,29 +10,36 @@ use crate::bucket::{self, Bucket, Buckets};
 use crate::cluster::Cluster;
 use crate::log_group::{self, LogGroup};
 use crate::repository::Repository;
+use crate::restored_object::{Objects, RestoredObject};
 use crate::role;
 
-/// The stage `foundation`. Without a stack everything is left over. `known_buckets` are those that earlier
-/// files named.
-pub fn foundation(
-    clients: &Clients,
-    ctx: &Context,
-    stack: Option<&Stack>,
-    known_buckets: &[String],
-) -> Stage {
+/// The stage `foundation`. Without a stack everything is left over.
+pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Stage {
+    let (stack, known_buckets) = (document.stack.as_ref(), &document.known_buckets);
+    let generation = document.intent.database.generation;
+    let object = document.run.parameters.object.clone();
+    let object = object.filter(|_| document.run.operation == Operation::RestoreObject);
+    let object =
+        stack.and_then(|stack| stack.uploads.as_ref()).map(|uploads| uploads.bucket.clone()).zip(object);
     let buckets = Buckets::new(clients.s3.clone(), ctx, stack, known_buckets);
     Stage::new()
         .owns(&clients.iam, stack.map(|stack| role::of_stack(ctx, stack)).unwrap_or_default())
-        .owns(&clients.logs, stack.map(|stack| log_groups(ctx, stack)).unwrap_or_default())
+        .owns(&clients.logs, stack.map(|stack| log_groups(ctx, stack, generation)).unwrap_or_default())
         .owns(&clients.ecs, stack.map(|_| Cluster::new(ctx)).into_iter().collect())
         .owns(&buckets, stack.map(|stack| buckets_of(ctx, stack)).unwrap_or_default())
+        .owns(&Objects { s3: clients.s3.clone(), asked: object.clone() }, restored(object.as_ref()))
         .owns(&clients.ecr, stack.map(|stack| Repository::new(ctx, stack)).into_iter().collect())
 }
 
-fn log_groups(ctx: &Context, stack: &Stack) -> Vec<LogGroup> {
+fn restored(asked: Option<&(String, ObjectVersion)>) -> Vec<RestoredObject> {
+    asked.map(|(_, version)| RestoredObject::of(version)).into_iter().collect()
+}
+
+fn log_groups(ctx: &Context, stack: &Stack, generation: u32) -> Vec<LogGroup> {
     let services =
         stack.services.keys().map(|service| log_group::of_service(ctx, service, stack.logs.retention_days));
-    let database = stack.database.as_ref().map(|_| log_group::of_database(ctx, stack.logs.retention_days));
+    let days = stack.logs.retention_days;
+    let database = stack.database.as_ref().map(|_| log_group::of_database(ctx, generation, days));
     services.chain([log_group::of_flow(ctx)]).chain(database).collect()
 }
 

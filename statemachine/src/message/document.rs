@@ -41,6 +41,42 @@ pub struct Document {
     pub caught: Option<Caught>,
 }
 
+impl Document {
+    /// For tests: the document of a run of the app `arive`, environment `production`.
+    pub fn example(operation: Operation, stack: Option<Stack>) -> Self {
+        Self {
+            run: Run {
+                id: "20261123-101500-abcd".to_owned(),
+                execution: "arn:aws:states:us-east-1:123456789012:execution:stepstack-arive:x".to_owned(),
+                app: "arive".to_owned(),
+                environment: "production".to_owned(),
+                operation,
+                trigger: Trigger::Cli,
+                caller: None,
+                started_at: "2026-11-23T10:15:00Z".to_owned(),
+                plan: None,
+                options: Options::default(),
+                parameters: Parameters::default(),
+                config_key: None,
+                lock: 1,
+                lock_etag: None,
+            },
+            stack,
+            release: None,
+            known_hosts: Vec::new(),
+            known_buckets: Vec::new(),
+            intent: Intent::default(),
+            before: None,
+            putting_back: None,
+            config: None,
+            stages: Stages::default(),
+            verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
+            looks: 0,
+            caught: None,
+        }
+    }
+}
+
 /// Why a run puts back what was there before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PuttingBack {

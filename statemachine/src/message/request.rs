@@ -136,7 +136,8 @@ impl Operation {
             | Operation::Scale
             | Operation::Restart
             | Operation::Run => &["services"],
-            Operation::Rotate | Operation::Restore => &["database", "services"],
+            Operation::Rotate => &["database", "services"],
+            Operation::Restore => &["foundation", "database", "services"],
             Operation::SnapshotCreate | Operation::SnapshotForget => &["database"],
             Operation::RestoreObject => &["foundation"],
             Operation::Pause | Operation::Resume => &["egress", "database", "services"],

@@ -58,7 +58,7 @@ impl World {
                 for field in ["input", "execution", "name", "started_at"] {
                     assert!(input.get(field).is_some(), "begin is told its {field}");
                 }
-                document(self.operation.unwrap_or(Operation::Apply))
+                Document::example(self.operation.unwrap_or(Operation::Apply), None)
             }
             "join" | "finish" => read(),
             other => panic!("control has no step {other}"),
@@ -145,39 +145,6 @@ impl World {
         let outcome = Machine::new()
             .run(json!({ "any": "input" }), &mut |function, input| self.answer(function, input));
         (outcome, self.calls)
-    }
-}
-
-fn document(operation: Operation) -> Document {
-    Document {
-        run: Run {
-            id: "20261123-101500-abcd".to_owned(),
-            execution: "arn:aws:states:us-east-1:123456789012:execution:stepstack-arive:x".to_owned(),
-            app: "arive".to_owned(),
-            environment: "production".to_owned(),
-            operation,
-            trigger: Trigger::Cli,
-            caller: None,
-            started_at: "2026-11-23T10:15:00Z".to_owned(),
-            plan: None,
-            options: Options::default(),
-            parameters: Parameters::default(),
-            config_key: None,
-            lock: 1,
-            lock_etag: None,
-        },
-        stack: None,
-        release: None,
-        known_hosts: Vec::new(),
-        known_buckets: Vec::new(),
-        intent: Intent::default(),
-        before: None,
-        putting_back: None,
-        config: None,
-        stages: Stages::default(),
-        looks: 0,
-        verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
-        caught: None,
     }
 }
 

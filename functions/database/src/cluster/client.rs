@@ -1,10 +1,12 @@
 //! What the cluster's kind calls AWS with.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use aws::failed;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::DbCluster as Raw;
+use futures_util::future::try_join_all;
 use statemachine::Result;
 use statemachine::error::Optional as _;
 use statemachine::resource::Context;
@@ -16,16 +18,26 @@ use crate::Clients;
 #[derive(Clone, Debug)]
 pub struct Rds {
     pub(super) clients: Clients,
+    /// The live generation.
+    pub(super) generation: u32,
     /// The version that a new cluster gets.
     pub(super) engine_version: Option<String>,
+    /// The snapshot that a new cluster is made from.
+    pub(super) snapshot: Option<String>,
     /// What the description of the stage had to look at already.
     seen: Arc<Mutex<Option<Vec<Raw>>>>,
 }
 
 impl Rds {
-    /// Of the function's clients.
-    pub fn new(clients: &Clients) -> Self {
-        Self { clients: clients.clone(), engine_version: None, seen: Arc::default() }
+    /// Of the function's clients, for a generation of the cluster.
+    pub fn new(clients: &Clients, generation: u32) -> Self {
+        Self {
+            clients: clients.clone(),
+            generation,
+            engine_version: None,
+            snapshot: None,
+            seen: Arc::default(),
+        }
     }
 
     /// With what [`find`] found a moment ago.
@@ -40,15 +52,31 @@ impl Rds {
         Self { engine_version, ..self }
     }
 
+    /// With the snapshot that a new cluster is made from.
+    #[must_use]
+    pub fn with_snapshot(self, snapshot: Option<String>) -> Self {
+        Self { snapshot, ..self }
+    }
+
     /// What was seen before the first fetch, once: it saves that fetch its call. Later ones ask AWS.
     pub(super) fn seen_before(&self) -> Option<Vec<Raw>> {
         self.seen.lock().expect("nobody panics with it in hand").take()
     }
 }
 
-/// The stack's cluster, if there is one of its name.
-pub(crate) async fn find(rds: &Client, ctx: &Context) -> Result<Option<Raw>> {
-    let clusters = rds.describe_db_clusters().db_cluster_identifier(identifier(ctx)).send().await;
+/// The cluster of this identifier, if there is one.
+pub(crate) async fn find(rds: &Client, identifier: &str) -> Result<Option<Raw>> {
+    let clusters = rds.describe_db_clusters().db_cluster_identifier(identifier).send().await;
     let clusters = clusters.map_err(failed("rds:DescribeDBClusters")).optional()?;
     Ok(clusters.and_then(|clusters| clusters.db_clusters.unwrap_or_default().into_iter().next()))
+}
+
+/// The clusters of these generations, one call each: a listing would need leave to see every cluster of the
+/// account.
+pub(crate) async fn all(rds: &Client, ctx: &Context, generations: Range<u32>) -> Result<Vec<Raw>> {
+    let finds = generations.map(|generation| {
+        let identifier = identifier(ctx, generation);
+        async move { find(rds, &identifier).await }
+    });
+    Ok(try_join_all(finds).await?.into_iter().flatten().collect())
 }

@@ -10,7 +10,7 @@ use super::Cluster;
 
 /// Asks AWS to delete it, with a final snapshot unless the caller has said otherwise. AWS refuses that until
 /// its instances are at least *deleting* (aws-facts.md section 2, row 14): not ready, for the loop.
-pub(super) async fn delete(client: &Client, id: &str, now: Option<&Cluster>, ctx: &Context) -> Result<Gone> {
+pub(crate) async fn delete(client: &Client, id: &str, now: Option<&Cluster>, ctx: &Context) -> Result<Gone> {
     if now.is_some_and(|now| !now.running) {
         return Err(start(client, id).await);
     }

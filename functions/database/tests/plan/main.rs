@@ -1,5 +1,6 @@
 //! Plans of the stage: in sync, over an empty account, with one thing changed, and with everything removed.
 
+mod operations;
 mod world;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
 use database::Clients;
 use futures_util::future::BoxFuture;
 use statemachine::config;
-use statemachine::message::{Document, Mode, Next, Operation, Run, StageReport, Stages, Trigger, Verdict};
+use statemachine::message::{Document, Mode, Operation, StageReport};
 use statemachine::permission::{Scope, policy};
 use statemachine::plan::Action;
 use statemachine::resource::{Context, DataPolicy, Name, Names, Options};
@@ -47,43 +48,18 @@ impl Link for Unused {
 }
 
 fn document(file: Option<&str>) -> Document {
-    let ctx = Context::example("database");
-    Document {
-        run: Run {
-            id: ctx.run,
-            execution: String::new(),
-            app: ctx.app,
-            environment: ctx.environment,
-            operation: Operation::Plan,
-            trigger: Trigger::Cli,
-            caller: None,
-            started_at: "2026-11-23T10:15:00Z".to_owned(),
-            plan: None,
-            options: Options::default(),
-            parameters: statemachine::message::Parameters::default(),
-            config_key: None,
-            lock: 0,
-            lock_etag: None,
-        },
-        stack: file
-            .map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one")),
-        release: None,
-        known_hosts: Vec::new(),
-        known_buckets: Vec::new(),
-        intent: statemachine::message::Intent::default(),
-        before: None,
-        putting_back: None,
-        config: None,
-        stages: Stages::default(),
-        verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
-        looks: 0,
-        caught: None,
-    }
+    let stack =
+        file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
+    Document::example(Operation::Plan, stack)
 }
 
 async fn look_with(world: &World, file: Option<&str>, names: Names, options: Options) -> Result<StageReport> {
+    look_at(world, &document(file), names, options).await
+}
+
+async fn look_at(world: &World, document: &Document, names: Names, options: Options) -> Result<StageReport> {
     let ctx = Context { options, ..Context::example("database") };
-    let stage = world.clients().stage(&ctx, &document(file), &names).await?;
+    let stage = world.clients().stage(&ctx, document, &names).await?;
     tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }
 

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_eventbridge::operation::list_rules::ListRulesOutput;
 use aws_sdk_rds::Client as Rds;
 use aws_sdk_rds::error::ErrorMetadata;
 use aws_sdk_rds::operation::describe_db_cluster_parameter_groups::DescribeDbClusterParameterGroupsOutput;
 use aws_sdk_rds::operation::describe_db_cluster_parameters::DescribeDbClusterParametersOutput;
+use aws_sdk_rds::operation::describe_db_cluster_snapshots::{
+    DescribeDBClusterSnapshotsError, DescribeDbClusterSnapshotsOutput,
+};
 use aws_sdk_rds::operation::describe_db_clusters::{DescribeDBClustersError, DescribeDbClustersOutput};
 use aws_sdk_rds::operation::describe_db_engine_versions::DescribeDbEngineVersionsOutput;
 use aws_sdk_rds::operation::describe_db_instances::{DescribeDBInstancesError, DescribeDbInstancesOutput};
@@ -15,8 +19,8 @@ use aws_sdk_rds::operation::describe_db_subnet_groups::{
 };
 use aws_sdk_rds::operation::list_tags_for_resource::ListTagsForResourceOutput;
 use aws_sdk_rds::types::{
-    DbCluster, DbClusterParameterGroup, DbEngineVersion, DbInstance, DbSubnetGroup, Parameter,
-    ServerlessV2FeaturesSupport, ServerlessV2ScalingConfigurationInfo, Subnet, Tag,
+    DbCluster, DbClusterParameterGroup, DbClusterSnapshot, DbEngineVersion, DbInstance, DbSubnetGroup,
+    Parameter, ServerlessV2FeaturesSupport, ServerlessV2ScalingConfigurationInfo, Subnet, Tag,
     VpcSecurityGroupMembership,
 };
 use aws_sdk_secretsmanager::Client as SecretsManager;
@@ -44,6 +48,8 @@ pub(crate) struct World {
     pub(crate) clusters: Vec<DbCluster>,
     pub(crate) instances: Vec<DbInstance>,
     pub(crate) secrets: Vec<DescribeSecretOutput>,
+    pub(crate) snapshots: Vec<DbClusterSnapshot>,
+    pub(crate) rules: Vec<aws_sdk_eventbridge::types::Rule>,
     /// Tags by ARN, where they are not part of the description.
     pub(crate) tags: BTreeMap<String, Vec<Tag>>,
 }
@@ -205,7 +211,17 @@ impl World {
         let secrets = aws_sdk_secretsmanager::config::Builder::from(&config)
             .http_client(create_mock_http_client())
             .interceptor(answers(vec![self.secrets_manager()]));
-        Clients { rds: Rds::from_conf(rds.build()), secrets: SecretsManager::from_conf(secrets.build()) }
+        let rules = self.rules.clone();
+        let rules = mock!(aws_sdk_eventbridge::Client::list_rules)
+            .then_output(move || ListRulesOutput::builder().set_rules(Some(rules.clone())).build());
+        let events = aws_sdk_eventbridge::config::Builder::from(&config)
+            .http_client(create_mock_http_client())
+            .interceptor(answers(vec![rules]));
+        Clients {
+            rds: Rds::from_conf(rds.build()),
+            secrets: SecretsManager::from_conf(secrets.build()),
+            events: aws_sdk_eventbridge::Client::from_conf(events.build()),
+        }
     }
 
     fn rds(&self) -> Vec<Rule> {
@@ -218,6 +234,7 @@ impl World {
         let (groups, set, tags) = (self.parameter_groups.clone(), self.parameters.clone(), self.tags.clone());
         let (subnet_groups, clusters, instances) =
             (self.subnet_groups.clone(), self.clusters.clone(), self.instances.clone());
+        let snapshots = self.snapshots.clone();
         let missing = |code: &str| ErrorMetadata::builder().code(code).message("It does not exist").build();
         vec![
             mock!(Rds::describe_db_engine_versions).then_output(move || {
@@ -247,21 +264,40 @@ impl World {
                 let output = DescribeDbSubnetGroupsOutput::builder();
                 MockResponse::Output(output.set_db_subnet_groups(Some(subnet_groups.clone())).build())
             }),
-            mock!(Rds::describe_db_clusters).then_compute_response(move |_| {
+            mock!(Rds::describe_db_cluster_snapshots).then_compute_response(move |request| {
+                let asked = request.db_cluster_snapshot_identifier();
+                match snapshots.iter().find(|one| one.db_cluster_snapshot_identifier() == asked) {
+                    Some(found) => MockResponse::Output(
+                        DescribeDbClusterSnapshotsOutput::builder()
+                            .db_cluster_snapshots(found.clone())
+                            .build(),
+                    ),
+                    None => MockResponse::Error(DescribeDBClusterSnapshotsError::generic(missing(
+                        "DBClusterSnapshotNotFoundFault",
+                    ))),
+                }
+            }),
+            mock!(Rds::describe_db_clusters).then_compute_response(move |request| {
+                let asked = request.db_cluster_identifier();
+                let mut clusters = clusters.clone();
+                clusters.retain(|cluster| cluster.db_cluster_identifier() == asked);
                 if clusters.is_empty() {
                     let error = DescribeDBClustersError::generic(missing("DBClusterNotFoundFault"));
                     return MockResponse::Error(error);
                 }
                 let output = DescribeDbClustersOutput::builder();
-                MockResponse::Output(output.set_db_clusters(Some(clusters.clone())).build())
+                MockResponse::Output(output.set_db_clusters(Some(clusters)).build())
             }),
-            mock!(Rds::describe_db_instances).then_compute_response(move |_| {
+            mock!(Rds::describe_db_instances).then_compute_response(move |request| {
+                let asked = request.db_instance_identifier();
+                let mut instances = instances.clone();
+                instances.retain(|instance| instance.db_instance_identifier() == asked);
                 if instances.is_empty() {
                     let error = DescribeDBInstancesError::generic(missing("DBInstanceNotFound"));
                     return MockResponse::Error(error);
                 }
                 let output = DescribeDbInstancesOutput::builder();
-                MockResponse::Output(output.set_db_instances(Some(instances.clone())).build())
+                MockResponse::Output(output.set_db_instances(Some(instances)).build())
             }),
         ]
     }

@@ -12,7 +12,7 @@ use foundation::{Clients, resources};
 use futures_util::future::BoxFuture;
 use statemachine::Result;
 use statemachine::config::{self, Stack};
-use statemachine::message::{Mode, StageReport};
+use statemachine::message::{Document, Mode, Operation, StageReport};
 use statemachine::permission::{Scope, policy};
 use statemachine::plan::Action;
 use statemachine::resource::{Context, DataPolicy, Name, Options};
@@ -85,7 +85,9 @@ async fn look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let options = Options { data: asked.data, ..Options::default() };
     let ctx = Context { options, ..Context::example("foundation") };
     let known: Vec<String> = asked.known_buckets.iter().map(|name| (*name).to_owned()).collect();
-    let stage = resources::foundation(&world.clients(), &ctx, asked.file.map(stack).as_ref(), &known);
+    let document =
+        Document { known_buckets: known, ..Document::example(Operation::Plan, asked.file.map(stack)) };
+    let stage = resources::foundation(&world.clients(), &ctx, &document);
     tick(stage, &ctx, Mode::Plan, Input::default(), &Unused).await
 }
 

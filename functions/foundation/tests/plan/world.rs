@@ -213,7 +213,7 @@ impl World {
             log_groups: vec![
                 log_group("/ecs/arive-production-api", "log-group/api", 7),
                 log_group("/ecs/arive-production-worker", "log-group/worker", 7),
-                log_group("/vpc/arive-production/flow", "log-group/flow", 365),
+                log_group("/vpc/arive-production/flow", "log-group/vpc.flow", 365),
                 log_group(
                     "/aws/rds/cluster/arive-production-1/postgresql",
                     "log-group/aurora.postgresql",
