@@ -12,13 +12,13 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::load_balancer::{self, LoadBalancer};
-use crate::tags::{owned, tags};
+use crate::load_balancer;
+use crate::tags::tags;
 
 /// TLS 1.3 and 1.2, with post-quantum key exchange.
 pub const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
 
-/// A listener of the load balancer.
+/// A listener of the load balancer. It is ours because the load balancer is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Listener {
     /// `http` or `https`.
@@ -70,15 +70,9 @@ impl Listener {
     }
 }
 
-/// A listener and the name that its tags give it.
-pub struct Raw {
-    listener: RawListener,
-    owned: Option<Name>,
-}
-
 impl Resource for Listener {
     type Client = Client;
-    type Raw = Raw;
+    type Raw = RawListener;
 
     const KIND: &'static str = "listener";
     const LATE: bool = true;
@@ -95,7 +89,7 @@ impl Resource for Listener {
         vec![
             Permission::on(&actions, parts),
             Permission::unscoped(
-                &["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeTags"],
+                &["elasticloadbalancing:DescribeListeners"],
                 "Elastic Load Balancing's Describe actions take no resource",
             ),
         ]
@@ -110,39 +104,26 @@ impl Resource for Listener {
         std::iter::once(Need::Exists(load_balancer::name())).chain(certificate).collect()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, names: &Names) -> Result<Vec<Raw>> {
-        let Some((_, balancer)) = names.of_kind(LoadBalancer::KIND).next() else { return Ok(Vec::new()) };
+    /// Those of a load balancer of ours: what stands on it is ours too, and nobody has to ask for its tags.
+    async fn fetch(ctx: &Context, client: &Client, names: &Names) -> Result<Vec<RawListener>> {
+        let Some(balancer) = load_balancer::of_ours(ctx, names) else { return Ok(Vec::new()) };
         let listeners = client.describe_listeners().load_balancer_arn(balancer).send().await;
         let listeners = listeners.map_err(failed("elasticloadbalancing:DescribeListeners")).optional()?;
-        let listeners = listeners.and_then(|listeners| listeners.listeners).unwrap_or_default();
-        let arns: Vec<String> =
-            listeners.iter().filter_map(|listener| listener.listener_arn().map(str::to_owned)).collect();
-        let mut owned = owned(client, ctx, &arns).await?;
-        let raw = |listener: RawListener| {
-            let owned = listener.listener_arn().and_then(|arn| owned.remove(arn));
-            Raw { listener, owned }
-        };
-        Ok(listeners.into_iter().map(raw).collect())
+        Ok(listeners.and_then(|listeners| listeners.listeners).unwrap_or_default())
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let id = raw.listener.listener_arn()?;
-        let what = match raw.listener.port() {
+    fn identify(ctx: &Context, raw: &RawListener, _: &Names) -> Option<Identity> {
+        let what = match raw.port() {
             Some(80) => "http",
             Some(443) => "https",
             _ => return None,
         };
         // Each stage sees its own: the other's is none of its business.
         let own = if ctx.stage == "ingress" { "http" } else { "https" };
-        match &raw.owned {
-            Some(owned) => Some(Identity::ours(owned.clone(), id)),
-            None if what == own => Some(Identity::theirs(name(what), id)),
-            None => None,
-        }
+        (what == own).then(|| raw.listener_arn().map(|id| Identity::ours(name(what), id))).flatten()
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let listener = raw.listener;
+    fn read(listener: RawListener, names: &Names) -> Result<State<Self>> {
         let port = listener.port().unwrap_or(0);
         let certificate = listener.certificates().first().and_then(Certificate::certificate_arn);
         let tls = certificate.map(|arn| Tls {

@@ -37,6 +37,15 @@ pub fn name() -> Name {
     Name::new(LoadBalancer::KIND, "main")
 }
 
+/// The attribute of one that is ours.
+const OURS: &str = "ours";
+
+/// The ARN of the stack's load balancer; a stranger's that only has its name is one where it is taken over.
+pub fn of_ours<'a>(ctx: &Context, names: &'a Names) -> Option<&'a str> {
+    let ours = ctx.options.adopt || names.attribute(&name(), OURS).is_some();
+    names.id(&name()).filter(|_| ours)
+}
+
 fn balancer_name(ctx: &Context) -> String {
     naming::fit(&[&ctx.prefix()], MAX_NAME)
 }
@@ -132,8 +141,11 @@ impl Resource for LoadBalancer {
 
     fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.balancer.load_balancer_arn()?;
-        let identity =
-            if raw.owned == Some(name()) { Identity::ours(name(), id) } else { Identity::theirs(name(), id) };
+        let identity = if raw.owned == Some(name()) {
+            Identity::ours(name(), id).with(OURS, "")
+        } else {
+            Identity::theirs(name(), id)
+        };
         Some(with_attributes(identity, &raw.balancer))
     }
 
@@ -180,7 +192,7 @@ impl Resource for LoadBalancer {
         let arn = balancer.load_balancer_arn().unwrap_or_default();
         // What fails here is a difference that the next look finds.
         let _ = set_attributes(&client, arn, &self.attributes).await;
-        let identity = with_attributes(Identity::ours(name(), arn), balancer);
+        let identity = with_attributes(Identity::ours(name(), arn).with(OURS, ""), balancer);
         Ok(Made { id: arn.to_owned(), settled: false, attributes: identity.attributes })
     }
 

@@ -177,13 +177,11 @@ impl Ec2 {
     /// The default security group of a VPC, in a list of one.
     pub(crate) async fn default_group(&self, vpc: &str) -> Result<Vec<RawGroup>> {
         let seen = self.before().default_groups.take();
-        match seen {
-            Some(seen) => Ok(seen),
-            None => {
-                let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-                list_groups(&self.client, [filter("vpc-id", vpc), filter("group-name", "default")]).await
-            }
+        if let Some(seen) = seen {
+            return Ok(seen);
         }
+        let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+        list_groups(&self.client, [filter("vpc-id", vpc), filter("group-name", "default")]).await
     }
 
     fn before(&self) -> MutexGuard<'_, Before> {
