@@ -331,6 +331,36 @@ def make_final_snapshot():
     wrap(rds, "_delete_db_cluster", delete)
 
 
+@mend("rds: RestoreDBClusterFromSnapshot makes a cluster with what its snapshot was taken of")
+def restore_from_snapshot():
+    def take(original, name, cluster):
+        snapshot = original(name, cluster)
+        snapshot["_DatabaseName"] = cluster.get("DatabaseName", "")
+        return snapshot
+
+    def restore(parameters):
+        name = rds._p(parameters, "SnapshotIdentifier")
+        snapshot = rds._db_cluster_snapshots.get(name.rsplit(":", 1)[-1])
+        if snapshot is None:
+            return rds._error("DBClusterSnapshotNotFoundFault", f"DB cluster snapshot {name} not found.", 404)
+        taken = {
+            "DatabaseName": snapshot.get("_DatabaseName", ""),
+            "EngineVersion": rds._p(parameters, "EngineVersion") or snapshot["EngineVersion"],
+            "MasterUsername": snapshot["MasterUsername"],
+            "MasterUserPassword": uuid.uuid4().hex,
+            "StorageEncrypted": str(snapshot["StorageEncrypted"]).lower(),
+        }
+        # Through the table: it holds the mended create.
+        answer = table["CreateDBCluster"]({**parameters, **{key: [value] for key, value in taken.items() if value}})
+        return with_text(answer, text_of(answer).replace("CreateDBCluster", "RestoreDBClusterFromSnapshot"))
+
+    table = next(
+        table for table in vars(rds).values() if isinstance(table, dict) and "CreateDBClusterSnapshot" in table
+    )
+    wrap(rds, "_create_cluster_snapshot_internal", take)
+    table["RestoreDBClusterFromSnapshot"] = restore
+
+
 @mend("secretsmanager: CreateSecret's ClientRequestToken is its version; a name waiting for deletion is refused as that")
 def keep_version_token():
     def create(original, data):

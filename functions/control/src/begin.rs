@@ -104,6 +104,10 @@ impl Control {
             // A destroy may take what its final snapshot keeps.
             options.data = statemachine::resource::DataPolicy::Snapshot;
         }
+        if ask.operation == Operation::SnapshotForget {
+            // A kept cluster leaves its final snapshot.
+            options.data = statemachine::resource::DataPolicy::Snapshot;
+        }
         Run {
             id,
             execution,

@@ -76,8 +76,12 @@ impl Control {
                 result.sweep = Some(sweep);
             }
             (None, None) => {
-                result.message = match result.waiting.len() {
-                    0 => "What was asked for is what is there.".to_owned(),
+                result.message = match (result.waiting.len(), outage_ms(&run, &reports)) {
+                    (0, Some(outage)) => format!(
+                        "The password is new. New connections of old tasks failed for {:.1} s.",
+                        std::time::Duration::from_millis(outage).as_secs_f64()
+                    ),
+                    (0, None) => "What was asked for is what is there.".to_owned(),
                     _ => "Everything is made but what waits for you.".to_owned(),
                 };
                 if let Some(release) = self.remember(&document, &reports).await? {
@@ -215,6 +219,17 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// For a rotation: milliseconds from the change of the password until the last task was replaced.
+fn outage_ms(run: &Run, reports: &[StageReport]) -> Option<u64> {
+    let items = |stage: &'static str, kind: &'static str| {
+        let reports = reports.iter().filter(move |report| report.stage == stage);
+        reports.flat_map(|report| &report.items).filter(move |item| item.name.kind() == kind)
+    };
+    let changed = items("database", "db-cluster").filter_map(|item| item.started_ms).min()?;
+    let replaced = items("services", "service").filter_map(|item| item.ended_ms).max()?;
+    (run.operation == Operation::Rotate).then(|| replaced.saturating_sub(changed))
 }
 
 /// The image that the services run, with its architecture, once they are as described.

@@ -213,7 +213,18 @@ fn joined(looks: &[StageReport], operation: Operation) -> Plan {
 fn notes(document: &Document) -> Vec<String> {
     let Some(stack) = &document.stack else { return Vec::new() };
     let mut notes = document.intent.notes(stack);
-    notes.push(format!("Egress costs {}.", monthly_price(stack)));
+    match document.run.operation {
+        Operation::Rotate => notes.push(
+            "From the change of the password until the last task is replaced, new connections of the old tasks fail."
+                .to_owned(),
+        ),
+        Operation::Restore => notes.push(
+            "From the moment the endpoint changes until the last task is replaced, old tasks write to the cluster that is left."
+                .to_owned(),
+        ),
+        operation if operation.is_overlay() => {}
+        _ => notes.push(format!("Egress costs {}.", monthly_price(stack))),
+    }
     notes
 }
 

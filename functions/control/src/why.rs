@@ -1,6 +1,6 @@
 //! Why a resource is to be changed: told from the configuration and from what the last good run asked for.
 
-use statemachine::message::{By, Document};
+use statemachine::message::{By, Document, Operation};
 use statemachine::plan::{Action, Plan, Why};
 use statemachine::resource::Name;
 
@@ -20,8 +20,11 @@ pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, document: &Docum
             for change in &mut item.changes {
                 let before = before.map(|before| field(before, &change.field));
                 let asked_before = before == Some(&change.to);
+                // What a rotation or a restore moves is named the same before and after it.
+                let follows = matches!(run.operation, Operation::Rotate | Operation::Restore)
+                    && matches!(change.field.as_str(), "cluster" | "password");
                 change.why = match laid_by(document, &item.name, &change.field) {
-                    _ if stage_operates && !asked_before => {
+                    _ if stage_operates && (!asked_before || follows) => {
                         Some(Why::Operation(format!("{} {}", run.operation.name(), run.id)))
                     }
                     _ if asked_before => Some(Why::ChangedOutside),
@@ -74,7 +77,6 @@ fn field<'a>(value: &'a serde_json::Value, path: &str) -> &'a serde_json::Value 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use statemachine::message::Operation;
     use statemachine::plan::{Change, Item, StagePlan};
 
     use super::*;
