@@ -34,11 +34,11 @@ pub struct Bucket {
     pub blocks_public_access: bool,
     /// The bucket policy.
     pub policy: Option<Value>,
-    /// What browsers may do, a rule each.
-    pub cors: Vec<Cors>,
+    /// What browsers may do, a rule each; `None` of the log bucket, which no browser asks: it is not read.
+    pub cors: Option<Vec<Cors>>,
     /// What goes when.
     pub lifecycle: Option<Lifecycle>,
-    /// Bucket and prefix of its access logs.
+    /// Bucket and prefix of its access logs; `None` of the log bucket itself: it is not read.
     pub access_logs: Option<(String, String)>,
 }
 
@@ -254,10 +254,10 @@ async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<R
         },
     };
     let is_described = client.described.iter().any(|name| name == bucket);
-    if owned.is_none() {
+    let Some(owned) = owned else {
         let found = Bucket::unknown(bucket);
         return Ok(is_described.then_some(Raw { found, owned, holds_objects: true }));
-    }
+    };
     // Only a removal has to know whether there is anything in it.
     let holds = async {
         if is_described && ctx.options.data == DataPolicy::Refuse {
@@ -266,9 +266,16 @@ async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<R
             empty::holds_objects(&client.s3, bucket).await
         }
     };
-    let (found, holds_objects) =
-        futures_util::future::try_join(settings::read(&client.s3, bucket), holds).await?;
-    Ok(Some(Raw { found, owned, holds_objects }))
+    // Of one that leaves, nobody has to know its settings.
+    let settings = async {
+        if is_described {
+            settings::read(&client.s3, bucket, owned.what()).await
+        } else {
+            Ok(Bucket::unknown(bucket))
+        }
+    };
+    let (found, holds_objects) = futures_util::future::try_join(settings, holds).await?;
+    Ok(Some(Raw { found, owned: Some(owned), holds_objects }))
 }
 
 impl Bucket {
@@ -279,7 +286,7 @@ impl Bucket {
             versioned: false,
             blocks_public_access: false,
             policy: None,
-            cors: Vec::new(),
+            cors: None,
             lifecycle: None,
             access_logs: None,
         }

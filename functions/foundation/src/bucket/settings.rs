@@ -45,8 +45,10 @@ pub struct Lifecycle {
     pub other_rules: Vec<String>,
 }
 
-/// Reads them all, at once.
-pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
+/// Reads, at once, all that a bucket for this purpose can have: nobody describes what browsers may do with the
+/// log bucket, nor logs of the access to it.
+pub(super) async fn read(s3: &Client, bucket: &str, what: &str) -> Result<Bucket> {
+    let is_logs = what == "logs";
     let versioned = async {
         let versioning = s3
             .get_bucket_versioning()
@@ -82,6 +84,9 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
         parsed.map_err(|error| Error::internal(format!("the policy of {bucket} is no JSON: {error}")))
     };
     let cors = async {
+        if is_logs {
+            return Ok(None);
+        }
         let cors = s3
             .get_bucket_cors()
             .bucket(bucket)
@@ -89,7 +94,8 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
             .await
             .map_err(failed("s3:GetBucketCORS"))
             .optional()?;
-        Ok(cors.map(|cors| cors.cors_rules().iter().map(from_cors).collect()).unwrap_or_default())
+        let rules = cors.map(|cors| cors.cors_rules().iter().map(from_cors).collect());
+        Ok(Some(rules.unwrap_or_default()))
     };
     let lifecycle = async {
         let rules = s3.get_bucket_lifecycle_configuration().bucket(bucket).send().await;
@@ -97,6 +103,9 @@ pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Bucket> {
         Ok(rules.map(|rules| from_rules(rules.rules())))
     };
     let access_logs = async {
+        if is_logs {
+            return Ok(None);
+        }
         let logging =
             s3.get_bucket_logging().bucket(bucket).send().await.map_err(failed("s3:GetBucketLogging"))?;
         Ok(logging.logging_enabled().map(|to| (to.target_bucket().to_owned(), to.target_prefix().to_owned())))
@@ -150,7 +159,15 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: &Bucket) -> Result<()> 
         }
         Ok(())
     };
-    let cors = async { if *cors == now.cors { Ok(()) } else { put_cors(s3, bucket, cors).await } };
+    // A bucket that was just made has no rules yet.
+    let cors = async {
+        match cors {
+            Some(rules) if *rules != now.cors.clone().unwrap_or_default() => {
+                put_cors(s3, bucket, rules).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    };
     let lifecycle = async {
         match lifecycle {
             Some(lifecycle) if now.lifecycle.as_ref() != Some(lifecycle) => {

@@ -28,7 +28,7 @@ pub fn uploads(ctx: &Context, uploads: &Uploads) -> Bucket {
         versioned: true,
         blocks_public_access: true,
         policy: Some(policy(&uploads.bucket, vec![])),
-        cors: cors.into_iter().collect(),
+        cors: Some(cors.into_iter().collect()),
         lifecycle: Some(Lifecycle {
             expire_after_days: uploads.expire_after_days.and_then(|days| i32::try_from(days).ok()),
             old_versions_days: Some(90),
@@ -59,7 +59,7 @@ pub fn logs(ctx: &Context) -> Bucket {
         bucket_name,
         versioned: true,
         blocks_public_access: true,
-        cors: Vec::new(),
+        cors: None,
         lifecycle: Some(Lifecycle {
             expire_after_days: Some(90),
             old_versions_days: Some(30),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use aws::Function as _;
 use aws_sdk_ecr::types::ImageTagMutability;
-use aws_sdk_s3::types::{CorsRule, LifecycleExpiration, LoggingEnabled};
+use aws_sdk_s3::types::{CorsRule, LifecycleExpiration};
 use foundation::{Clients, resources};
 use futures_util::future::BoxFuture;
 use statemachine::Result;
@@ -156,9 +156,6 @@ async fn drift_is_told_by_its_field() {
     world.log_groups[0].0.retention_in_days = None;
     world.clusters = vec![cluster("ACTIVE", "enabled")];
     let logs = world.bucket(LOGS);
-    logs.logging = Some(
-        LoggingEnabled::builder().target_bucket("elsewhere").target_prefix("").build().expect("a target"),
-    );
     let days = LifecycleExpiration::builder().days(1).build();
     logs.rules.push(rule("by-hand").expiration(days).build().expect("a rule"));
     let uploads = world.bucket(UPLOADS);
