@@ -13,8 +13,9 @@ pub mod url;
 pub mod version;
 
 use aws::Function;
+use aws_sdk_rds::types::DbCluster;
 use aws_types::SdkConfig;
-use futures_util::future::try_join3;
+use futures_util::future::try_join;
 use services::event_rule::{EventRule, Rules};
 use statemachine::Result;
 use statemachine::config::Database;
@@ -32,6 +33,7 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::subnet_group::SubnetGroup;
 use crate::tags::{KEPT, value};
 use crate::url::DatabaseUrl;
+use crate::version::LiveVersion;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
@@ -50,10 +52,14 @@ struct Asked<'a> {
     generation: u32,
     rotation: Option<String>,
     pause: Pause,
+    /// There is no cluster yet, of any generation.
+    nowhere: bool,
 }
 
 /// The stage's rules: a new password by the clock, and a stopped cluster stopped again.
 const RULES: &[&str] = &["rotate", "pause"];
+/// Under which attribute of the cluster a run tells the version that a new one gets.
+const ENGINE_VERSION: &str = "engine_version";
 /// How often a stopped cluster is looked after. AWS starts it again after seven days.
 const STOP_AGAIN: &str = "rate(6 hours)";
 
@@ -86,6 +92,9 @@ fn resources(
         (Operation::SnapshotForget, Some(named)) => Forget::One(named.to_owned()),
         _ => Forget::Nothing,
     };
+    // An instance lies in a cluster.
+    let nowhere = asked.is_some_and(|asked| asked.nowhere);
+    let instances = Instances::new(rds(), live, nowhere);
     let taken = snapshot.clone().filter(|_| run.operation == Operation::SnapshotCreate);
     let taken = taken.map(|identifier| Snapshot { identifier, cluster: cluster::identifier(ctx, live) });
     Stage::new()
@@ -94,10 +103,7 @@ fn resources(
         .owns(&clients.secrets, list(asked.map(|asked| Password::of(ctx, asked.rotation.clone()))))
         .owns(&KeptClusters { rds: rds(), live, forget }, kept)
         .owns(cluster, list(wanted))
-        .owns(
-            &Instances { rds: rds(), live },
-            list(asked.map(|asked| Instance::of(ctx, asked.generation, asked.pause))),
-        )
+        .owns(&instances, list(asked.map(|asked| Instance::of(ctx, asked.generation, asked.pause))))
         .owns(&clients.secrets, list(asked.map(|asked| DatabaseUrl::of(ctx, asked.database))))
         .owns(&Snapshots { rds: rds(), identifier: snapshot }, list(taken))
         .owns(
@@ -156,6 +162,17 @@ impl Function for Clients {
     }
 }
 
+/// What is known of AWS's engine versions.
+#[derive(Debug, Default)]
+struct Versions {
+    /// What a new cluster gets.
+    resolved: Option<String>,
+    /// All that AWS offers, where they had to be listed.
+    live: Vec<LiveVersion>,
+    /// Why AWS cannot do what the file asks for.
+    refusal: Option<String>,
+}
+
 impl Clients {
     /// The stage of a stack with a database. What the file asks for is checked against what AWS offers and what
     /// runs, before anything is changed.
@@ -164,20 +181,15 @@ impl Clients {
         let identifier = cluster::identifier(ctx, intent.generation);
         let found = cluster::find(&self.rds, &identifier);
         let kept = cluster::all(&self.rds, ctx, 1..intent.generation);
-        let (live, found, kept) = try_join3(version::live(&self.rds), found, kept).await?;
+        let (found, kept) = try_join(found, kept).await?;
         let running = found.as_ref().and_then(|cluster| cluster.engine_version()).map(str::to_owned);
-        let resolved = version::resolve(database, &live);
-        let refusal = match &resolved {
-            Ok(resolved) => {
-                version::refusal(database, resolved, running.as_deref(), &live, ctx.options.allow_downtime)
-            }
-            Err(error) => Some(error.to_string()),
-        };
+        let versions = self.versions(ctx, document, database, found.as_ref()).await?;
+        let Versions { resolved, live, refusal } = versions;
         let refusal = match (refusal, &intent.snapshot) {
             (None, Some(asked)) if found.is_none() => self.no_snapshot(ctx, asked).await?,
             (refusal, _) => refusal,
         };
-        let runs = running.as_deref().or(resolved.as_deref().ok()).unwrap_or_default();
+        let runs = running.as_deref().or(resolved.as_deref()).unwrap_or_default();
         let pause = match &document.intent.paused {
             None => Pause::No,
             Some(_) if version::can_sleep(runs, &live) => Pause::Sleep,
@@ -188,10 +200,11 @@ impl Clients {
             generation: intent.generation,
             rotation: intent.rotation.as_ref().map(|by| by.run.clone()),
             pause,
+            nowhere: found.is_none() && kept.is_empty(),
         };
         let cluster = Rds::new(self, intent.generation)
             .seen(found)
-            .with_version(resolved.ok())
+            .with_version(resolved.clone())
             .with_snapshot(intent.snapshot.as_deref().map(|asked| snapshot::identifier(ctx, asked)));
         // What is not tagged yet was left by this restore, or by one that was cut off.
         let to_keep = kept.iter().filter(|raw| value(raw.tag_list(), KEPT).is_none());
@@ -203,9 +216,42 @@ impl Clients {
         let forgets = document.run.operation == Operation::SnapshotForget;
         let to_keep = to_keep.filter(|_| !forgets).collect();
         let stage = resources(ctx, document, Some(&asked), self, &cluster, to_keep);
+        let told = resolved.map(|resolved| (cluster::name().attribute(ENGINE_VERSION), resolved));
+        let stage = told.into_iter().fold(stage, |stage, (name, resolved)| stage.output(name, resolved));
         Ok(match refusal {
             Some(why) => stage.refuse(cluster::name(), why),
             None => stage,
+        })
+    }
+
+    /// What a look at AWS's versions says, where what runs (`found`) and this run's own look leave it open.
+    async fn versions(
+        &self,
+        ctx: &Context,
+        document: &Document,
+        database: &Database,
+        found: Option<&DbCluster>,
+    ) -> Result<Versions> {
+        if document.intent.paused.is_none() {
+            if found.is_some_and(|found| version::runs_as_asked(database, found)) {
+                return Ok(Versions::default());
+            }
+            let told = document.stages.get(&ctx.stage).map(|slot| &slot.outputs);
+            let told = told.and_then(|names| names.attribute(&cluster::name(), ENGINE_VERSION));
+            // The look has resolved and checked it, and found no cluster either.
+            if let (None, Some(told)) = (found, told) {
+                return Ok(Versions { resolved: Some(told.to_owned()), ..Versions::default() });
+            }
+        }
+        let live = version::live(&self.rds).await?;
+        let running = found.and_then(|cluster| cluster.engine_version());
+        Ok(match version::resolve(database, &live) {
+            Ok(resolved) => {
+                let allowed = ctx.options.allow_downtime;
+                let refusal = version::refusal(database, &resolved, running, &live, allowed);
+                Versions { resolved: Some(resolved), live, refusal }
+            }
+            Err(error) => Versions { resolved: None, live, refusal: Some(error.to_string()) },
         })
     }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use aws::failed;
 use aws_sdk_rds::Client;
-use aws_sdk_rds::types::{DbEngineVersion, ServerlessV2FeaturesSupport as Capacities};
+use aws_sdk_rds::types::{DbCluster, DbEngineVersion, ServerlessV2FeaturesSupport as Capacities};
 use statemachine::Result;
 use statemachine::config::{Database, EngineVersionError, check_engine_version};
 use statemachine::permission::Permission;
@@ -50,6 +50,16 @@ impl LiveVersion {
 /// `15` of `15.12`.
 pub(crate) fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
+}
+
+/// Whether what runs says by itself that AWS can do what is asked: it is of that version, at that capacity. Then
+/// nobody has to list versions.
+pub(crate) fn runs_as_asked(database: &Database, cluster: &DbCluster) -> bool {
+    let running = cluster.engine_version().unwrap_or_default();
+    let asked = database.engine_version.as_str();
+    let scaling = cluster.serverless_v2_scaling_configuration();
+    let capacity = scaling.and_then(|scaling| scaling.min_capacity().zip(scaling.max_capacity()));
+    (asked == running || asked == major(running)) && capacity == Some((database.min_acu, database.max_acu))
 }
 
 /// The version that a new cluster gets.

@@ -123,6 +123,40 @@ async fn an_empty_account_gets_everything() {
     );
 }
 
+/// What runs says by itself that AWS offers it: no version is listed. Anything else is checked against the list.
+#[tokio::test]
+async fn versions_are_listed_only_where_something_else_is_asked_than_runs() {
+    let world = World { versions: Vec::new(), ..World::in_sync() };
+    assert_eq!(plan(&world, Some(FILE)).await, "");
+    for other in [FILE.replace("\"15\"", "\"15.12\""), format!("{FILE}max_acu = 8\n")] {
+        let plan = plan(&world, Some(&other)).await;
+        assert!(plan.contains("! db-cluster/main"), "{plan}");
+    }
+}
+
+/// Between its look and its making a run resolves the version once.
+#[tokio::test]
+async fn the_version_of_a_new_cluster_is_resolved_once() {
+    let report = look(&World::empty(), Some(FILE)).await;
+    let told = report.names.attribute(&Name::new("db-cluster", "main"), "engine_version");
+    assert_eq!(told, Some("15.12"));
+    let world = World { versions: Vec::new(), ..World::empty() };
+    let mut document = document(Some(FILE));
+    assert!(changes(&look(&world, Some(FILE)).await, false).contains("! db-cluster/main"));
+    document.stages.get_mut("database").expect("its slot").outputs = report.names.clone();
+    let again = look_at(&world, &document, network(), Options::default()).await.expect("the look");
+    assert_eq!(changes(&again, true), changes(&report, true));
+    assert_eq!(again.names.attribute(&Name::new("db-cluster", "main"), "engine_version"), Some("15.12"));
+}
+
+#[tokio::test]
+async fn without_a_cluster_no_instance_is_looked_for_but_in_a_removal() {
+    let mut world = World::in_sync();
+    world.clusters.clear();
+    assert!(plan(&world, Some(FILE)).await.contains("+ db-instance/main"));
+    assert!(plan(&world, None).await.contains("- db-instance/main"));
+}
+
 #[tokio::test]
 async fn without_a_database_an_empty_account_gets_nothing() {
     let file = FILE.split("[database]").next().expect("a first part");
