@@ -2,6 +2,7 @@
 
 mod harness;
 mod lifecycle;
+mod operate;
 mod reference_stack;
 mod triggers;
 mod variants;

@@ -136,7 +136,7 @@ fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
         return Err(not("unknown", format!("{:?} is no environment's name.", request.environment)));
     }
     let key = match request.config_key {
-        Some(_) if request.operation.is_overlay() => None,
+        _ if request.operation.is_overlay() => None,
         Some(key) if key.starts_with(&keys::runs(&request.environment)) => Some(key),
         Some(key) => {
             return Err(not(
@@ -144,7 +144,6 @@ fn from_request(input: Value, app: &str) -> Result<Ask, NotAsked> {
                 format!("{key:?} is not a key of this environment's runs."),
             ));
         }
-        None if request.operation.is_overlay() => None,
         None => Some(keys::environment(&request.environment)),
     };
     if request.operation == Operation::Deploy

@@ -137,13 +137,11 @@ impl Function for Clients {
 
     async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
         let database = document.stack.as_ref().and_then(|stack| stack.database.as_ref());
-        match database {
-            Some(database) => self.described(ctx, document, database).await,
-            None => {
-                let cluster = Rds::new(self, document.intent.database.generation);
-                Ok(resources(ctx, document, None, self, &cluster, Vec::new()))
-            }
+        if let Some(database) = database {
+            return self.described(ctx, document, database).await;
         }
+        let cluster = Rds::new(self, document.intent.database.generation);
+        Ok(resources(ctx, document, None, self, &cluster, Vec::new()))
     }
 
     fn permissions(scope: &Scope) -> Vec<Permission> {

@@ -299,16 +299,13 @@ impl Resource for Password {
             Some(_) | None => self.go_back(&client, &id, now.rotation.as_ref()).await?,
         };
         // The tag says what is done, so it comes after it.
-        match &self.rotation {
-            Some(rotation) => {
-                let tag = Tag::builder().key(ROTATION).value(rotation).build();
-                let tag = client.tag_resource().secret_id(&id).tags(tag).send().await;
-                tag.map_err(failed("secretsmanager:TagResource"))?;
-            }
-            None => {
-                let untag = client.untag_resource().secret_id(&id).tag_keys(ROTATION).send().await;
-                untag.map_err(failed("secretsmanager:UntagResource"))?;
-            }
+        if let Some(rotation) = &self.rotation {
+            let tag = Tag::builder().key(ROTATION).value(rotation).build();
+            let tag = client.tag_resource().secret_id(&id).tags(tag).send().await;
+            tag.map_err(failed("secretsmanager:TagResource"))?;
+        } else {
+            let untag = client.untag_resource().secret_id(&id).tag_keys(ROTATION).send().await;
+            untag.map_err(failed("secretsmanager:UntagResource"))?;
         }
         Ok(Made::settled(id).with("version", version))
     }

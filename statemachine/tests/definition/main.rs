@@ -8,11 +8,10 @@ mod lint;
 use interpreter::{Machine, Outcome};
 use serde_json::{Value, json};
 use statemachine::message::{
-    Document, Intent, Mode, Next, Operation, Parameters, Run, STAGES, Slot, StageCall, StageReport, Stages,
-    Status, Trigger, Verdict,
+    Document, Mode, Next, Operation, STAGES, Slot, StageCall, StageReport, Status, Verdict,
 };
 use statemachine::plan::{Action, Item};
-use statemachine::resource::{Name, Names, Options};
+use statemachine::resource::{Name, Names};
 
 /// How the functions behave in a run.
 #[derive(Default)]
