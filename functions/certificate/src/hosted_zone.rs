@@ -37,7 +37,7 @@ pub fn apex(host: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Raw {
     zone: RawZone,
-    name_servers: Vec<String>,
+    records: Vec<ResourceRecordSet>,
     owned: bool,
     /// Records that are neither the zone's own nor ours.
     foreign_records: bool,
@@ -81,7 +81,12 @@ impl Zones {
 
     /// The name servers of the zone that was found.
     pub fn name_servers(&self) -> Option<Vec<String>> {
-        self.first().map(|raw| raw.name_servers)
+        self.first().map(|raw| name_servers(&raw))
+    }
+
+    /// The records of the zone that was found.
+    pub(crate) fn records(&self) -> Option<Vec<ResourceRecordSet>> {
+        self.first().map(|raw| raw.records)
     }
 
     /// The name of the zone that was found (it may be a parent's), else `domain`.
@@ -107,16 +112,6 @@ impl Zones {
 
     async fn describe(&self, ctx: &Context, zone: RawZone) -> Result<Raw> {
         let id = plain_id(zone.id());
-        let servers = async {
-            let zone = self
-                .route53
-                .get_hosted_zone()
-                .id(&id)
-                .send()
-                .await
-                .map_err(failed("route53:GetHostedZone"))?;
-            Ok::<_, Error>(zone.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default())
-        };
         let owned = async {
             let tags = self
                 .route53
@@ -130,16 +125,11 @@ impl Zones {
                 tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
             ) == Some(name()))
         };
-        let (name_servers, owned) = futures_util::future::try_join(servers, owned).await?;
-        // Only the removal of a zone of ours has to know.
-        let foreign_records =
-            if owned && !self.described { self.has_foreign_records(&id).await? } else { false };
-        Ok(Raw { zone, name_servers, owned, foreign_records, described: self.described })
-    }
-
-    async fn has_foreign_records(&self, id: &str) -> Result<bool> {
-        let records = crate::record::list(&self.route53, id).await?;
-        Ok(records.iter().any(|record| !self.is_expected(record)))
+        // The zone's name servers stand among its records, which are read in any case.
+        let records = crate::record::list(&self.route53, &id);
+        let (records, owned) = futures_util::future::try_join(records, owned).await?;
+        let foreign_records = records.iter().any(|record| !self.is_expected(record));
+        Ok(Raw { zone, records, owned, foreign_records, described: self.described })
     }
 
     /// NS and SOA of the zone, validation records, and what stands at our hosts.
@@ -160,6 +150,15 @@ impl Zones {
 fn candidates(domain: &str) -> Vec<String> {
     let labels: Vec<&str> = domain.split('.').collect();
     (0..labels.len().saturating_sub(1)).map(|at| labels[at..].join(".")).collect()
+}
+
+/// Those that the zone itself names: its NS record.
+fn name_servers(raw: &Raw) -> Vec<String> {
+    let zone = raw.zone.name().trim_end_matches('.');
+    let is_own =
+        |set: &&ResourceRecordSet| set.r#type() == &RrType::Ns && set.name().trim_end_matches('.') == zone;
+    let values = raw.records.iter().find(is_own).map(ResourceRecordSet::resource_records).unwrap_or_default();
+    values.iter().map(|record| record.value().trim_end_matches('.').to_owned()).collect()
 }
 
 /// Without `/hostedzone/`.
@@ -188,7 +187,6 @@ impl Resource for HostedZone {
                     &[
                         "route53:ChangeTagsForResource",
                         "route53:DeleteHostedZone",
-                        "route53:GetHostedZone",
                         "route53:ListTagsForResource",
                     ],
                     zones,
@@ -226,7 +224,7 @@ impl Resource for HostedZone {
             (true, true, true) | (true, false, false) => Identity { owner: Owner::Kept, ..identity },
         };
         let zone_name = raw.zone.name().trim_end_matches('.');
-        Some(identity.with("name", zone_name).with("name_servers", raw.name_servers.join(",")))
+        Some(identity.with("name", zone_name).with("name_servers", name_servers(raw).join(",")))
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {

@@ -67,7 +67,7 @@ impl Clients {
             .flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()))
             .collect();
         wanted_hosts.sort();
-        let records = Records { route53: self.route53.clone(), hosts, wanted: wanted_hosts.clone() };
+        let records = Records::new(&self.route53, hosts, wanted_hosts.clone()).listed(zones.records());
         let certificate = (!wanted_hosts.is_empty()).then(|| Certificate { hosts: wanted_hosts.clone() });
         let name = certificate.as_ref().map(statemachine::resource::Resource::name);
         let validation = |host: &String| {

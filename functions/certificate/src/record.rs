@@ -1,6 +1,8 @@
 //! Records in the domain's zone: validation of the certificate, and aliases to the load balancer (which the
 //! services stage owns). A record carries no tag: it is ours by what it points to.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws::{failed, gone};
 use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{
@@ -11,7 +13,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::hosted_zone;
+use crate::{certificate, hosted_zone};
 
 /// A record for one host.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,12 +59,24 @@ pub fn alias_name(host: &str) -> Name {
 /// Route 53, and the hosts that records may be for.
 #[derive(Clone, Debug)]
 pub struct Records {
-    /// The client.
-    pub route53: Client,
-    /// Of the file, and of earlier ones.
-    pub hosts: Vec<String>,
-    /// Of the file.
-    pub wanted: Vec<String>,
+    route53: Client,
+    hosts: Vec<String>,
+    wanted: Vec<String>,
+    /// What the look at the zone has listed already; the first fetch takes it.
+    listed: Arc<Mutex<Option<Vec<ResourceRecordSet>>>>,
+}
+
+impl Records {
+    /// For the hosts of the file and of earlier ones, and those `wanted` by the file.
+    pub fn new(route53: &Client, hosts: Vec<String>, wanted: Vec<String>) -> Self {
+        Self { route53: route53.clone(), hosts, wanted, listed: Arc::default() }
+    }
+
+    /// With the records that the zone had a moment ago.
+    #[must_use]
+    pub(crate) fn listed(self, sets: Option<Vec<ResourceRecordSet>>) -> Self {
+        Self { listed: Arc::new(Mutex::new(sets)), ..self }
+    }
 }
 
 /// A record set, with the hosts that may be ours.
@@ -90,16 +104,20 @@ fn plain(name: &str) -> &str {
     name.trim_end_matches('.')
 }
 
-/// Which of our certificates a CNAME validates.
-fn validated<'a>(set: &ResourceRecordSet, names: &'a Names) -> Option<(&'a str, &'a Name)> {
+/// Which of our certificates a CNAME validates. It may validate an old one and its successor: then the successor,
+/// of the hosts that are wanted now.
+fn validated<'a>(raw: &Raw, names: &'a Names) -> Option<(&'a str, &'a Name)> {
+    let Raw { set, wanted, .. } = raw;
     let value = set.resource_records().first()?.value();
-    names.of_kind(crate::certificate::Certificate::KIND).find_map(|(certificate, _)| {
+    let wanted = certificate::name(wanted);
+    let all = names.of_kind(certificate::Certificate::KIND).filter_map(|(certificate, _)| {
         let text = names.attribute(certificate, "validation")?;
         let same = |one: &Validation<'_>| {
             plain(one.record_name) == plain(set.name()) && plain(one.value) == plain(value)
         };
         validations(text).find(same).map(|one| (one.host, certificate))
-    })
+    });
+    all.max_by_key(|(_, certificate)| **certificate == wanted)
 }
 
 fn is_shared(host: &str, certificate: &Name, names: &Names) -> bool {
@@ -147,7 +165,11 @@ impl Resource for Record {
 
     async fn fetch(_: &Context, client: &Records, names: &Names) -> Result<Vec<Raw>> {
         let Some(zone) = names.id(&hosted_zone::name()) else { return Ok(Vec::new()) };
-        let sets = list(&client.route53, zone).await?;
+        let listed = client.listed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sets = match listed {
+            Some(sets) => sets,
+            None => list(&client.route53, zone).await?,
+        };
         Ok(sets
             .into_iter()
             .map(|set| Raw { set, hosts: client.hosts.clone(), wanted: client.wanted.clone() })
@@ -158,7 +180,7 @@ impl Resource for Record {
         let id = format!("{} {}", raw.set.r#type().as_str(), plain(raw.set.name()));
         match (ctx.stage.as_str(), raw.set.r#type()) {
             ("certificate", RrType::Cname) => {
-                let (host, certificate) = validated(&raw.set, names)?;
+                let (host, certificate) = validated(raw, names)?;
                 // Another certificate of the account lives by the same record: it stays when ours goes.
                 let leaves = !raw.wanted.iter().any(|wanted| wanted == host);
                 let owner =
@@ -178,7 +200,7 @@ impl Resource for Record {
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
         let host = plain(raw.set.name());
-        if let Some((host, certificate)) = validated(&raw.set, names) {
+        if let Some((host, certificate)) = validated(&raw, names) {
             return Ok(State::Settled(Self::new(
                 host,
                 Kind::Validation { certificate: certificate.clone() },

@@ -41,11 +41,7 @@ pub fn services(
     let scaling = wanted.as_ref().filter(|_| image.is_some()).map(Wanted::scaling).unwrap_or_default();
     let hosts: Vec<String> =
         wanted.iter().flat_map(Wanted::hosts).chain(document.known_hosts.iter().cloned()).collect();
-    let records = Records {
-        route53: clients.route53.clone(),
-        wanted: wanted.iter().flat_map(Wanted::hosts).collect(),
-        hosts,
-    };
+    let records = Records::new(&clients.route53, hosts, wanted.iter().flat_map(Wanted::hosts).collect());
     let scaled = wanted
         .iter()
         .flat_map(|wanted| wanted.stack.services.iter().filter(|(_, service)| wanted.is_scaled(service)));

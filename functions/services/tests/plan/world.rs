@@ -326,8 +326,7 @@ pub(crate) fn names() -> Names {
     names.insert(Name::new("cluster", "main"), CLUSTER);
     let repository = [("uri", REPOSITORY.to_owned())];
     names.insert_with(&Name::new("repository", "main"), "arive/production", &repository);
-    let balancer =
-        [("dns_name", DNS_NAME.to_owned()), ("zone_id", "Z1".to_owned()), ("ours", String::new())];
+    let balancer = [("dns_name", DNS_NAME.to_owned()), ("zone_id", "Z1".to_owned()), ("ours", String::new())];
     let arn = format!("{ELB}:loadbalancer/app/arive-production/1");
     names.insert_with(&Name::new("load-balancer", "main"), &arn, &balancer);
     names.insert(Name::new("listener", "http"), listener_arn("http"));
