@@ -1,0 +1,182 @@
+"""The strict AWS: a proxy in front of MiniStack that behaves as AWS does where MiniStack is kind.
+
+    python proxy.py --backend PORT [--port PORT]
+
+It listens on 127.0.0.1, prints `ready PORT` and ends when its standard input closes, so that it never
+outlives the test that started it. What is no call of AWS goes through untouched. Of its own it answers:
+  GET  /_strict/record        calls, phases, violations
+  POST /_strict/record/reset  forgets them
+  POST /_strict/config        {"seconds": {KIND: S}, "failing_services": [NAME], "faults": [...]}
+"""
+
+import argparse
+import http.server
+import json
+import os
+import socket
+import sys
+import threading
+import time
+import traceback
+
+import record as records
+import rules
+import wire
+import world as worlds
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection of a client; its connection to the emulator is kept as long."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 300
+
+    def setup(self):
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def finish(self):
+        self.server.world.drop_connection()
+        self.server.record.forget(self.client_address)
+        try:
+            super().finish()
+        except OSError:
+            pass  # The client has gone away.
+
+    def handle_one_request(self):
+        try:
+            super().handle_one_request()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+    def answer_any(self):
+        moment = time.monotonic()
+        request = wire.Request(self.command, self.path, list(self.headers.items()), self._body())
+        if request.path.startswith("/_strict/"):
+            answer = self.server.control(request)
+        else:
+            answer = self._aws(request, moment)
+        if answer is not None:
+            self._write(answer)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = answer_any
+
+    def _body(self):
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            body = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            return body
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _aws(self, request, moment):
+        world, record = self.server.world, self.server.record
+        call = wire.read(request)
+        if call is None:
+            if request.path == "/_ministack/reset":
+                self.server.clear()
+            return world.send(request)
+        caller = record.caller(request, self.client_address)
+        try:
+            answer, by = self._carry_out(call)
+        except worlds.Refused as refused:
+            answer, by = call.error(refused.code, refused.message, refused.status), "strict"
+        except Exception:
+            traceback.print_exc()
+            answer, by = call.error("InternalFailure", "the strict layer failed: see its log", 500), "strict"
+        outcome = "ok" if answer.status < 400 else wire.error_code(answer)
+        record.call(call, caller, moment, outcome, by)
+        return answer
+
+    def _carry_out(self, call):
+        """The answer, and whose it is."""
+        world = self.server.world
+        if not rules.has(call):
+            return world.send(call.request), "emulator"
+        key = (call.service, call.operation)
+        with world.lock:
+            for rule in rules.BEFORE.get(key, []):
+                answered = rule(world, call)
+                if answered is not None:
+                    return answered, "strict"
+            answer = world.send(call.request)
+            if answer.status < 300 and key in rules.AFTER:
+                value = call.value(answer)
+                for rule in rules.AFTER[key]:
+                    rule(world, call, value)
+                answer = call.answer(value, answer.status)
+            return answer, "emulator"
+
+    def _write(self, answer):
+        self.send_response_only(answer.status)
+        for name, value in answer.headers:
+            if name.lower() not in ("connection", "transfer-encoding", "content-length", "keep-alive"):
+                self.send_header(name, value)
+        length = answer.header("content-length") if self.command == "HEAD" else str(len(answer.body))
+        if answer.status not in (204, 304):
+            self.send_header("Content-Length", length or "0")
+        self.end_headers()
+        if self.command != "HEAD" and answer.status not in (204, 304):
+            self.wfile.write(answer.body)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port, backend):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.record = records.Record()
+        self.world = worlds.World(backend, self.record)
+
+    def clear(self):
+        self.world.clear()
+        self.record.clear()
+
+    def control(self, request):
+        def said(value, status=200):
+            return wire.Answer(status, [("Content-Type", "application/json")], json.dumps(value).encode())
+
+        if request.path == "/_strict/record" and request.method == "GET":
+            return said(self.record.told())
+        if request.path == "/_strict/record/reset" and request.method == "POST":
+            self.record.clear()
+            return said({})
+        if request.path == "/_strict/config" and request.method == "POST":
+            try:
+                self.configure(json.loads(request.body))
+            except (ValueError, KeyError, TypeError) as error:
+                return said({"error": str(error)}, 400)
+            return said({})
+        return said({"error": f"there is no {request.method} {request.path}"}, 404)
+
+    def configure(self, told):
+        unknown = set(told) - {"seconds", "failing_services"}
+        unknown |= {f"seconds.{kind}" for kind in told.get("seconds", {}) if kind not in worlds.SECONDS}
+        if unknown:
+            raise ValueError(f"unknown settings: {sorted(unknown)}")
+        with self.world.lock:
+            self.world.seconds.update(told.get("seconds", {}))
+            self.world.failing_services |= set(told.get("failing_services", []))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--backend", type=int, required=True)
+    arguments = parser.parse_args()
+    server = Server(arguments.port, ("127.0.0.1", arguments.backend))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"ready {server.server_address[1]}", flush=True)
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

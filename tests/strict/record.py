@@ -1,0 +1,123 @@
+"""Every call in order: who made it, what it was about, what came of it, and when."""
+
+import os
+import re
+import threading
+import time
+
+APP = re.compile(r"\bapp/([^ ]+)")
+FUNCTION = re.compile(r"^stepstack-(?:.+-)?([a-z]+)$")
+
+# Where a request says what it is about, the most telling first.
+SUBJECTS = (
+    "DBInstanceIdentifier", "DBClusterSnapshotIdentifier", "DBClusterIdentifier", "DBSubnetGroupName", "DBClusterParameterGroupName",
+    "serviceName", "service", "clusterName", "family", "taskDefinition", "Name", "RoleName", "PolicyName", "DomainName", "CertificateArn",
+    "NatGatewayId", "GroupId", "SubnetId", "InternetGatewayId", "RouteTableId", "AllocationId", "VpcId", "LoadBalancerArn",
+    "TargetGroupArn", "ListenerArn", "RuleArn", "logGroupName", "repositoryName", "SecretId", "Key", "Bucket", "name",
+)
+
+
+class Record:
+    """The calls since the start or the last time it was emptied. Safe from any thread."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._callers = {}
+        self.clear()
+
+    def clear(self):
+        with self._lock:
+            self.begun = time.monotonic()
+            self._calls, self._phases, self._violations, self._late = [], [], [], []
+
+    def ms(self, moment):
+        return round((moment - self.begun) * 1000)
+
+    def call(self, call, caller, moment, outcome, by):
+        entry = {
+            "ms": self.ms(moment),
+            "took_ms": round((time.monotonic() - moment) * 1000),
+            "caller": caller,
+            "service": call.service,
+            "operation": call.operation,
+            "subject": subject(call.params or {}),
+            "outcome": outcome,
+            "by": by,
+        }
+        with self._lock:
+            self._calls.append(entry)
+
+    def phase(self, kind, name, status, begin, end):
+        """Something is in `status` from `begin` to `end`, in monotonic seconds."""
+        with self._lock:
+            self._phases.append({"kind": kind, "name": name, "status": status, "from_ms": self.ms(begin), "to_ms": self.ms(end)})
+
+    def violation(self, call, message):
+        with self._lock:
+            self._violations.append({"service": call.service, "operation": call.operation, "message": message})
+
+    def late(self, what):
+        """A delete that was accepted, and that the emulator refused when its time had come: a fault of these tests."""
+        with self._lock:
+            self._late.append(what)
+
+    def told(self):
+        with self._lock:
+            return {
+                "calls": list(self._calls), "phases": list(self._phases),
+                "violations": list(self._violations), "late_failures": list(self._late),
+            }
+
+    def caller(self, request, peer):
+        """Who calls: the app id of the user agent, else the function whose process holds the connection
+        (Linux shows it under /proc), else the program that is no function."""
+        told = APP.search(request.header("user-agent"))
+        if told:
+            return told.group(1)
+        if peer not in self._callers:
+            self._callers[peer] = _function_at(peer[1])
+        return self._callers[peer]
+
+    def forget(self, peer):
+        self._callers.pop(peer, None)
+
+
+def subject(params):
+    """What a call is about: the name in its tags, else the most telling of its parameters."""
+    specifications = params.get("TagSpecifications") or params.get("TagSpecification") or [{}]
+    tags = specifications[0].get("Tags") or params.get("Tags") or params.get("tags") or []
+    for tag in tags if isinstance(tags, list) else []:
+        if isinstance(tag, dict) and (tag.get("Key") or tag.get("key")) == "stepstack:name":
+            return tag.get("Value") or tag.get("value")
+    for name in SUBJECTS:
+        value = params.get(name)
+        if isinstance(value, str) and value:
+            return f"{params['Bucket']}/{value}" if name == "Key" and "Bucket" in params else value
+    return ""
+
+
+def _function_at(port):
+    """The function whose process has a connection from this port; `unknown` where there is no /proc."""
+    try:
+        inode = _inode(port)
+        for pid in filter(str.isdigit, os.listdir("/proc")) if inode else ():
+            try:
+                held = any(os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]" for fd in os.listdir(f"/proc/{pid}/fd"))
+                if held:
+                    with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as file:
+                        variables = dict(pair.partition("=")[::2] for pair in file.read().split("\0"))
+                    return variables.get("AWS_LAMBDA_FUNCTION_NAME", "program")
+            except OSError:
+                continue
+    except OSError:
+        pass
+    return "unknown"
+
+
+def _inode(port):
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file:
+            fields = line.split()
+            if len(fields) > 9 and fields[1].endswith(f":{port:04X}") and fields[1].startswith("0100007F"):
+                return fields[9]
+    return None

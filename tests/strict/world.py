@@ -1,0 +1,180 @@
+"""What the strict layer knows beside the emulator: settings, what is under way, what is to be done later."""
+
+import heapq
+import http.client
+import itertools
+import socket
+import threading
+import time
+import traceback
+import urllib.parse
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+
+import models
+import wire
+
+# Seconds that things take. AWS's own are in minutes (aws-facts.md section 3); their proportions are kept
+# roughly, so that what is long there is long here.
+SECONDS = {
+    "db-cluster": 0.5,
+    "db-cluster-modify": 0.3,
+    "db-cluster-delete": 0.3,
+    "db-cluster-snapshot": 0.3,
+    "db-instance": 1.5,
+    "db-instance-modify": 0.3,
+    "db-instance-delete": 0.8,
+    "load-balancer": 1.0,
+    "load-balancer-interfaces": 0.5,
+    "nat-gateway": 0.8,
+    "nat-gateway-delete": 0.4,
+    "vpc-endpoint": 0.5,
+    "vpc-endpoint-delete": 0.4,
+    "certificate-record": 0.2,
+    "certificate": 0.5,
+    "ecs-cluster": 0.2,
+    "service": 0.8,
+    "service-delete": 0.4,
+}
+
+
+class Refused(Exception):
+    """A call that AWS refuses: code, message, HTTP status."""
+
+    def __init__(self, code, message, status=400):
+        super().__init__(code, message)
+        self.code, self.message, self.status = code, message, status
+
+
+class World:
+    """The layer's state. `lock` is held while a call is looked at, sent on and its answer changed, for calls
+    that have a rule: what is asked of the emulator cannot change in between."""
+
+    def __init__(self, backend, record):
+        self.backend, self.record = backend, record
+        self.lock = threading.RLock()
+        self._wake = threading.Condition(self.lock)
+        self._number = itertools.count()
+        self._local = threading.local()
+        self.clear()
+        threading.Thread(target=self._keep_time, daemon=True).start()
+
+    def clear(self):
+        """As at the start: no state, the usual settings."""
+        with self.lock:
+            self.seconds = dict(SECONDS)
+            self.failing_services = set()
+            self._phases, self._due, self.notes = {}, [], {}
+
+    # Time.
+
+    def begin(self, kind, name, status, seconds):
+        """Something is in `status` for `seconds`; answers the end."""
+        now = time.monotonic()
+        self._phases[(kind, name)] = (status, now + seconds)
+        self.record.phase(kind, name, status, now, now + seconds)
+        return now + seconds
+
+    def status(self, kind, name):
+        """The status that something is in for a while, or nothing."""
+        status, end = self._phases.get((kind, name), (None, 0))
+        return status if time.monotonic() < end else None
+
+    def until(self, kind, name):
+        """When it ends, in monotonic seconds; now, where nothing is under way."""
+        return max(self._phases.get((kind, name), (None, 0))[1], time.monotonic())
+
+    def forget(self, kind, name):
+        self._phases.pop((kind, name), None)
+
+    def note(self, kind):
+        """A dictionary of a rule's own, by kind."""
+        return self.notes.setdefault(kind, {})
+
+    def later(self, moment, action):
+        """Carries out an action at a moment, under the lock."""
+        with self.lock:
+            heapq.heappush(self._due, (moment, next(self._number), action))
+            self._wake.notify()
+
+    def _keep_time(self):
+        with self.lock:
+            while True:
+                now = time.monotonic()
+                while self._due and self._due[0][0] <= now:
+                    _, _, action = heapq.heappop(self._due)
+                    try:
+                        action()
+                    except Exception as error:  # Recorded, and asserted to be none.
+                        traceback.print_exc()
+                        self.record.late(f"{type(error).__name__}: {error}")
+                self._wake.wait(max(self._due[0][0] - time.monotonic(), 0.001) if self._due else None)
+
+    # The emulator.
+
+    def send(self, request):
+        """Sends a request on as it is; answers what comes back."""
+        for attempt in (1, 2):
+            connection = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = http.client.HTTPConnection(*self.backend, timeout=120)
+                connection.connect()
+                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._local.connection, attempt = connection, 2
+            try:
+                connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+                for name, value in request.headers:
+                    if name.lower() not in ("connection", "transfer-encoding", "expect", "content-length"):
+                        connection.putheader(name, value)
+                if request.body or request.method in ("POST", "PUT"):
+                    connection.putheader("Content-Length", str(len(request.body)))
+                connection.endheaders(request.body or None)
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.will_close:
+                    self.drop_connection()
+                return wire.Answer(answer.status, answer.getheaders(), body)
+            except (http.client.HTTPException, OSError):
+                # A kept connection that the emulator has closed in between is opened anew, once.
+                self.drop_connection()
+                if attempt == 2:
+                    raise
+
+    def drop_connection(self):
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+        self._local.connection = None
+
+    def ask(self, service, operation, **params):
+        """What the emulator says of itself, past every rule. Fails where it refuses."""
+        model = models.operation(service, operation)
+        request = models.serializer(service).serialize_to_request(params, model)
+        path = request["url_path"]
+        query = urllib.parse.urlencode(request["query_string"]) if isinstance(request["query_string"], dict) else request["query_string"]
+        if query:
+            path = f"{path}{'&' if '?' in path else '?'}{query}"
+        body = request["body"]
+        if isinstance(body, dict):
+            body = urllib.parse.urlencode(body)
+        body = body.encode() if isinstance(body, str) else body
+        url = f"http://{self.backend[0]}:{self.backend[1]}{path}"
+        signed = botocore.awsrequest.AWSRequest(request["method"], url, request["headers"], body)
+        name = models.service(service).signing_name
+        botocore.auth.SigV4Auth(botocore.credentials.Credentials("test", "test"), name, "us-east-1").add_auth(signed)
+        headers = [(key, str(value)) for key, value in signed.headers.items()]
+        headers.append(("Host", f"{self.backend[0]}:{self.backend[1]}"))
+        sent = wire.Request(request["method"], path, headers, body or b"")
+        answer = self.send(sent)
+        if answer.status >= 300:
+            raise Refused(wire.error_code(answer), answer.body.decode(errors="replace")[:300], answer.status)
+        return wire.Call(sent, "test", service, operation, params).value(answer)
+
+    def found(self, service, operation, **params):
+        """The same; nothing where it is not there."""
+        try:
+            return self.ask(service, operation, **params)
+        except Refused:
+            return {}
