@@ -21,6 +21,10 @@ import traceback
 
 import record as records
 import rules
+import slow_ecs  # noqa: F401 (they register their rules)
+import slow_ingress  # noqa: F401
+import slow_network  # noqa: F401
+import slow_rds  # noqa: F401
 import wire
 import world as worlds
 

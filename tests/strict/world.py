@@ -70,6 +70,10 @@ class World:
 
     # Time.
 
+    @staticmethod
+    def now():
+        return time.monotonic()
+
     def begin(self, kind, name, status, seconds):
         """Something is in `status` for `seconds`; answers the end."""
         now = time.monotonic()
@@ -147,6 +151,12 @@ class World:
         if connection is not None:
             connection.close()
         self._local.connection = None
+
+    def carry_out(self, call):
+        """Sends on a call that was answered before, such as a delete whose time has come."""
+        answer = self.send(call.request)
+        if answer.status >= 300:
+            raise Refused(wire.error_code(answer), f"{call.operation}: {answer.body.decode(errors='replace')[:300]}", answer.status)
 
     def ask(self, service, operation, **params):
         """What the emulator says of itself, past every rule. Fails where it refuses."""

@@ -1,0 +1,199 @@
+"""ECS: clusters are provisioning for a moment; a deployment is in progress for a while, can fail and be
+rolled back; a service that is deleted is draining for a while."""
+
+import copy
+import time
+
+from rules import after, before
+from world import Refused
+
+
+def place(call):
+    """The name of the cluster and of the service that a call is about."""
+    cluster = call.params.get("cluster", "default").rpartition("/")[2]
+    return cluster, call.params.get("service", call.params.get("serviceName", "")).rpartition("/")[2]
+
+
+def name_of(service):
+    return service["clusterArn"].rpartition("/")[2], service["serviceName"]
+
+
+def found(world, key):
+    services = world.found("ecs", "DescribeServices", cluster=key[0], services=[key[1]]).get("services", [])
+    return services[0] if services and services[0]["status"] != "INACTIVE" else None
+
+
+class Rollout:
+    """A deployment of a service on its way: from `begin` to `end`, then, where it fails, back to the old one
+    until `back`."""
+
+    def __init__(self, world, service, before_it, fails):
+        self.begin, self.end = time.monotonic(), time.monotonic() + world.seconds["service"]
+        self.primary, self.old, self.fails = service["deployments"][0], before_it, fails
+        self.back = self.end + world.seconds["service"] / 2 if fails and self.old else self.end
+
+    def show(self, service):
+        """Changes what the emulator says of the service to what ECS would say now."""
+        now, desired = time.monotonic(), service["desiredCount"]
+        if self.fails and not self.old and now >= self.end:
+            self._show_failed_for_good(service, desired)
+        elif now < self.end:
+            self._show_in_progress(service, desired)
+        elif now < self.back:
+            self._show_rolling_back(service, desired)
+        else:
+            self._show_completed(service)
+
+    def _show_in_progress(self, service, desired):
+        running = self.old["runningCount"] if self.old else 0
+        new = {**copy.deepcopy(self.primary), "status": "PRIMARY", "rolloutState": "IN_PROGRESS", "desiredCount": desired,
+               "rolloutStateReason": "ECS deployment in progress.", "runningCount": 0, "pendingCount": desired}
+        service["deployments"] = [new]
+        if self.old:
+            service["deployments"].append({**self.old["deployments"][0], "status": "ACTIVE", "runningCount": running})
+        service.update(runningCount=running, pendingCount=desired)
+
+    def _show_rolling_back(self, service, desired):
+        running = self.old["runningCount"]
+        again = {**copy.deepcopy(self.old["deployments"][0]), "id": self.primary["id"] + "0", "status": "PRIMARY", "rolloutState": "IN_PROGRESS",
+                 "rolloutStateReason": f"ECS deployment circuit breaker: rolling back to deploymentId {self.old['deployments'][0]['id']}."}
+        service["deployments"] = [again, self._failed("ACTIVE", desired)]
+        service.update(taskDefinition=self.old["taskDefinition"], runningCount=running, pendingCount=0)
+
+    def _show_failed_for_good(self, service, desired):
+        service["deployments"] = [self._failed("PRIMARY", desired)]
+        service.update(runningCount=0, pendingCount=0)
+
+    def _failed(self, status, desired):
+        return {**copy.deepcopy(self.primary), "status": status, "rolloutState": "FAILED", "desiredCount": 0 if status == "ACTIVE" else desired,
+                "rolloutStateReason": "ECS deployment circuit breaker: tasks failed to start.",
+                "runningCount": 0, "pendingCount": 0, "failedTasks": 3}
+
+    def _show_completed(self, service):
+        primary = next(one for one in service["deployments"] if one["status"] == "PRIMARY")
+        primary.update(rolloutState="COMPLETED", rolloutStateReason="ECS deployment completed.", runningCount=service["runningCount"])
+        service["deployments"] = [primary]
+
+
+def show(world, service):
+    key = name_of(service)
+    if world.status("service", key) == "DRAINING":
+        service.update(status="DRAINING", desiredCount=0)
+        return
+    rollout = world.note("rollouts").get(key)
+    if rollout and service["status"] == "ACTIVE":
+        rollout.show(service)
+
+
+def roll_out(world, service, before_it):
+    key = name_of(service)
+    fails = key[1] in world.failing_services
+    world.failing_services.discard(key[1])
+    rollout = Rollout(world, service, before_it, fails)
+    world.note("rollouts")[key] = rollout
+    world.record.phase("service", key[1], "failing" if fails else "rolling out", rollout.begin, rollout.back)
+    if fails and before_it:
+        # The circuit breaker: the service runs on with what it ran before.
+        old = before_it["taskDefinition"]
+        world.later(rollout.end, lambda: world.ask("ecs", "UpdateService", cluster=key[0], service=key[1], taskDefinition=old))
+
+
+@after("ecs", "CreateService")
+def create_service(world, call, value):
+    roll_out(world, value["service"], None)
+    show(world, value["service"])
+
+
+@before("ecs", "CreateService")
+def refuse_create(world, call):
+    key = place(call)
+    if world.status("service", key) == "DRAINING":
+        raise Refused("InvalidParameterException", "Unable to Start a service that is still Draining.")
+    for balancer in call.params.get("loadBalancers", []):
+        group = balancer.get("targetGroupArn", "")
+        groups = world.found("elbv2", "DescribeTargetGroups", TargetGroupArns=[group]).get("TargetGroups", [])
+        if not groups or not groups[0].get("LoadBalancerArns"):
+            raise Refused("InvalidParameterException", f"The target group with targetGroupArn {group} does not have an associated load balancer.")
+    if not world.found("ecs", "DescribeTaskDefinition", taskDefinition=call.params.get("taskDefinition", "")):
+        raise Refused("ClientException", "Unable to describe task definition.")
+
+
+@before("ecs", "UpdateService")
+def update_service(world, call):
+    key = place(call)
+    service = found(world, key)
+    if service is None or world.status("service", key) == "DRAINING":
+        raise Refused("ServiceNotActiveException", "Service was not ACTIVE.")
+    show(world, service)
+    world.note("before-update")[key] = service
+
+
+@after("ecs", "UpdateService")
+def after_update(world, call, value):
+    service, key = value["service"], name_of(value["service"])
+    before_it = world.note("before-update").pop(key)
+    if service["taskDefinition"] != before_it["taskDefinition"] or call.params.get("forceNewDeployment"):
+        # What has not come to run is nothing to go back to.
+        roll_out(world, service, before_it if before_it["deployments"][0]["rolloutState"] == "COMPLETED" else None)
+    elif service["desiredCount"] != before_it["desiredCount"]:
+        count_up(world, service, before_it)
+    show(world, service)
+
+
+def count_up(world, service, before_it):
+    """Another count begins no deployment; the tasks come and go for a while all the same."""
+    world.begin("service-count", name_of(service), "changing", world.seconds["service"])
+    world.note("counts")[name_of(service)] = before_it["runningCount"]
+
+
+@after("ecs", "DescribeServices")
+def describe_services(world, call, value):
+    for service in value.get("services", []):
+        show(world, service)
+        key = name_of(service)
+        if service["status"] == "ACTIVE" and world.status("service-count", key):
+            service["runningCount"] = world.note("counts")[key]
+            service["pendingCount"] = max(0, service["desiredCount"] - service["runningCount"])
+            for deployment in service["deployments"][:1]:
+                deployment.update(runningCount=service["runningCount"], pendingCount=service["pendingCount"])
+
+
+@before("ecs", "DeleteService")
+def delete_service(world, call):
+    key = place(call)
+    service = found(world, key)
+    if service is None or (service["desiredCount"] > 0 and not call.params.get("force")):
+        return None
+    if world.status("service", key) != "DRAINING":
+        world.note("rollouts").pop(key, None)
+        end = world.begin("service", key, "DRAINING", world.seconds["service-delete"])
+        world.later(end, lambda: world.carry_out(call))
+    show(world, service)
+    return call.answer({"service": service})
+
+
+@after("ecs", "CreateCluster")
+def create_cluster(world, call, value):
+    name = value["cluster"]["clusterName"]
+    known = world.note("ecs-clusters")
+    if name not in known:
+        known[name] = True
+        world.begin("ecs-cluster", name, "PROVISIONING", world.seconds["ecs-cluster"])
+    show_cluster(world, value["cluster"])
+
+
+@after("ecs", "DescribeClusters")
+def describe_clusters(world, call, value):
+    for cluster in value.get("clusters", []):
+        show_cluster(world, cluster)
+
+
+@after("ecs", "DeleteCluster")
+def delete_cluster(world, call, value):
+    world.note("ecs-clusters").pop(value["cluster"]["clusterName"], None)
+
+
+def show_cluster(world, cluster):
+    status = world.status("ecs-cluster", cluster["clusterName"])
+    if status and cluster["status"] == "ACTIVE":
+        cluster["status"] = status

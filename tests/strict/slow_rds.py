@@ -1,0 +1,169 @@
+"""RDS: clusters and instances come and go slowly, and refuse what AWS refuses meanwhile."""
+
+from rules import after, before
+from world import Refused
+
+
+def cluster_of(world, name):
+    return next(iter(world.found("rds", "DescribeDBClusters", DBClusterIdentifier=name).get("DBClusters", [])), None) if name else None
+
+
+def instance_of(world, name):
+    found = world.found("rds", "DescribeDBInstances", DBInstanceIdentifier=name) if name else {}
+    return next(iter(found.get("DBInstances", [])), None)
+
+
+def show_cluster(world, cluster):
+    status = world.status("db-cluster", cluster["DBClusterIdentifier"])
+    if status:
+        cluster["Status"] = status
+
+
+def show_instance(world, instance):
+    status = world.status("db-instance", instance["DBInstanceIdentifier"])
+    if status:
+        instance["DBInstanceStatus"] = status
+    if status == "creating":
+        instance.pop("Endpoint", None)
+
+
+def refuse_unless_available(world, name, cluster):
+    """InvalidDBClusterStateFault, as AWS says it while a cluster is on its way."""
+    status = world.status("db-cluster", name) or cluster["Status"]
+    if status != "available":
+        raise Refused("InvalidDBClusterStateFault", f"DB cluster {name} is not in available state (it is {status}).")
+
+
+@after("rds", "CreateDBCluster", "RestoreDBClusterFromSnapshot")
+def create_cluster(world, call, value):
+    name = value["DBCluster"]["DBClusterIdentifier"]
+    world.begin("db-cluster", name, "creating", world.seconds["db-cluster"])
+    show_cluster(world, value["DBCluster"])
+
+
+@after("rds", "CreateDBInstance")
+def create_instance(world, call, value):
+    instance = value["DBInstance"]
+    # AWS takes the request while the cluster is creating, and begins once it is there.
+    cluster = instance.get("DBClusterIdentifier")
+    begun = world.until("db-cluster", cluster) if cluster else None
+    seconds = world.seconds["db-instance"] + (begun - world.now() if begun else 0)
+    world.begin("db-instance", instance["DBInstanceIdentifier"], "creating", seconds)
+    show_instance(world, instance)
+
+
+@after("rds", "DescribeDBClusters")
+def describe_clusters(world, call, value):
+    for cluster in value.get("DBClusters", []):
+        show_cluster(world, cluster)
+
+
+@after("rds", "DescribeDBInstances")
+def describe_instances(world, call, value):
+    for instance in value.get("DBInstances", []):
+        show_instance(world, instance)
+
+
+@before("rds", "ModifyDBCluster", "StopDBCluster", "StartDBCluster", "CreateDBClusterSnapshot")
+def refuse_changes(world, call):
+    name = call.params.get("DBClusterIdentifier", "")
+    cluster = cluster_of(world, name)
+    if cluster is None:
+        return
+    if call.operation == "StartDBCluster":
+        if world.status("db-cluster", name) or cluster["Status"] != "stopped":
+            raise Refused("InvalidDBClusterStateFault", f"DbCluster {name} is in {cluster['Status']} state but expected in stopped state.")
+        return
+    refuse_unless_available(world, name, cluster)
+
+
+@after("rds", "ModifyDBCluster", "StopDBCluster", "StartDBCluster")
+def change_cluster(world, call, value):
+    status = {"ModifyDBCluster": "modifying", "StopDBCluster": "stopping", "StartDBCluster": "starting"}[call.operation]
+    world.begin("db-cluster", value["DBCluster"]["DBClusterIdentifier"], status, world.seconds["db-cluster-modify"])
+    show_cluster(world, value["DBCluster"])
+
+
+@before("rds", "ModifyDBInstance")
+def refuse_instance_changes(world, call):
+    name = call.params.get("DBInstanceIdentifier", "")
+    status = world.status("db-instance", name)
+    if status:
+        raise Refused("InvalidDBInstanceState", f"Database instance is not in available state (it is {status}).")
+
+
+@after("rds", "ModifyDBInstance")
+def change_instance(world, call, value):
+    world.begin("db-instance", value["DBInstance"]["DBInstanceIdentifier"], "modifying", world.seconds["db-instance-modify"])
+    show_instance(world, value["DBInstance"])
+
+
+@before("rds", "DeleteDBInstance")
+def delete_instance(world, call):
+    name = call.params.get("DBInstanceIdentifier", "")
+    instance = instance_of(world, name)
+    if instance is None:
+        return None
+    if world.status("db-instance", name) == "deleting":
+        raise Refused("InvalidDBInstanceState", f"Instance {name} is already being deleted.")
+    if instance.get("DeletionProtection") == "true":
+        raise Refused("InvalidParameterCombination", "Cannot delete protected DB Instance, please disable deletion protection and try again.")
+    # An instance that is still creating goes, too; it is gone no sooner than it had come.
+    seconds = world.until("db-instance", name) - world.now() + world.seconds["db-instance-delete"]
+    end = world.begin("db-instance", name, "deleting", seconds)
+    world.later(end, lambda: world.carry_out(call))
+    show_instance(world, instance)
+    return call.answer({"DBInstance": instance})
+
+
+@before("rds", "DeleteDBCluster")
+def delete_cluster(world, call):
+    name = call.params.get("DBClusterIdentifier", "")
+    cluster = cluster_of(world, name)
+    if cluster is None:
+        return None
+    status = world.status("db-cluster", name)
+    if status:
+        raise Refused("InvalidDBClusterStateFault", f"DbCluster {name} is in {status} state but expected in available state.")
+    if cluster.get("DeletionProtection") == "true":
+        raise Refused("InvalidParameterCombination", "Cannot delete protected Cluster, please disable deletion protection and try again.")
+    snapshot = call.params.get("FinalDBSnapshotIdentifier")
+    if (call.params.get("SkipFinalSnapshot") == "true") == bool(snapshot):
+        raise Refused("InvalidParameterCombination", "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
+    if snapshot and world.found("rds", "DescribeDBClusterSnapshots", DBClusterSnapshotIdentifier=snapshot).get("DBClusterSnapshots"):
+        raise Refused("DBClusterSnapshotAlreadyExistsFault", f"Cannot create the cluster snapshot because one with the identifier {snapshot} already exists.")
+    members = [member["DBInstanceIdentifier"] for member in cluster.get("DBClusterMembers", [])]
+    if any(world.status("db-instance", member) != "deleting" for member in members):
+        raise Refused("InvalidDBClusterStateFault", "Cluster cannot be deleted, it still contains DB instances in non-deleting state.")
+    # It goes after its instances.
+    begun = max([world.until("db-instance", member) for member in members], default=world.now())
+    end = world.begin("db-cluster", name, "deleting", begun - world.now() + world.seconds["db-cluster-delete"])
+    world.later(end, lambda: world.carry_out(call))
+    show_cluster(world, cluster)
+    return call.answer({"DBCluster": cluster})
+
+
+@after("rds", "CreateDBClusterSnapshot")
+def create_snapshot(world, call, value):
+    snapshot = value["DBClusterSnapshot"]
+    world.begin("db-cluster-snapshot", snapshot["DBClusterSnapshotIdentifier"], "creating", world.seconds["db-cluster-snapshot"])
+    show_snapshot(world, snapshot)
+
+
+@after("rds", "DescribeDBClusterSnapshots")
+def describe_snapshots(world, call, value):
+    for snapshot in value.get("DBClusterSnapshots", []):
+        show_snapshot(world, snapshot)
+
+
+def show_snapshot(world, snapshot):
+    status = world.status("db-cluster-snapshot", snapshot["DBClusterSnapshotIdentifier"])
+    if status:
+        snapshot["Status"], snapshot["PercentProgress"] = status, "0"
+
+
+@before("rds", "DeleteDBClusterSnapshot", "RestoreDBClusterFromSnapshot")
+def refuse_unfinished_snapshot(world, call):
+    name = call.params.get("DBClusterSnapshotIdentifier") or call.params.get("SnapshotIdentifier", "")
+    if world.status("db-cluster-snapshot", name):
+        raise Refused("InvalidDBClusterSnapshotStateFault", f"The snapshot {name} is not in available state.")
