@@ -19,9 +19,11 @@ import threading
 import time
 import traceback
 
+import creates  # noqa: F401 (they register their rules)
+import in_use  # noqa: F401
 import record as records
 import rules
-import slow_ecs  # noqa: F401 (they register their rules)
+import slow_ecs  # noqa: F401
 import slow_ingress  # noqa: F401
 import slow_network  # noqa: F401
 import slow_rds  # noqa: F401
