@@ -44,10 +44,16 @@ pub fn decide<R: Resource>(
         (Some(want), Some(found)) => match found.identity.owner {
             Owner::Ours => decide_change(want, found),
             Owner::Theirs if R::USES_THEIRS => Step::Keep,
-            Owner::Theirs if options.adopt => decide_change(want, found),
+            Owner::Theirs if R::ADOPTABLE && options.adopt => match decide_change(want, found) {
+                // As described or not: it is to become ours.
+                Step::Keep => Step::Update,
+                other => other,
+            },
             Owner::Theirs => Step::Refuse(format!(
-                "{} exists already as {} and is not this stack's. Rename one of them, or take it over with --adopt.",
-                found.identity.name, found.identity.id
+                "{} exists already as {} and is not this stack's. Rename one of them, or {}.",
+                found.identity.name,
+                found.identity.id,
+                if R::ADOPTABLE { "take it over with --adopt" } else { "delete it" }
             )),
             Owner::Kept => Step::Refuse(format!(
                 "{} is kept from an earlier life of the stack. Let go of it first with `stepstack snapshot forget`.",
@@ -184,6 +190,14 @@ pub struct Change {
     /// Why it differs, filled in when the stages' plans are joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
+}
+
+impl Change {
+    /// A stranger's becomes ours.
+    pub(crate) fn adoption() -> Self {
+        let (from, to) = (Value::from("somebody else's"), Value::from("this stack's"));
+        Self { field: "owner".to_owned(), from, to, why: None }
+    }
 }
 
 /// Why a resource is to be changed.

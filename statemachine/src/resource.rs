@@ -43,6 +43,8 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
     const INTERRUPTIBLE: bool = false;
     /// A stranger's in our place is used as it is, and never changed (a hosted zone).
     const USES_THEIRS: bool = false;
+    /// A stranger's in our place can be taken over, see [`Resource::adopt`].
+    const ADOPTABLE: bool = false;
     /// In a removal, the kinds before it need not wait until it is gone, only until its deletion is asked
     /// for (a DB instance: its cluster can be deleted as soon as the instance is *deleting*).
     const LINGERS: bool = false;
@@ -83,6 +85,20 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
         client: Self::Client,
         ids: Names,
     ) -> impl Future<Output = Result<Made>> + Send;
+
+    /// Makes a stranger's that stands in our place ours, as far as tags say so: the caller has said `--adopt`.
+    /// Other tags of it stay. What differs otherwise is changed by [`Resource::update`] right after. Where no
+    /// tag can be put on (a record is ours by what it points to), that alone does it.
+    fn adopt(
+        &self,
+        id: String,
+        ctx: Context,
+        client: Self::Client,
+        ids: Names,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (id, ctx, client, ids);
+        async { Ok(()) }
+    }
 
     /// Asks AWS to change `now`, whose id is `id`, into `self`.
     fn update(

@@ -39,7 +39,7 @@ macro_rules! thing {
         }
     };
 }
-thing! { Thing, }
+thing! { Thing, const ADOPTABLE: bool = true; }
 
 /// The same, but a change may be sent while the last one is under way, and a stranger's is used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,6 +48,14 @@ struct Shared {
     shape: &'static str,
 }
 thing! { Shared, const INTERRUPTIBLE: bool = true; const USES_THEIRS: bool = true; }
+
+/// The same, but it can never be taken over.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Single {
+    size: u32,
+    shape: &'static str,
+}
+thing! { Single, }
 
 fn thing(size: u32) -> Thing {
     Thing { size, shape: "round" }
@@ -142,6 +150,17 @@ fn a_strangers_is_refused_unless_adopted_or_meant_to_be_used() {
     assert!(is_refusal(&step, "--adopt"), "{step:?}");
     let adopt = Options { adopt: true, ..Options::default() };
     assert_eq!(decide(Some(&thing(1)), Some(&theirs), false, &adopt), Step::Update);
+    assert_eq!(decide(Some(&thing(2)), Some(&theirs), false, &adopt), Step::Update, "as described, not ours");
+    let changing = found(Owner::Theirs, Data::None, State::Changing(Some(thing(1))));
+    assert_eq!(decide(Some(&thing(1)), Some(&changing), false, &adopt), Step::Wait);
+    let other = found(Owner::Theirs, Data::None, State::Settled(Thing { size: 1, shape: "square" }));
+    assert!(is_refusal(&decide(Some(&thing(1)), Some(&other), false, &adopt), "the shape cannot change"));
+
+    // Most kinds cannot be taken over at all.
+    let single = || Single { size: 1, shape: "round" };
+    let theirs = found(Owner::Theirs, Data::None, State::Settled(single()));
+    let step = decide(Some(&single()), Some(&theirs), false, &adopt);
+    assert!(is_refusal(&step, "Rename one of them, or delete it."), "{step:?}");
 
     let shared = |size| Shared { size, shape: "round" };
     let theirs = found(Owner::Theirs, Data::None, State::Settled(shared(2)));

@@ -226,8 +226,20 @@ fn todo<R: Resource>(
             item.action = Action::Update;
             item.changes = changes(&now, &want);
             let id = found.identity.id;
+            let adopts = found.identity.owner == Owner::Theirs;
+            if adopts {
+                item.changes.insert(0, Change::adoption());
+            }
             act = Some(Box::new(move |ctx, ids| {
-                Box::pin(async move { want.update(now, id, ctx, client, ids).await.map(Acted::Made) })
+                Box::pin(async move {
+                    if adopts {
+                        want.adopt(id.clone(), ctx.clone(), client.clone(), ids.clone()).await?;
+                        if now == want {
+                            return Ok(Acted::Made(Made::started(id)));
+                        }
+                    }
+                    want.update(now, id, ctx, client, ids).await.map(Acted::Made)
+                })
             }));
         }
         (Step::Remake | Step::Delete, want, Some(found)) => {

@@ -1,0 +1,139 @@
+//! Taking over what stands in our place: `--adopt` makes it ours once, and then it is like any other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use statemachine::Result;
+use statemachine::message::{Mode, StageReport, Status};
+use statemachine::permission::{Permission, Scope};
+use statemachine::plan::Action;
+use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Options, Resource, State};
+use statemachine::tick::{Hold, Input, Link, Stage, tick};
+
+/// A bucket in a cloud that has one, which its maker may have tagged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Bucket {
+    versioned: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    bucket: Bucket,
+    tagged: bool,
+    /// Tags are taken, and not kept.
+    forgets_tags: bool,
+    calls: Vec<&'static str>,
+}
+
+type Cloud = Arc<Mutex<Kept>>;
+
+impl Resource for Bucket {
+    type Client = Cloud;
+    type Raw = Kept;
+    const KIND: &'static str = "bucket";
+    const ADOPTABLE: bool = true;
+
+    fn permissions(_: &Scope) -> Vec<Permission> {
+        Vec::new()
+    }
+    fn name(&self) -> Name {
+        Name::new("bucket", "uploads")
+    }
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+    async fn fetch(_: &Context, cloud: &Cloud, _: &Names) -> Result<Vec<Kept>> {
+        Ok(vec![cloud.lock().expect("one thread").clone()])
+    }
+    fn identify(_: &Context, kept: &Kept, _: &Names) -> Option<Identity> {
+        let name = Name::new("bucket", "uploads");
+        Some(if kept.tagged { Identity::ours(name, "id") } else { Identity::theirs(name, "id") })
+    }
+    fn read(kept: Kept, _: &Names) -> Result<State<Self>> {
+        Ok(State::Settled(kept.bucket))
+    }
+    async fn create(self, _: Context, _: Cloud, _: Names) -> Result<Made> {
+        unreachable!("it is there")
+    }
+    async fn adopt(&self, _: String, _: Context, cloud: Cloud, _: Names) -> Result<()> {
+        let mut kept = cloud.lock().expect("one thread");
+        kept.calls.push("tag");
+        kept.tagged = !kept.forgets_tags;
+        Ok(())
+    }
+    async fn update(self, _: Self, id: String, _: Context, cloud: Cloud, _: Names) -> Result<Made> {
+        let mut kept = cloud.lock().expect("one thread");
+        assert!(kept.tagged || kept.forgets_tags, "a change of what is not ours yet");
+        kept.calls.push("change");
+        kept.bucket = self;
+        Ok(Made::settled(id))
+    }
+    async fn delete(_: String, _: Option<Self>, _: Context, _: Cloud, _: Names) -> Result<Gone> {
+        Ok(Gone::Now)
+    }
+}
+
+struct Held;
+
+impl Link for Held {
+    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
+        Box::pin(async { Ok(Hold::Yes) })
+    }
+    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
+        unreachable!("nothing is created")
+    }
+    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
+        unreachable!("nothing is created")
+    }
+}
+
+fn cloud(versioned: bool) -> Cloud {
+    let bucket = Bucket { versioned };
+    Arc::new(Mutex::new(Kept { bucket, tagged: false, forgets_tags: false, calls: Vec::new() }))
+}
+
+async fn run(cloud: &Cloud, wanted: bool, mode: Mode, adopt: bool) -> StageReport {
+    let ctx = Context { options: Options { adopt, ..Options::default() }, ..Context::example("foundation") };
+    let stage = Stage::new().owns(cloud, wanted.then_some(Bucket { versioned: true }).into_iter().collect());
+    tick(stage, &ctx, mode, Input::default(), &Held).await.expect("a report")
+}
+
+fn calls(cloud: &Cloud) -> Vec<&'static str> {
+    cloud.lock().expect("one thread").calls.clone()
+}
+
+#[tokio::test]
+async fn what_is_taken_over_is_tagged_first_and_ours_from_then_on() {
+    for (versioned, expected) in [(true, vec!["tag"]), (false, vec!["tag", "change"])] {
+        let cloud = cloud(versioned);
+        let refused = run(&cloud, true, Mode::Plan, false).await;
+        assert_eq!(refused.items[0].action, Action::Refuse);
+        assert_eq!(run(&cloud, false, Mode::Plan, true).await.items.len(), 0, "nobody asks for it");
+
+        let plan = run(&cloud, true, Mode::Plan, true).await;
+        assert_eq!(plan.items[0].action, Action::Update);
+        assert_eq!(plan.items[0].changes[0].field, "owner");
+        assert_eq!(plan.items[0].changes.len(), expected.len());
+        assert_eq!(calls(&cloud), Vec::<&str>::new());
+
+        let made = run(&cloud, true, Mode::Make, true).await;
+        assert_eq!((made.status, calls(&cloud)), (Status::Ready, expected));
+        for adopt in [false, true] {
+            assert_eq!(run(&cloud, true, Mode::Plan, adopt).await.items[0].action, Action::Keep);
+        }
+        assert_eq!(run(&cloud, false, Mode::Plan, false).await.items[0].action, Action::Delete);
+    }
+}
+
+/// A change that AWS does not keep is a failure, never a second try.
+#[tokio::test]
+async fn tags_that_do_not_stay_are_a_failure() {
+    let cloud = cloud(true);
+    cloud.lock().expect("one thread").forgets_tags = true;
+    let made = run(&cloud, true, Mode::Make, true).await;
+    assert_eq!((made.status, calls(&cloud)), (Status::Failed, vec!["tag"]));
+    let why = made.failure.expect("a failure").message;
+    assert!(why.contains("AWS did not keep it: owner is"), "{why}");
+}
