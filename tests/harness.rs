@@ -18,6 +18,8 @@ use tempfile::TempDir;
 pub(crate) struct Emulator {
     directory: TempDir,
     port: u16,
+    /// More of the environment that the program is started with.
+    environment: &'static [(&'static str, &'static str)],
 }
 
 /// What a command did.
@@ -83,11 +85,20 @@ pub(crate) fn program() -> &'static Path {
 
 impl Emulator {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// One that enforces IAM: each function may do what its role's policy names, and no more.
+    pub(crate) fn start_enforcing_iam() -> Self {
+        Self::start_with(&[("STEPSTACK_LOCAL_AUTH", "1")])
+    }
+
+    fn start_with(environment: &'static [(&'static str, &'static str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        let emulator = Self { directory: TempDir::new().expect("a directory"), port };
+        let emulator = Self { directory: TempDir::new().expect("a directory"), port, environment };
         emulator.run(&["local", "start"]).expect(0);
         emulator
     }
@@ -105,6 +116,7 @@ impl Emulator {
             .env("STEPSTACK_LOCAL_DIR", self.directory.path().join("local"))
             .env("STEPSTACK_LOCAL_PORT", self.port.to_string())
             .env("NO_COLOR", "1")
+            .envs(self.environment.iter().copied())
             .stdin(Stdio::null());
         command
     }

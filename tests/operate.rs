@@ -28,12 +28,16 @@ bucket = "arive-uploads-production"
 "#;
 
 /// Runs of one environment, started as the program starts them.
-struct Runs<'a> {
+pub(crate) struct Runs<'a> {
     emulator: &'a Emulator,
     started: u32,
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
+    pub(crate) fn of(emulator: &'a Emulator) -> Self {
+        Self { emulator, started: 0 }
+    }
+
     async fn start(&mut self, operation: Operation, parameters: Parameters) -> String {
         self.started += 1;
         let id = format!("20991231-{:06}-00aa", self.started);
@@ -60,7 +64,7 @@ impl Runs<'_> {
     }
 
     /// Starts a run and answers its result once it has ended.
-    async fn run(&mut self, operation: Operation, parameters: Parameters) -> Value {
+    pub(crate) async fn run(&mut self, operation: Operation, parameters: Parameters) -> Value {
         let id = self.start(operation, parameters).await;
         self.result(&id).await
     }
@@ -76,7 +80,7 @@ impl Runs<'_> {
         panic!("the run {id} did not end within a minute");
     }
 
-    async fn succeeds(&mut self, operation: Operation, parameters: Parameters) -> Value {
+    pub(crate) async fn succeeds(&mut self, operation: Operation, parameters: Parameters) -> Value {
         let result = self.run(operation, parameters).await;
         assert_eq!(result["outcome"], "succeeded", "{operation:?}: {result:#}");
         result
@@ -121,7 +125,7 @@ async fn a_running_environment_is_operated_by_runs() {
     let emulator = Emulator::start();
     let file = emulator.write("stepstack.toml", FILE);
     emulator.stepstack(&file, &["apply", "--yes"]).expect(0);
-    let mut runs = Runs { emulator: &emulator, started: 0 };
+    let mut runs = Runs::of(&emulator);
 
     releases(&emulator, &mut runs, &file).await;
     counts_and_restarts(&emulator, &mut runs, &file).await;

@@ -6,6 +6,10 @@ for what AWS does and MiniStack 1.5.33 does not. `python ministack.py --mended` 
 Beside MiniStack's own paths it answers:
   GET  /_stepstack/calls        the calls so far, by `service:Operation`
   POST /_stepstack/calls/reset  forgets them
+And with AUTH=true, where IAM is enforced:
+  GET  /_stepstack/actions      the IAM actions that were allowed so far, by the caller's ARN
+  POST /_stepstack/withhold/FUNCTION/ACTION  denies an action to a function's role, until
+  POST /_stepstack/withhold                  denies none again
 """
 
 import base64
@@ -25,6 +29,7 @@ import xml.sax.saxutils
 sys.path[:] = [place for place in sys.path if place != os.path.dirname(os.path.abspath(__file__))]
 
 from ministack import app
+from ministack.core import iam_evaluator
 from ministack.services import acm, alb, cloudwatch_logs, ec2, ecr, ecs, eventbridge, iam, rds, s3, secretsmanager
 
 MENDED = []
@@ -801,6 +806,51 @@ def answer_autoscaling():
         return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(data).encode()
 
     app._dispatch_service_request = dispatched
+
+
+@mend("AUTH: an action is allowed where a policy names it; resources and conditions are not looked at")
+def project_policies():
+    """MiniStack knows neither the ARNs nor the tags of much that is about to be made, and denies it. So what is
+    enforced here is the list of actions; what narrows it is tested on the documents themselves."""
+
+    def first_match(original, context, statements, effect):
+        if effect == "Deny":
+            return original(context, statements, effect)
+        role = context.principal_arn.split("/")[1:2]
+        if withheld and context.action == withheld[1] and role and role[0].endswith(f"-{withheld[0]}"):
+            return None
+        for statement in statements:
+            if statement.effect == effect and iam_evaluator._action_matches(
+                context.action, statement.actions, statement.not_actions
+            ):
+                arn = context.principal_arn.split("/")
+                allowed.setdefault("/".join(arn[:2]), set()).add(context.action)
+                return statement
+        return None
+
+    async def answered(method, path, headers, query_params, request_id):
+        if path == "/_stepstack/actions" and method == "GET":
+            body = {caller: sorted(actions) for caller, actions in sorted(allowed.items())}
+            return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+        if path.startswith("/_stepstack/withhold") and method == "POST":
+            withheld[:] = path.split("/")[3:]
+            return 200, {"Content-Type": "application/json"}, b"{}"
+        return await pre_body(method, path, headers, query_params, request_id)
+
+    allowed, withheld = {}, []
+    pre_body = app._handle_pre_body_request
+    app._handle_pre_body_request = answered
+    wrap(iam_evaluator, "_first_match", first_match)
+
+
+@mend("AUTH: what comes over this machine's loopback counts as TLS")
+def trust_loopback():
+    """A bucket that takes TLS alone would take nothing here."""
+
+    def pin(original, source_ip, secure_transport):
+        original(source_ip, True)
+
+    wrap(app, "pin_request_origin", pin)
 
 
 @mend("a reset empties the mends' memories too")

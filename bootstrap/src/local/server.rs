@@ -46,6 +46,7 @@ impl Server {
     }
 
     /// From the environment: `STEPSTACK_LOCAL_DIR` and `STEPSTACK_LOCAL_PORT`, else the user's cache and 4566.
+    /// With `STEPSTACK_LOCAL_AUTH` set, one that is started enforces IAM.
     /// The virtual environment is in the user's cache (`XDG_CACHE_HOME`, else `~/.cache`) in any case, so that
     /// it is made once.
     pub fn from_environment() -> Self {
@@ -139,6 +140,10 @@ impl Server {
         command.env("TMPDIR", scratch);
         command.env("GATEWAY_PORT", self.port.to_string()).env("BIND_HOST", "127.0.0.1");
         command.env("SFTP_ENABLED", "0").env("IOT_MTLS_ENABLED", "0").env("LOG_LEVEL", "WARNING");
+        if std::env::var_os("STEPSTACK_LOCAL_AUTH").is_some() {
+            // IAM enforced: each function has its role's leave and no more. Our own key is root's.
+            command.env("AUTH", "true").env("AWS_ACCESS_KEY_ID", "root").env("AWS_SECRET_ACCESS_KEY", "root");
+        }
         process::detach(&mut command);
         command.spawn().map_err(io("starting Python"))
     }

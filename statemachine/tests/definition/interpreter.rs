@@ -46,11 +46,11 @@ fn scope(scope: &Value, input: Value, context: &Value, answer: Answer<'_>) -> Ex
         let next = match state["Type"].as_str().expect("a type") {
             "Succeed" => return Exit::Value(data),
             "Fail" => {
-                let cause = state["CausePath"]
-                    .as_str()
-                    .map(|path| get(&data, path, context).as_str().expect("a text").to_owned());
-                let cause = cause.or_else(|| state["Cause"].as_str().map(str::to_owned)).expect("a cause");
-                return Exit::Failed { error: state["Error"].as_str().expect("an error").to_owned(), cause };
+                let text = |path: &str, plain: &str| match state[path].as_str() {
+                    Some(path) => get(&data, path, context).as_str().expect("a text").to_owned(),
+                    None => state[plain].as_str().expect("a text").to_owned(),
+                };
+                return Exit::Failed { error: text("ErrorPath", "Error"), cause: text("CausePath", "Cause") };
             }
             "Wait" => {
                 let seconds = get(&data, state["SecondsPath"].as_str().expect("SecondsPath"), context);

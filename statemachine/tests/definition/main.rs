@@ -267,6 +267,15 @@ fn whatever_a_function_raises_the_run_is_finished_and_says_so() {
 }
 
 #[test]
+fn a_run_that_cannot_begin_or_finish_fails_with_the_cause_itself() {
+    for call in ["control begin", "control finish"] {
+        let (outcome, _) = World { raises: vec![(call, "Denied")], ..World::default() }.run();
+        let Outcome::Failed { error, cause } = outcome else { panic!("{call}: {outcome:?}") };
+        assert_eq!((error.as_str(), cause.as_str()), ("Denied", "{\"errorMessage\":\"as told\"}"), "{call}");
+    }
+}
+
+#[test]
 fn a_failed_deploy_makes_once_more_to_put_back_what_was_there() {
     let world = World {
         fails: vec!["services"],

@@ -1,0 +1,207 @@
+//! Every role of the engine has leave for what its runs do, and for little more.
+//!
+//! MiniStack enforces the lists of actions alone (see `project_policies` in the launcher); the resources and
+//! conditions that narrow them are tested on the documents themselves, in `bootstrap/tests`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+use statemachine::message::{Operation, Parameters};
+
+use crate::harness::{Done, Emulator};
+use crate::lifecycle::example;
+use crate::operate::Runs;
+
+type Actions = BTreeMap<String, BTreeSet<String>>;
+
+/// The functions of the engine, by their roles' names without the prefix.
+const FUNCTIONS: [&str; 8] =
+    ["certificate", "control", "database", "diagnose", "foundation", "ingress", "network", "services"];
+
+/// What each function's role was allowed so far, and asked for.
+fn used(emulator: &Emulator) -> Actions {
+    let body = ureq::get(&format!("{}/_stepstack/actions", emulator.endpoint())).call();
+    let text = body.expect("the launcher answers").body_mut().read_to_string().expect("a text");
+    let by_caller: Actions = serde_json::from_str(&text).expect("actions by caller");
+    let name = |arn: &str| arn.rsplit_once("stepstack-arive-").map(|(_, function)| function.to_owned());
+    by_caller.into_iter().filter_map(|(arn, actions)| Some((name(&arn)?, actions))).collect()
+}
+
+/// What each function's policy allows.
+fn granted(emulator: &Emulator) -> Actions {
+    let printed = emulator.run(&[
+        "--local",
+        "-c",
+        example().to_str().expect("a path"),
+        "bootstrap",
+        "--print-policies",
+    ]);
+    let policies: BTreeMap<String, Value> =
+        serde_json::from_value(printed.expect(0).json()).expect("policies by role");
+    let mut granted = Actions::new();
+    for function in FUNCTIONS {
+        let (_, policy) = policies
+            .iter()
+            .find(|(role, _)| role.ends_with(function))
+            .unwrap_or_else(|| panic!("the policy of {function}: {:?}", policies.keys()));
+        let statements = policy["Statement"].as_array().expect("statements");
+        let actions = statements.iter().flat_map(|statement| match &statement["Action"] {
+            Value::Array(list) => list.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+            Value::String(one) => vec![one.clone()],
+            other => panic!("no action: {other}"),
+        });
+        granted.insert(function.to_owned(), actions.collect());
+    }
+    granted
+}
+
+/// `security/unused-actions.toml`: what no run here needs, with the reason why it is granted. `*` stands for
+/// every function.
+fn justified() -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../security/unused-actions.toml");
+    let text = std::fs::read_to_string(path).expect("the list");
+    toml::from_str(&text).expect("actions with reasons")
+}
+
+/// The runs that need leave: from nothing to nothing, with what lies between.
+async fn scenario(emulator: &Emulator) {
+    let text = std::fs::read_to_string(example()).expect("the example");
+    let file = emulator.write("stepstack.toml", &text);
+    let run = |arguments: &[&str]| -> Done { emulator.stepstack(&file, arguments).expect(0) };
+    run(&["apply", "--yes"]);
+    let plan = run(&["plan", "--detailed-exitcode"]);
+    assert!(plan.stdout.contains("Nothing to do"), "{plan}");
+    for changed in [changed(&text), text.replace("max_acu = 4", "max_acu = 2")] {
+        let other = emulator.write("changed.toml", &changed);
+        emulator.stepstack(&other, &["apply", "--yes"]).expect(0);
+    }
+    run(&["local", "push", "--tag", "v2"]);
+    run(&["deploy", "v2"]);
+    operations(emulator).await;
+    run(&["apply", "--yes"]);
+    run(&["destroy", "--yes", "--delete-data"]);
+}
+
+/// Much of the file changed at once.
+fn changed(text: &str) -> String {
+    text.replace("[services.worker]", "[services.worker]\nscale = { min = 1, max = 3 }")
+        .replace("egress = \"nat\"", "egress = \"endpoints\"")
+        .replace("health_check_path = \"/health\"", "health_check_path = \"/healthy\"")
+        .replace("max_acu = 4", "max_acu = 8\nrotate_every_days = 30")
+        .replace("cors_max_age_s = 3000", "cors_max_age_s = 600\nexpire_after_days = 365")
+        .replace("retention_days = 7", "retention_days = 14")
+        .replace("[\"latest\"]", "[\"latest\", \"stable\"]")
+        .replace("[image]", "[release]\ncommand = [\"migrate\"]\n\n[image]")
+}
+
+async fn operations(emulator: &Emulator) {
+    let mut runs = Runs::of(emulator);
+    runs.succeeds(Operation::Rotate, Parameters::default()).await;
+    let snapshot = |name: &str| Parameters { snapshot: Some(name.to_owned()), ..Parameters::default() };
+    runs.succeeds(Operation::SnapshotCreate, snapshot("before")).await;
+    runs.succeeds(Operation::Restore, snapshot("before")).await;
+    runs.succeeds(Operation::SnapshotForget, snapshot("before")).await;
+    runs.succeeds(Operation::Pause, Parameters::default()).await;
+    runs.succeeds(Operation::Resume, Parameters::default()).await;
+    let command = |script: &str| Parameters {
+        command: ["sh", "-c", script].map(str::to_owned).into(),
+        ..Parameters::default()
+    };
+    let failed = runs.run(Operation::Run, command("exit 1")).await;
+    assert_eq!(failed["outcome"], "failed", "and diagnose has something to look at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_runs_pass_with_their_roles_leave_and_what_no_run_needs_is_justified() {
+    let emulator = Emulator::start_enforcing_iam();
+    scenario(&emulator).await;
+    let (used, granted) = (used(&emulator), granted(&emulator));
+    let working: Vec<&str> =
+        used.keys().map(String::as_str).filter(|name| FUNCTIONS.contains(name)).collect();
+    assert_eq!(working, FUNCTIONS, "every function calls as its own role");
+    let justified = justified();
+    let mut unknown = BTreeSet::new();
+    let mut needless: BTreeSet<&str> = justified.keys().map(String::as_str).collect();
+    for (function, actions) in &granted {
+        let none = BTreeSet::new();
+        for action in actions.difference(used.get(function).unwrap_or(&none)) {
+            let (name, everywhere) = (format!("{function} {action}"), format!("* {action}"));
+            let known = [&name, &everywhere].into_iter().find(|name| justified.contains_key(*name));
+            match known {
+                Some(known) => _ = needless.remove(known.as_str()),
+                None => _ = unknown.insert(name),
+            }
+        }
+    }
+    assert_eq!(
+        unknown,
+        BTreeSet::new(),
+        "granted, needed by no run, and not in security/unused-actions.toml"
+    );
+    assert_eq!(
+        needless,
+        BTreeSet::new(),
+        "in security/unused-actions.toml, and needed by a run or not granted"
+    );
+}
+
+fn post(emulator: &Emulator, path: &str) {
+    ureq::post(&format!("{}{path}", emulator.endpoint())).send_empty().expect("the launcher answers");
+}
+
+/// Takes one action away from one function, and sees that the run that needs it says so.
+fn without(emulator: &Emulator, function: &str, action: &str, arguments: &[&str]) -> Result<(), String> {
+    let file = emulator.write("stepstack.toml", &std::fs::read_to_string(example()).expect("the example"));
+    post(emulator, &format!("/_stepstack/withhold/{function}/{action}"));
+    let done = emulator.stepstack(&file, arguments);
+    post(emulator, "/_stepstack/withhold");
+    let said = format!("{}{}", done.stdout, done.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    if done.code != 1 {
+        return Err(format!("it ends with {}: {done}", done.code));
+    }
+    if !said.contains(action) {
+        return Err(format!("it does not name the action: {done}"));
+    }
+    if !said.contains(&format!("function {function}")) && !said.contains(&format!("-{function}/")) {
+        return Err(format!("it does not name the function: {done}"));
+    }
+    Ok(())
+}
+
+/// `cargo test -p e2e -- --ignored --nocapture taking_any_action_away` (about a quarter of an hour)
+#[test]
+#[ignore = "a quarter of an hour; run it by name"]
+fn taking_any_action_away_makes_the_run_that_needs_it_fail_and_name_it() {
+    let emulator = Emulator::start_enforcing_iam();
+    let file = emulator.write("stepstack.toml", &std::fs::read_to_string(example()).expect("the example"));
+    let (apply, destroy) = (["apply", "--yes"], ["destroy", "--yes", "--delete-data"]);
+    emulator.stepstack(&file, &apply).expect(0);
+    let by_apply = used(&emulator);
+    emulator.stepstack(&file, &destroy).expect(0);
+    let by_destroy = used(&emulator);
+    let (mut passed, mut failed) = (0, Vec::new());
+    let mut take = |function: &str, action: &str, arguments: &[&str]| match without(
+        &emulator, function, action, arguments,
+    ) {
+        Ok(()) => passed += 1,
+        Err(why) => {
+            println!("{function} {action}: {why}");
+            failed.push(format!("{function} {action}"));
+        }
+    };
+    for function in FUNCTIONS {
+        let (made, all) = (by_apply.get(function).cloned().unwrap_or_default(), by_destroy.get(function));
+        for action in &made {
+            take(function, action, &apply);
+            emulator.stepstack(&file, &destroy).expect(0);
+        }
+        for action in all.iter().flat_map(|all| all.difference(&made)) {
+            emulator.stepstack(&file, &apply).expect(0);
+            take(function, action, &destroy);
+            emulator.stepstack(&file, &destroy).expect(0);
+        }
+    }
+    println!("{passed} passed, {} failed", failed.len());
+    assert_eq!(failed, Vec::<String>::new());
+}
