@@ -28,7 +28,8 @@ class Record:
     def clear(self):
         with self._lock:
             self.begun = time.monotonic()
-            self._calls, self._phases, self._violations, self._late = [], [], [], []
+            self._calls, self._phases, self._violations = [], [], []
+            self._late, self._unread = [], []
 
     def ms(self, moment):
         return round((moment - self.begun) * 1000)
@@ -49,6 +50,7 @@ class Record:
 
     def phase(self, kind, name, status, begin, end):
         """Something is in `status` from `begin` to `end`, in monotonic seconds."""
+        name = "/".join(name) if isinstance(name, tuple) else name
         with self._lock:
             self._phases.append({"kind": kind, "name": name, "status": status, "from_ms": self.ms(begin), "to_ms": self.ms(end)})
 
@@ -61,11 +63,16 @@ class Record:
         with self._lock:
             self._late.append(what)
 
+    def unread(self, request):
+        """A signed request whose operation is not known: no rule can see it."""
+        with self._lock:
+            self._unread.append(f"{request.method} {request.path} {request.header('x-amz-target')}".strip())
+
     def told(self):
         with self._lock:
             return {
                 "calls": list(self._calls), "phases": list(self._phases),
-                "violations": list(self._violations), "late_failures": list(self._late),
+                "violations": list(self._violations), "late_failures": list(self._late), "unread": list(self._unread),
             }
 
     def caller(self, request, peer):

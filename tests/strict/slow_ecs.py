@@ -91,7 +91,7 @@ def roll_out(world, service, before_it):
     world.failing_services.discard(key[1])
     rollout = Rollout(world, service, before_it, fails)
     world.note("rollouts")[key] = rollout
-    world.record.phase("service", key[1], "failing" if fails else "rolling out", rollout.begin, rollout.back)
+    world.record.phase("service", key, "failing" if fails else "rolling out", rollout.begin, rollout.back)
     if fails and before_it:
         # The circuit breaker: the service runs on with what it ran before.
         old = before_it["taskDefinition"]

@@ -169,6 +169,8 @@ def _routes(service):
     routes = []
     for name in models.operations(service):
         operation = models.operation(service, name)
+        if operation.deprecated:
+            continue  # It has its successor's route.
         uri, _, query = operation.http["requestUri"].partition("?")
         pattern = re.escape(uri.rstrip("/") or "/")
         pattern = re.sub(r"\\\{([\w-]+)(\\\+)?\\\}", lambda one: f"(?P<{_group(one.group(1))}>{'.+' if one.group(2) else '[^/]+'})", pattern)
@@ -225,7 +227,8 @@ def _rest_params(request, service, name, match, query):
     payload = shape.serialization.get("payload")
     if payload and shape.members[payload].type_name != "structure":
         if request.body:
-            params[payload] = request.body
+            is_text = shape.members[payload].type_name == "string"
+            params[payload] = request.body.decode(errors="replace") if is_text else request.body
         return params
     if not request.body:
         return params
