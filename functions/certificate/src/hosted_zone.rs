@@ -127,7 +127,9 @@ impl Zones {
         };
         // The zone's name servers stand among its records, which are read in any case.
         let records = crate::record::list(&self.route53, &id);
-        let (records, owned) = futures_util::future::try_join(records, owned).await?;
+        let (records, tagged) = futures_util::future::try_join(records, owned).await?;
+        // A zone takes no tags when it is made: one whose tagging was cut off is ours by its reference.
+        let owned = tagged || zone.caller_reference().starts_with(&reference(ctx));
         let foreign_records = records.iter().any(|record| !self.is_expected(record));
         Ok(Raw { zone, records, owned, foreign_records, described: self.described })
     }
@@ -159,6 +161,11 @@ fn name_servers(raw: &Raw) -> Vec<String> {
         |set: &&ResourceRecordSet| set.r#type() == &RrType::Ns && set.name().trim_end_matches('.') == zone;
     let values = raw.records.iter().find(is_own).map(ResourceRecordSet::resource_records).unwrap_or_default();
     values.iter().map(|record| record.value().trim_end_matches('.').to_owned()).collect()
+}
+
+/// What the references of the stack's own zones begin with. Route 53 keeps a reference for ever.
+fn reference(ctx: &Context) -> String {
+    format!("stepstack:{}:", ctx.stack())
 }
 
 /// Without `/hostedzone/`.
@@ -236,7 +243,7 @@ impl Resource for HostedZone {
             .route53
             .create_hosted_zone()
             .name(&self.domain)
-            .caller_reference(ctx.token(&self.name()))
+            .caller_reference(format!("{}{}", reference(&ctx), ctx.token(&self.name())))
             .hosted_zone_config(
                 HostedZoneConfig::builder().comment(format!("Stepstack: {}", ctx.stack())).build(),
             );

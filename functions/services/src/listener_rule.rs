@@ -1,5 +1,7 @@
 //! Listener rules: which host leads to which service.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws::{failed, gone};
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
@@ -35,12 +37,29 @@ pub fn name(service: &str, listener: &Name) -> Name {
 }
 
 impl ListenerRule {
-    /// A priority out of a service's name, so that adding one service does not move the others'. The few
-    /// that collide are told apart by AWS's own refusal, and named.
-    pub fn priority_of(service: &str) -> i32 {
-        let sum = service.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        i32::try_from(sum % 49_000).unwrap_or(0) + 1
+    /// The priorities of services' rules, out of their names, so that adding one service seldom moves the
+    /// others'. Of two names that lead to one priority the later in the alphabet takes the next free one.
+    pub fn priorities<'n>(services: impl IntoIterator<Item = &'n str>) -> BTreeMap<String, i32> {
+        let (mut priorities, mut taken) = (BTreeMap::new(), BTreeSet::new());
+        let mut names: Vec<&str> = services.into_iter().collect();
+        names.sort_unstable();
+        for name in names {
+            let mut priority = priority_of(name);
+            while !taken.insert(priority) {
+                priority = priority % PRIORITIES + 1;
+            }
+            priorities.insert(name.to_owned(), priority);
+        }
+        priorities
     }
+}
+
+/// Priorities are 1 to 50,000; the last thousand are left to people.
+const PRIORITIES: i32 = 49_000;
+
+fn priority_of(service: &str) -> i32 {
+    let sum = service.bytes().fold(7_i32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    sum.rem_euclid(PRIORITIES) + 1
 }
 
 /// A rule and the name that its tags give it.
@@ -188,4 +207,29 @@ impl ListenerRule {
 /// The listener that public services stand behind.
 pub fn listener(has_domain: bool) -> Name {
     listener::name(if has_domain { "https" } else { "http" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_services_have_one_priority() {
+        // As many as a load balancer's quota of rules, and more than enough to collide.
+        let names: Vec<String> =
+            (1..1_000_u32).map(|number| format!("s{:08x}", number.wrapping_mul(2_654_435_761))).collect();
+        let priorities = ListenerRule::priorities(names.iter().map(String::as_str));
+        let taken: BTreeSet<i32> = priorities.values().copied().collect();
+        assert_eq!(taken.len(), names.len());
+        assert!(taken.iter().all(|priority| (1..=PRIORITIES).contains(priority)));
+        let collide = names.iter().filter(|name| priority_of(name) != priorities[*name]).count();
+        assert!(collide > 0, "the names are enough to show it");
+    }
+
+    #[test]
+    fn a_new_service_leaves_the_others_where_they_are() {
+        let before = ListenerRule::priorities(["api", "web"]);
+        let after = ListenerRule::priorities(["admin", "api", "web"]);
+        assert!(before.iter().all(|(name, priority)| after[name] == *priority));
+    }
 }

@@ -14,7 +14,7 @@ use crate::event_rule::{EventRule, Rules};
 use crate::image::Image;
 use crate::listener_rule::{self, ListenerRule};
 use crate::scaling::ScalingTarget;
-use crate::service::{Service, Services, Unlisted};
+use crate::service::{GRACE_S, Service, Services, Unlisted};
 use crate::target_group::{self, TargetGroup, TargetGroups};
 use crate::task::{self, Place, Task, Tasks};
 use crate::task_definition::{TaskDefinition, known_or_placeholder, pinned};
@@ -125,11 +125,12 @@ impl Wanted<'_> {
     }
 
     fn listener_rules(&self) -> Vec<ListenerRule> {
+        let priorities = ListenerRule::priorities(self.stack.public_services().map(|(name, _)| name));
         let rule = |(name, service): (&str, &Described)| {
             Some(ListenerRule {
                 service: name.to_owned(),
                 listener: self.listener(),
-                priority: ListenerRule::priority_of(name),
+                priority: priorities[name],
                 host: service.host.clone(),
                 target_group: target_group::name(name, service.port?.into()),
             })
@@ -259,6 +260,8 @@ impl Wanted<'_> {
                 port: definition.port,
                 exec: described.exec,
                 circuit_breaker: true,
+                healthy_percent: (100, 200),
+                grace_s: target_group.as_ref().map(|_| GRACE_S),
                 rebalances_zones: true,
                 failed_rollout: None,
                 unlisted: Unlisted {

@@ -15,7 +15,7 @@ use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, R
 use statemachine::{Error, ErrorKind, Result};
 
 /// How long a public service may take to answer its first check, in seconds.
-const GRACE_S: i32 = 30;
+pub const GRACE_S: i32 = 30;
 
 /// A service on Fargate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +40,10 @@ pub struct Service {
     pub exec: bool,
     /// A deployment that fails is rolled back (and reported as a failure by the loop).
     pub circuit_breaker: bool,
+    /// While it is deployed: the least and the most that run, in percent of the count.
+    pub healthy_percent: (i32, i32),
+    /// For how many seconds a new task may fail its health checks; for public ones.
+    pub grace_s: Option<i32>,
     /// Tasks move when zones are uneven.
     pub rebalances_zones: bool,
     /// Why ECS gave up on the last deployment, where it had none to go back to. Wanted: nothing. The change
@@ -194,6 +198,17 @@ impl Resource for Service {
             port: balancer.and_then(LoadBalancer::container_port),
             exec: service.enable_execute_command(),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
+            healthy_percent: service
+                .deployment_configuration()
+                .map(|deployment| {
+                    (
+                        deployment.minimum_healthy_percent().unwrap_or(100),
+                        deployment.maximum_percent().unwrap_or(200),
+                    )
+                })
+                .unwrap_or_default(),
+            // AWS says 0 for a service without a load balancer.
+            grace_s: balancer.and(service.health_check_grace_period_seconds()),
             rebalances_zones: service.availability_zone_rebalancing()
                 == Some(&AvailabilityZoneRebalancing::Enabled),
             failed_rollout: failed_rollout(&service),
@@ -225,7 +240,7 @@ impl Resource for Service {
             .platform_version("LATEST")
             .network_configuration(self.network(&ids)?)
             .set_load_balancers(Some(self.load_balancers(&ids)?))
-            .set_health_check_grace_period_seconds(self.target_group.as_ref().map(|_| GRACE_S))
+            .set_health_check_grace_period_seconds(self.grace_s)
             .deployment_configuration(self.deployment())
             .availability_zone_rebalancing(self.rebalancing())
             .enable_ecs_managed_tags(true)
@@ -252,7 +267,7 @@ impl Resource for Service {
             .network_configuration(self.network(&ids)?)
             // An empty list makes a public service a private one.
             .set_load_balancers(Some(self.load_balancers(&ids)?))
-            .set_health_check_grace_period_seconds(self.target_group.as_ref().map(|_| GRACE_S))
+            .set_health_check_grace_period_seconds(self.grace_s)
             .deployment_configuration(self.deployment())
             .availability_zone_rebalancing(self.rebalancing())
             .enable_execute_command(self.exec)
@@ -332,8 +347,8 @@ impl Service {
             .build();
         DeploymentConfiguration::builder()
             .deployment_circuit_breaker(breaker)
-            .minimum_healthy_percent(100)
-            .maximum_percent(200)
+            .minimum_healthy_percent(self.healthy_percent.0)
+            .maximum_percent(self.healthy_percent.1)
             .build()
     }
 

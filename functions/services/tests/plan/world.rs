@@ -402,7 +402,7 @@ pub(crate) fn host_rule(hosts: &[&str], target_group: &str) -> Rule {
     let hosts = HostHeaderConditionConfig::builder().set_values(Some(hosts)).build();
     Rule::builder()
         .rule_arn(rule_arn())
-        .priority(listener_rule::ListenerRule::priority_of("api").to_string())
+        .priority(listener_rule::ListenerRule::priorities(["api"])["api"].to_string())
         .conditions(RuleCondition::builder().field("host-header").host_header_config(hosts).build())
         .actions(Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(target_group).build())
         .build()
@@ -530,8 +530,13 @@ pub(crate) fn service(what: &str, task_definition: &str) -> ServiceBuilder {
         .running_count(1)
         .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
         .set_load_balancers((what == "api").then(|| vec![balancer]))
+        .health_check_grace_period_seconds(30)
         .deployment_configuration(
-            DeploymentConfiguration::builder().deployment_circuit_breaker(breaker).build(),
+            DeploymentConfiguration::builder()
+                .deployment_circuit_breaker(breaker)
+                .minimum_healthy_percent(100)
+                .maximum_percent(200)
+                .build(),
         )
         .availability_zone_rebalancing(AvailabilityZoneRebalancing::Enabled)
         .deployments(deployment(task_definition, DeploymentRolloutState::Completed))
