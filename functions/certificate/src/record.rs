@@ -138,6 +138,8 @@ impl Resource for Record {
     type Raw = Raw;
 
     const KIND: &'static str = "record";
+    /// It is ours by what it points to: the change alone does it.
+    const ADOPTABLE: bool = true;
     const LATE: bool = true;
 
     fn permissions(_: &Scope) -> Vec<Permission> {
@@ -177,7 +179,7 @@ impl Resource for Record {
     }
 
     fn identify(ctx: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
-        let id = format!("{} {}", raw.set.r#type().as_str(), plain(raw.set.name()));
+        let id = id_of(&raw.set);
         match (ctx.stage.as_str(), raw.set.r#type()) {
             ("certificate", RrType::Cname) => {
                 let (host, certificate) = validated(raw, names)?;
@@ -217,9 +219,9 @@ impl Resource for Record {
 
     async fn create(self, _: Context, client: Records, ids: Names) -> Result<Made> {
         let set = self.record_set(&ids)?;
-        let id = format!("{} {}", set.r#type().as_str(), plain(set.name()));
+        let id = id_of(&set);
         // CREATE, never UPSERT: a stranger's record is not written over.
-        match change(&client.route53, &ids, ChangeAction::Create, set).await {
+        match change(&client.route53, &ids, [(ChangeAction::Create, set)]).await {
             Ok(()) => Ok(Made::settled(id)),
             // The same validation record for another certificate of this host: it serves both.
             Err(error)
@@ -234,17 +236,26 @@ impl Resource for Record {
 
     async fn update(self, _: Self, id: String, _: Context, client: Records, ids: Names) -> Result<Made> {
         // The loop has found that what stands there is ours, or was told to adopt it.
-        change(&client.route53, &ids, ChangeAction::Upsert, self.record_set(&ids)?).await?;
-        Ok(Made::settled(id))
+        let set = self.record_set(&ids)?;
+        let new_id = id_of(&set);
+        let mut changes = Vec::new();
+        // A record of another type that is taken over leaves in the same moment: a CNAME bears none beside it.
+        if id != new_id {
+            let sets = list(&client.route53, &ids.need(&hosted_zone::name())?).await?;
+            let old = sets.into_iter().find(|set| id_of(set) == id);
+            changes.extend(old.map(|set| (ChangeAction::Delete, set)));
+        }
+        changes.push((ChangeAction::Upsert, set));
+        change(&client.route53, &ids, changes).await?;
+        Ok(Made::settled(new_id))
     }
 
     async fn delete(id: String, _: Option<Self>, _: Context, client: Records, ids: Names) -> Result<Gone> {
         // A delete has to name the whole record as it is.
         let Some(zone) = ids.id(&hosted_zone::name()) else { return Ok(Gone::Now) };
         let sets = list(&client.route53, zone).await?;
-        let same = |set: &ResourceRecordSet| format!("{} {}", set.r#type().as_str(), plain(set.name())) == id;
-        match sets.into_iter().find(same) {
-            Some(set) => gone(change(&client.route53, &ids, ChangeAction::Delete, set).await, Gone::Now),
+        match sets.into_iter().find(|set| id_of(set) == id) {
+            Some(set) => gone(change(&client.route53, &ids, [(ChangeAction::Delete, set)]).await, Gone::Now),
             None => Ok(Gone::Now),
         }
     }
@@ -284,10 +295,21 @@ impl Record {
     }
 }
 
-async fn change(route53: &Client, ids: &Names, action: ChangeAction, set: ResourceRecordSet) -> Result<()> {
+/// `A api.tryarive.com`
+fn id_of(set: &ResourceRecordSet) -> String {
+    format!("{} {}", set.r#type().as_str(), plain(set.name()))
+}
+
+/// Sends changes that are made all at once, or not at all.
+async fn change(
+    route53: &Client,
+    ids: &Names,
+    changes: impl IntoIterator<Item = (ChangeAction, ResourceRecordSet)>,
+) -> Result<()> {
     let internal = |error: aws_sdk_route53::error::BuildError| Error::internal(error.to_string());
-    let change = Change::builder().action(action).resource_record_set(set).build().map_err(internal)?;
-    let batch = ChangeBatch::builder().changes(change).build().map_err(internal)?;
+    let one = |(action, set)| Change::builder().action(action).resource_record_set(set).build();
+    let changes = changes.into_iter().map(one).collect::<Result<Vec<_>, _>>().map_err(internal)?;
+    let batch = ChangeBatch::builder().set_changes(Some(changes)).build().map_err(internal)?;
     let zone = ids.need(&hosted_zone::name())?;
     let change = route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
     match change.map_err(failed("route53:ChangeResourceRecordSets")) {

@@ -24,7 +24,7 @@ pub(crate) use client::{all, find};
 pub(crate) use removal::{delete, start};
 
 use crate::parameter_group::ParameterGroup;
-use crate::tags::{KEPT, PASSWORD_VERSION, change, owned, owns, value};
+use crate::tags::{KEPT, PASSWORD_VERSION, change, owned, owns, put_on, value};
 use crate::{secret, status, subnet_group};
 
 /// After how long without a connection it sleeps, where it may, in seconds: the shortest that AWS has.
@@ -147,6 +147,7 @@ impl Resource for Cluster {
     type Raw = Raw;
 
     const KIND: &'static str = "db-cluster";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let look_and_make = ["rds:AddTagsToResource", "rds:CreateDBCluster", "rds:DescribeDBClusters"];
@@ -239,6 +240,10 @@ impl Resource for Cluster {
             Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.identifier)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Rds, _: Names) -> Result<()> {
+        put_on(&client.clients.rds, "cluster", &id, &ctx, &self.name()).await
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Rds, ids: Names) -> Result<Made> {

@@ -14,7 +14,7 @@ use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, R
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::cluster::Pause;
-use crate::tags::{change, owned, owns, tags};
+use crate::tags::{change, owned, owns, put_on, tags};
 use crate::version::ENGINE;
 use crate::{cluster, status};
 
@@ -100,6 +100,7 @@ impl Resource for Instance {
     type Raw = Raw;
 
     const KIND: &'static str = "db-instance";
+    const ADOPTABLE: bool = true;
     // The cluster can be deleted as soon as its instances are deleting (aws-facts.md section 2, row 14).
     const LINGERS: bool = true;
 
@@ -184,6 +185,10 @@ impl Resource for Instance {
             Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.identifier)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Instances, _: Names) -> Result<()> {
+        put_on(&client.rds, "db", &id, &ctx, &self.name()).await
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Instances, _: Names) -> Result<Made> {

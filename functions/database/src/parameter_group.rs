@@ -11,7 +11,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
 use statemachine::{ErrorKind, Result};
 
-use crate::tags::{change, data_of_part, owned, owns, tags};
+use crate::tags::{change, data_of_part, owned, owns, put_on, tags};
 
 /// What is set, and why. The rest are AWS's defaults, and what somebody else sets is left alone. Statements
 /// are not logged: their text can hold personal data.
@@ -60,6 +60,7 @@ impl Resource for ParameterGroup {
     type Raw = Raw;
 
     const KIND: &'static str = "db-parameter-group";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let look_and_make = [
@@ -145,6 +146,10 @@ impl Resource for ParameterGroup {
             // The next look finds the difference.
             Err(_) => Ok(Made::started(group_name)),
         }
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+        put_on(&client, "cluster-pg", &id, &ctx, &self.name()).await
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {

@@ -172,6 +172,14 @@ pub(crate) async fn change(client: &Client, id: &str, value: &str, tags: Vec<Tag
     Ok(Made::settled(put.arn().unwrap_or(id)).with("version", put.version_id().unwrap_or_default()))
 }
 
+/// Puts our tags on a secret of somebody else's. Its value stays, and is ours from then on.
+pub(crate) async fn take_over(client: &Client, id: &str, ctx: &Context, name: &Name) -> Result<()> {
+    let tags = ctx.tags(name).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    let tag = client.tag_resource().secret_id(id).set_tags(Some(tags.collect())).send().await;
+    tag.map_err(failed("secretsmanager:TagResource"))?;
+    Ok(())
+}
+
 async fn bring_back(client: &Client, ctx: &Context, name: &Name, secret_name: &str) -> Result<()> {
     let Some(found) = describe(client, secret_name).await? else {
         return Err(Error::not_ready(format!(
@@ -239,6 +247,7 @@ impl Resource for Password {
     type Raw = Raw;
 
     const KIND: &'static str = "secret";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let secrets = scope.arn("secretsmanager", &format!("secret:{}/*/database-*", scope.app));
@@ -288,6 +297,10 @@ impl Resource for Password {
         let value = random(&client).await?;
         let rotation: Vec<(&str, String)> = self.rotation.iter().map(|run| (ROTATION, run.clone())).collect();
         make(&client, &ctx, &self.name(), &self.secret_name, &value, &rotation).await
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+        take_over(&client, &id, &ctx, &self.name()).await
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {

@@ -11,7 +11,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::tags::{change, data_of_part, owned, owns, tags};
+use crate::tags::{change, data_of_part, owned, owns, put_on, tags};
 
 /// Where the database's instances may stand.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,6 +46,7 @@ impl Resource for SubnetGroup {
     type Raw = Raw;
 
     const KIND: &'static str = "db-subnet-group";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let look_and_make = [
@@ -117,6 +118,10 @@ impl Resource for SubnetGroup {
             Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.group_name)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+        put_on(&client, "subgrp", &id, &ctx, &self.name()).await
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {

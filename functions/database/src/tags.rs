@@ -1,6 +1,9 @@
 //! The tags of RDS, and what is allowed by them.
 
+use aws::failed;
+use aws_sdk_rds::Client;
 use aws_sdk_rds::types::Tag;
+use statemachine::Result;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Data, DataPolicy, Name};
 
@@ -16,6 +19,15 @@ pub(crate) fn tags(ctx: &Context, name: &Name, more: &[(&str, &str)]) -> Vec<Tag
     let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     let all = ctx.tags(name).into_iter().chain(more);
     all.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// Puts our tags on something of somebody else's: `kind` as in its ARN.
+pub(crate) async fn put_on(client: &Client, kind: &str, id: &str, ctx: &Context, name: &Name) -> Result<()> {
+    let arn = ctx.scope().arn("rds", &format!("{kind}:{id}"));
+    let add =
+        client.add_tags_to_resource().resource_name(arn).set_tags(Some(tags(ctx, name, &[]))).send().await;
+    add.map_err(failed("rds:AddTagsToResource"))?;
+    Ok(())
 }
 
 /// The name that tags give a resource, if they are ours.

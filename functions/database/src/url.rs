@@ -80,6 +80,7 @@ impl Resource for DatabaseUrl {
 
     // A kind apart from the password in the engine, since it follows the cluster; in names both are secrets.
     const KIND: &'static str = "secret";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         Password::permissions(scope)
@@ -120,6 +121,10 @@ impl Resource for DatabaseUrl {
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
         let (value, facts) = (self.value(&client, &ids).await?, self.facts(&ids)?);
         secret::make(&client, &ctx, &self.name(), &self.secret_name, &value, &facts).await
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+        secret::take_over(&client, &id, &ctx, &self.name()).await
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {

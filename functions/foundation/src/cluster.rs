@@ -34,6 +34,7 @@ impl Resource for Cluster {
     type Raw = Raw;
 
     const KIND: &'static str = "cluster";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let clusters = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
@@ -49,6 +50,12 @@ impl Resource for Cluster {
                 "StringEquals",
                 "ecs:CreateAction",
                 ["CreateCluster".to_owned()],
+            ),
+            // Taking one over: not another stack's.
+            Permission::on(&["ecs:TagResource"], [clusters.clone()]).when(
+                "Null",
+                "aws:ResourceTag/stepstack:stack",
+                ["true".to_owned()],
             ),
             Permission::on(&["ecs:DeleteCluster", "ecs:UpdateClusterSettings"], [clusters.clone()]).when(
                 "StringLike",
@@ -114,18 +121,21 @@ impl Resource for Cluster {
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
-        let tags = ctx
-            .tags(&self.name())
-            .into_iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let create = client
             .create_cluster()
             .cluster_name(&self.cluster_name)
             .settings(insights(&self.container_insights))
-            .set_tags(Some(tags.collect()));
+            .set_tags(Some(tags(&ctx)));
         let cluster = create.send().await.map_err(failed("ecs:CreateCluster"))?;
         let arn = cluster.cluster().and_then(Raw::cluster_arn).unwrap_or_default().to_owned();
         Ok(Made::settled(self.cluster_name).with("arn", arn))
+    }
+
+    async fn adopt(&self, _: String, ctx: Context, client: Client, ids: Names) -> Result<()> {
+        let arn = ids.need_attribute(&name(), "arn")?;
+        let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags(&ctx))).send().await;
+        tag.map_err(failed("ecs:TagResource"))?;
+        Ok(())
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
@@ -141,6 +151,10 @@ impl Resource for Cluster {
             Gone::Going,
         )
     }
+}
+
+fn tags(ctx: &Context) -> Vec<Tag> {
+    ctx.tags(&name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 fn insights(value: &str) -> ClusterSetting {

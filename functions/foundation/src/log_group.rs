@@ -106,6 +106,7 @@ impl Resource for LogGroup {
     type Raw = Raw;
 
     const KIND: &'static str = "log-group";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let groups = [
@@ -187,6 +188,14 @@ impl Resource for LogGroup {
             // The next look finds the difference.
             Err(_) => Ok(Made::started(self.log_group_name)),
         }
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+        let arn = ctx.scope().arn("logs", &format!("log-group:{id}"));
+        let tags = ctx.tags(&self.name()).into_iter().collect();
+        let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
+        tag.map_err(failed("logs:TagResource"))?;
+        Ok(())
     }
 
     async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {

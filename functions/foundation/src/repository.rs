@@ -71,6 +71,7 @@ impl Resource for Repository {
     type Raw = Raw;
 
     const KIND: &'static str = "repository";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let repositories = scope.arn("ecr", &format!("repository/{}/*", scope.app));
@@ -173,18 +174,13 @@ impl Resource for Repository {
     }
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
-        let tags = ctx
-            .tags(&self.name())
-            .into_iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build());
-        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
         let create = client
             .create_repository()
             .repository_name(&self.repository_name)
             .image_scanning_configuration(scanning(self.scan_on_push))
             .image_tag_mutability(self.mutability())
             .set_image_tag_mutability_exclusion_filters(self.exclusions()?)
-            .set_tags(Some(tags));
+            .set_tags(Some(tags(&ctx)?));
         let made = create.send().await.map_err(failed("ecr:CreateRepository"))?;
         let repository = made.repository();
         let id = self.repository_name.clone();
@@ -197,6 +193,13 @@ impl Resource for Repository {
             // The next look finds the difference.
             Err(_) => Ok(with(Made::started(id))),
         }
+    }
+
+    async fn adopt(&self, _: String, ctx: Context, client: Client, ids: Names) -> Result<()> {
+        let arn = ids.need_attribute(&name(), "arn")?;
+        let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags(&ctx)?)).send().await;
+        tag.map_err(failed("ecr:TagResource"))?;
+        Ok(())
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
@@ -250,6 +253,11 @@ impl Repository {
         let filters = filters.map_err(|error| Error::internal(error.to_string()))?;
         Ok((!filters.is_empty()).then_some(filters))
     }
+}
+
+fn tags(ctx: &Context) -> Result<Vec<Tag>> {
+    let tags = ctx.tags(&name()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    tags.collect::<Result<_, _>>().map_err(|error| Error::internal(error.to_string()))
 }
 
 fn scanning(on: bool) -> ImageScanningConfiguration {

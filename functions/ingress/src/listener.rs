@@ -105,8 +105,8 @@ impl Resource for Listener {
     }
 
     /// Those of a load balancer of ours: what stands on it is ours too, and nobody has to ask for its tags.
-    async fn fetch(ctx: &Context, client: &Client, names: &Names) -> Result<Vec<RawListener>> {
-        let Some(balancer) = load_balancer::of_ours(ctx, names) else { return Ok(Vec::new()) };
+    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<RawListener>> {
+        let Some(balancer) = load_balancer::of_ours(names) else { return Ok(Vec::new()) };
         let listeners = client.describe_listeners().load_balancer_arn(balancer).send().await;
         let listeners = listeners.map_err(failed("elasticloadbalancing:DescribeListeners")).optional()?;
         Ok(listeners.and_then(|listeners| listeners.listeners).unwrap_or_default())

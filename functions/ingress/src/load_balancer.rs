@@ -40,10 +40,9 @@ pub fn name() -> Name {
 /// The attribute of one that is ours.
 const OURS: &str = "ours";
 
-/// The ARN of the stack's load balancer; a stranger's that only has its name is one where it is taken over.
-pub fn of_ours<'a>(ctx: &Context, names: &'a Names) -> Option<&'a str> {
-    let ours = ctx.options.adopt || names.attribute(&name(), OURS).is_some();
-    names.id(&name()).filter(|_| ours)
+/// The ARN of the stack's load balancer; none of a stranger's that only has its name.
+pub fn of_ours(names: &Names) -> Option<&str> {
+    names.attribute(&name(), OURS).and_then(|_| names.id(&name()))
 }
 
 fn balancer_name(ctx: &Context) -> String {

@@ -44,6 +44,8 @@ impl Resource for Route {
     type Raw = Raw;
 
     const KIND: &'static str = "route";
+    /// It is ours by what it points to: the change alone does it.
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let actions = ["ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute"];

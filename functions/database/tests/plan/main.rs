@@ -254,6 +254,9 @@ async fn a_stranger_s_is_not_touched() {
     }
     insta::assert_snapshot!("theirs", plan(&world, Some(FILE)).await);
     assert_eq!(plan(&world, None).await, "");
+    let adopt = Options { adopt: true, ..Options::default() };
+    let report = look_with(&world, Some(FILE), network(), adopt).await.expect("the look");
+    insta::assert_snapshot!("adopted", changes(&report, false));
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! The stack's buckets: uploads, and the log bucket that access logs go to.
 
 mod empty;
+mod owner;
 mod settings;
 mod wanted;
 
 use aws::{failed, gone};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tag};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
 use serde::Serialize;
 use serde_json::Value;
 use statemachine::config::Stack;
@@ -15,6 +16,8 @@ use statemachine::resource::{
     Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
 };
 use statemachine::{Error, ErrorKind, Result};
+
+use owner::Owner;
 
 pub use empty::empty;
 pub use settings::{Cors, Lifecycle};
@@ -86,6 +89,7 @@ impl Resource for Bucket {
     type Raw = Raw;
 
     const KIND: &'static str = "bucket";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let asks = [
@@ -109,6 +113,7 @@ impl Resource for Bucket {
             "s3:PutBucketLogging",
             "s3:PutBucketPolicy",
             "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
             "s3:PutBucketVersioning",
             "s3:PutLifecycleConfiguration",
         ];
@@ -169,11 +174,8 @@ impl Resource for Bucket {
     }
 
     async fn create(self, ctx: Context, client: Buckets, _: Names) -> Result<Made> {
-        let internal = |error: aws_sdk_s3::error::BuildError| Error::internal(error.to_string());
-        let tags = ctx.tags(&self.name()).into_iter();
-        let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
-        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(internal)?;
-        let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags));
+        let mut configuration =
+            CreateBucketConfiguration::builder().set_tags(Some(owner::tags(&ctx, &self.name())?));
         // us-east-1 is the one region that must not be named.
         if ctx.region != "us-east-1" {
             let region = BucketLocationConstraint::from(ctx.region.as_str());
@@ -208,6 +210,10 @@ impl Resource for Bucket {
         }
     }
 
+    async fn adopt(&self, id: String, ctx: Context, client: Buckets, _: Names) -> Result<()> {
+        owner::take_over(&client.s3, &id, &ctx, &self.name()).await
+    }
+
     async fn update(self, now: Self, id: String, _: Context, client: Buckets, _: Names) -> Result<Made> {
         settings::put(&client.s3, &self, &now).await?;
         Ok(Made::settled(id))
@@ -236,27 +242,25 @@ impl Resource for Bucket {
 /// One of the buckets that may be ours. Somebody else's of that name is only told of when it is described: then
 /// it stands in our way.
 async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<Raw>> {
-    let tags = client.s3.get_bucket_tagging().bucket(bucket).send().await;
-    let owned = match tags.map_err(failed("s3:GetBucketTagging")) {
-        Ok(tags) => ctx.owned(tags.tag_set().iter().map(|tag| (tag.key(), tag.value()))),
-        Err(error) => match error.code.as_deref() {
-            Some("NoSuchBucket") => return Ok(None),
-            // Untagged; another account's, which says no more than that it is there; or in another region.
-            Some(
-                "NoSuchTagSet"
-                | "AccessDenied"
-                | "PermanentRedirect"
-                | "TemporaryRedirect"
-                | "AuthorizationHeaderMalformed"
-                | "IllegalLocationConstraintException",
-            ) => None,
-            _ => return Err(error),
-        },
-    };
     let is_described = client.described.iter().any(|name| name == bucket);
-    let Some(owned) = owned else {
-        let found = Bucket::unknown(bucket);
-        return Ok(is_described.then_some(Raw { found, owned, holds_objects: true }));
+    let owned = match owner::of(&client.s3, bucket, ctx).await? {
+        Owner::Nobody => return Ok(None),
+        Owner::Ours(name) => name,
+        Owner::Theirs(why) => {
+            return match (is_described, ctx.options.adopt, why) {
+                (false, _, _) => Ok(None),
+                (true, true, Some(why)) => Err(Error::new(ErrorKind::Invalid, why)),
+                // What it is like decides what is to be changed once it is taken over.
+                (true, true, None) => {
+                    let what = if *bucket == logs_name(ctx) { "logs" } else { "uploads" };
+                    let found = settings::read(&client.s3, bucket, what).await?;
+                    Ok(Some(Raw { found, owned: None, holds_objects: true }))
+                }
+                (true, false, _) => {
+                    Ok(Some(Raw { found: Bucket::unknown(bucket), owned: None, holds_objects: true }))
+                }
+            };
+        }
     };
     // Only a removal has to know whether there is anything in it.
     let holds = async {

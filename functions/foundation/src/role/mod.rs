@@ -50,6 +50,7 @@ impl Resource for Role {
     type Raw = Raw;
 
     const KIND: &'static str = "role";
+    const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         // The last part keeps the engine's own roles out, which share the path's beginning.
@@ -134,11 +135,6 @@ impl Resource for Role {
 
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
         let role_name = format!("{}-{}", ctx.prefix(), self.what);
-        let tags = ctx
-            .tags(&self.name())
-            .into_iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build());
-        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
         let create = client
             .create_role()
             .role_name(&role_name)
@@ -146,7 +142,7 @@ impl Resource for Role {
             .description(&self.description)
             .assume_role_policy_document(self.trust.to_string())
             .set_permissions_boundary(self.boundary.clone())
-            .set_tags(Some(tags));
+            .set_tags(Some(tags(&ctx, &self.name())?));
         let role = create.send().await.map_err(failed("iam:CreateRole"))?;
         let arn = role.role().map(RawRole::arn).unwrap_or_default().to_owned();
         // A role without its policy is a difference that the next look finds.
@@ -155,6 +151,12 @@ impl Resource for Role {
             Err(error) if error.kind == ErrorKind::Denied => Err(error),
             Err(_) => Ok(Made::started(role_name).with("arn", arn)),
         }
+    }
+
+    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+        let tag = client.tag_role().role_name(id).set_tags(Some(tags(&ctx, &self.name())?)).send().await;
+        tag.map_err(failed("iam:TagRole"))?;
+        Ok(())
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
@@ -208,6 +210,11 @@ impl Resource for Role {
         }
         gone(client.delete_role().role_name(id).send().await.map_err(failed("iam:DeleteRole")), Gone::Now)
     }
+}
+
+fn tags(ctx: &Context, name: &Name) -> Result<Vec<Tag>> {
+    let tags = ctx.tags(name).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    tags.collect::<Result<_, _>>().map_err(|error| Error::internal(error.to_string()))
 }
 
 async fn describe(client: &Client, role_name: &str) -> Result<Option<Raw>> {

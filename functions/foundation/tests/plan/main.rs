@@ -1,5 +1,6 @@
 //! Plans of the stage: in sync, over an empty account, with one thing changed, and with everything removed.
 
+mod adopt;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,87 @@
+//! The calls of records whose order or settings matter.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_route53::Client;
+use aws_sdk_route53::config::{Builder, Credentials, SharedCredentialsProvider};
+use aws_sdk_route53::operation::change_resource_record_sets::{
+    ChangeResourceRecordSetsInput, ChangeResourceRecordSetsOutput,
+};
+use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
+use aws_sdk_route53::primitives::DateTime;
+use aws_sdk_route53::types::{ChangeInfo, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType};
+use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
+use certificate::record::{Kind, Record, Records};
+use statemachine::resource::{Context, Made, Name, Names, Resource as _};
+
+const HOST: &str = "api.tryarive.com";
+
+fn names() -> Names {
+    let mut names = Names::default();
+    names.insert(Name::new("hosted-zone", "main"), "Z2");
+    let balancer = [
+        ("dns_name", "arive-production-1.us-east-1.elb.amazonaws.com".to_owned()),
+        ("zone_id", "Z35SXDOTRQ7X7K".to_owned()),
+    ];
+    names.insert_with(&Name::new("load-balancer", "main"), "arn", &balancer);
+    names
+}
+
+/// Changes what stands there as `id` in a zone with this record; answers what was sent, a word each.
+async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&sent);
+    let change = mock!(Client::change_resource_record_sets).then_compute_output(
+        move |input: &ChangeResourceRecordSetsInput| {
+            let changes = input.change_batch().map(|batch| batch.changes()).unwrap_or_default();
+            let words = changes.iter().map(|change| {
+                let set = change.resource_record_set().expect("a record set");
+                format!("{} {} {}", change.action().as_str(), set.r#type().as_str(), set.name())
+            });
+            log.lock().expect("one thread").push(words.collect::<Vec<_>>().join(", "));
+            let info = ChangeInfo::builder().id("C1").status(ChangeStatus::Pending);
+            let info = info.submitted_at(DateTime::from_secs(0)).build().expect("an answer");
+            ChangeResourceRecordSetsOutput::builder().change_info(info).build()
+        },
+    );
+    let list = mock!(Client::list_resource_record_sets).then_output(move || {
+        let page = ListResourceRecordSetsOutput::builder().resource_record_sets(found.clone());
+        page.is_truncated(false).max_items(300).build().expect("a page")
+    });
+    let credentials =
+        SharedCredentialsProvider::new(Credentials::new("nobody", "nothing", None, None, "test"));
+    let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
+    let answers =
+        MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(&change).with_rule(&list);
+    let config = Builder::from(&config).http_client(create_mock_http_client()).interceptor(answers);
+    let hosts = vec![HOST.to_owned()];
+    let records = Records::new(&Client::from_conf(config.build()), hosts.clone(), hosts);
+    let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
+    let now = Record::new(HOST, Kind::Alias { load_balancer: Name::foreign("elsewhere") });
+    let made = record.update(now, id.to_owned(), Context::example("services"), records, names()).await;
+    let sent = sent.lock().expect("one thread").clone();
+    (made.expect("a change"), sent)
+}
+
+fn set(kind: RrType, value: &str) -> ResourceRecordSet {
+    let value = ResourceRecord::builder().value(value).build().expect("a value");
+    let set = ResourceRecordSet::builder().name(format!("{HOST}.")).r#type(kind).ttl(300);
+    set.resource_records(value).build().expect("a record set")
+}
+
+#[tokio::test]
+async fn an_address_that_leads_elsewhere_is_led_here() {
+    let (made, sent) = update("A api.tryarive.com", set(RrType::A, "203.0.113.7")).await;
+    assert_eq!(
+        (made.id.as_str(), sent),
+        ("A api.tryarive.com", vec!["UPSERT A api.tryarive.com".to_owned()])
+    );
+}
+
+/// Nothing may stand beside a CNAME, and between two calls nothing would stand there at all.
+#[tokio::test]
+async fn a_cname_that_is_taken_over_goes_as_the_alias_comes() {
+    let (made, sent) = update("CNAME api.tryarive.com", set(RrType::Cname, "old.example")).await;
+    assert_eq!(made.id, "A api.tryarive.com");
+    assert_eq!(sent, ["DELETE CNAME api.tryarive.com., UPSERT A api.tryarive.com"]);
+}

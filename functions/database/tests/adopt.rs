@@ -1,0 +1,99 @@
+//! The calls that make what somebody else has made ours.
+
+use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_rds::operation::add_tags_to_resource::AddTagsToResourceOutput;
+use aws_sdk_secretsmanager::operation::tag_resource::TagResourceOutput;
+use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use database::Clients;
+use database::cluster::{Cluster, Pause, Rds};
+use database::instance::{Instance, Instances};
+use database::parameter_group::ParameterGroup;
+use database::secret::Password;
+use database::subnet_group::SubnetGroup;
+use database::url::DatabaseUrl;
+use statemachine::config;
+use statemachine::resource::{Context, Names, Resource};
+
+const FILE: &str =
+    "app = \"arive\"\nenvironment = \"production\"\n[services.worker]\ncommand = [\"work\"]\n[database]\n";
+
+/// Clients that take exactly these calls, in this order.
+fn clients(rds: &[&Rule], secrets: &[&Rule]) -> Clients {
+    let credentials = Credentials::new("nobody", "nothing", None, None, "test");
+    let config =
+        aws::config("us-east-1", Some("http://127.0.0.1:1"), SharedCredentialsProvider::new(credentials));
+    let answers = |rules: &[&Rule]| {
+        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
+        rules.iter().fold(answers, |answers, rule| answers.with_rule(rule))
+    };
+    let rds = aws_sdk_rds::config::Builder::from(&config)
+        .http_client(create_mock_http_client())
+        .interceptor(answers(rds));
+    let secrets = aws_sdk_secretsmanager::config::Builder::from(&config)
+        .http_client(create_mock_http_client())
+        .interceptor(answers(secrets));
+    Clients {
+        rds: aws_sdk_rds::Client::from_conf(rds.build()),
+        secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
+        events: aws_sdk_eventbridge::Client::new(&config),
+    }
+}
+
+/// Takes over what has this id, and asserts that exactly its ARN gets exactly our tags.
+async fn takes_over<R: Resource>(
+    one: R,
+    id: &str,
+    kind: &'static str,
+    client: impl FnOnce(Clients) -> R::Client,
+) {
+    let (name, arn) = (one.name().to_string(), format!("arn:aws:rds:us-east-1:123456789012:{kind}:{id}"));
+    let add = mock!(aws_sdk_rds::Client::add_tags_to_resource)
+        .match_requests(move |input| {
+            let mut keys: Vec<_> = input.tags().iter().filter_map(|tag| tag.key()).collect();
+            keys.sort_unstable();
+            let named = input.tags().iter().any(|tag| tag.value() == Some(&name));
+            // No version of a password: the cluster gets ours with the change that follows.
+            let ours = keys == ["Name", "stepstack:name", "stepstack:stack", "stepstack:stage"];
+            input.resource_name() == Some(&arn) && named && ours
+        })
+        .then_output(|| AddTagsToResourceOutput::builder().build());
+    let client = client(clients(&[&add], &[]));
+    one.adopt(id.to_owned(), Context::example("database"), client, Names::default()).await.expect(kind);
+    assert_eq!(add.num_calls(), 1, "{kind}");
+}
+
+#[tokio::test]
+async fn groups_cluster_and_instance_get_our_tags() {
+    let ctx = Context::example("database");
+    let stack = config::parse(FILE.as_bytes(), "stepstack.toml").expect("the file is a good one");
+    let database = stack.database.expect("a database");
+    let group = ParameterGroup::of(database.major());
+    let cluster = Cluster::of(&ctx, &database, &group, 1, Pause::No);
+    let instance = Instance::of(&ctx, 1, Pause::No);
+    takes_over(SubnetGroup::of(&ctx), "arive-production", "subgrp", |clients| clients.rds).await;
+    takes_over(group, "arive-production-af6f12", "cluster-pg", |clients| clients.rds).await;
+    takes_over(cluster, "arive-production-1", "cluster", |clients| Rds::new(&clients, 1)).await;
+    let instances = |clients: Clients| Instances::new(clients.rds, 1, false);
+    takes_over(instance, "arive-production-1-1", "db", instances).await;
+}
+
+/// A secret's value is nobody's to read for that.
+#[tokio::test]
+async fn secrets_get_our_tags_and_keep_their_values() {
+    let ctx = Context::example("database");
+    let stack = config::parse(FILE.as_bytes(), "stepstack.toml").expect("the file is a good one");
+    let url = DatabaseUrl::of(&ctx, &stack.database.expect("a database"));
+    let tag = |name: &'static str| {
+        mock!(aws_sdk_secretsmanager::Client::tag_resource)
+            .match_requests(move |input| {
+                input.secret_id() == Some("arn") && input.tags().iter().any(|tag| tag.value() == Some(name))
+            })
+            .then_output(|| TagResourceOutput::builder().build())
+    };
+    let (password_tag, url_tag) = (tag("secret/database-password"), tag("secret/database-url"));
+    let secrets = clients(&[], &[&password_tag, &url_tag]).secrets;
+    let password = Password::of(&ctx, None);
+    password.adopt("arn".to_owned(), ctx.clone(), secrets.clone(), Names::default()).await.expect("tagged");
+    url.adopt("arn".to_owned(), ctx, secrets, Names::default()).await.expect("tagged");
+    assert_eq!((password_tag.num_calls(), url_tag.num_calls()), (1, 1));
+}

@@ -1,0 +1,75 @@
+//! Plans with `--adopt`: what stands in our place is taken over, and changed where it differs.
+
+use aws_sdk_s3::types::CorsRule;
+use statemachine::message::{Document, Mode, Operation, StageReport};
+use statemachine::resource::{Context, Options};
+use statemachine::tick::{Input, tick};
+use statemachine::{ErrorKind, Result};
+
+use super::world::{LOGS, UPLOADS, World};
+use super::{FILE, Unused, changes, in_sync, stack};
+
+async fn look(world: &World, adopt: bool) -> Result<StageReport> {
+    let ctx = Context { options: Options { adopt, ..Options::default() }, ..Context::example("foundation") };
+    let document = Document::example(Operation::Plan, Some(stack(FILE)));
+    let stage = foundation::resources::foundation(&world.clients(), &ctx, &document);
+    tick(stage, &ctx, Mode::Plan, Input::default(), &Unused).await
+}
+
+async fn plan(world: &World) -> String {
+    changes(&look(world, true).await.expect("the look"), false)
+}
+
+/// The stack as described, none of it with our tags.
+fn theirs() -> World {
+    let mut world = in_sync();
+    for (_, tags) in &mut world.log_groups {
+        tags.clear();
+    }
+    for cluster in &mut world.clusters {
+        cluster.tags = None;
+    }
+    for what in ["-execution", "-task", "-flow-log"] {
+        world.role(what).0.tags = None;
+    }
+    if let Some((_, tags)) = &mut world.repository {
+        tags.clear();
+    }
+    for bucket in [LOGS, UPLOADS] {
+        world.bucket(bucket).tags.clear();
+    }
+    world
+}
+
+#[tokio::test]
+async fn everything_here_can_be_taken_over_even_as_it_is() {
+    insta::assert_snapshot!("adopted", plan(&theirs()).await);
+    assert_eq!(plan(&in_sync()).await, "", "what is ours already is left as it is");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_taken_over_loses_what_is_not_described() {
+    let mut world = in_sync();
+    let uploads = world.bucket(UPLOADS);
+    uploads.tags = vec![("team".to_owned(), "web".to_owned())];
+    (uploads.versioning, uploads.policy) = (None, None);
+    let anybody = CorsRule::builder().allowed_origins("*").allowed_methods("GET");
+    uploads.cors.push(anybody.build().expect("a rule"));
+    insta::assert_snapshot!("adopted_bucket", plan(&world).await);
+}
+
+#[tokio::test]
+async fn another_stack_s_bucket_and_another_account_s_stay_theirs() {
+    let mut world = in_sync();
+    for (key, value) in &mut world.bucket(UPLOADS).tags {
+        if key == "stepstack:stack" {
+            *value = "arive/staging".to_owned();
+        }
+    }
+    let error = look(&world, true).await.expect_err("a refusal");
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    insta::assert_snapshot!(error, @"The bucket arive-uploads-production belongs to the stack arive/staging, and is not taken from it. Choose another name.");
+    world.bucket(UPLOADS).closed = Some("AccessDenied");
+    let error = look(&world, true).await.expect_err("a refusal");
+    assert!(error.message.contains("another account's"), "{error}");
+}
