@@ -35,8 +35,8 @@ async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
         move |input: &ChangeResourceRecordSetsInput| {
             let changes = input.change_batch().map(|batch| batch.changes()).unwrap_or_default();
             let words = changes.iter().map(|change| {
-                let set = change.resource_record_set().expect("a record set");
-                format!("{} {} {}", change.action().as_str(), set.r#type().as_str(), set.name())
+                let record = change.resource_record_set().expect("a record set");
+                format!("{} {} {}", change.action().as_str(), record.r#type().as_str(), record.name())
             });
             log.lock().expect("one thread").push(words.collect::<Vec<_>>().join(", "));
             let info = ChangeInfo::builder().id("C1").status(ChangeStatus::Pending);
