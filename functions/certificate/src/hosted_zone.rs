@@ -268,8 +268,9 @@ impl Resource for HostedZone {
             .send()
             .await
             .map_err(failed("route53:ChangeTagsForResource"))?;
-        let servers = zone.delegation_set().map(|set| set.name_servers().join(",")).unwrap_or_default();
-        Ok(Made::settled(id).with("name", self.domain).with("name_servers", servers))
+        let servers = zone.delegation_set().map(|set| set.name_servers()).unwrap_or_default();
+        let servers: Vec<&str> = servers.iter().map(|server| server.trim_end_matches('.')).collect();
+        Ok(Made::settled(id).with("name", self.domain).with("name_servers", servers.join(",")))
     }
 
     async fn update(self, _: Self, _: String, _: Context, _: Zones, _: Names) -> Result<Made> {
