@@ -17,6 +17,7 @@ const MANAGED_MOST: usize = 6_144;
 /// put here by hand, after a look at AWS's service authorization reference.
 const ON_EVERYTHING: &[&str] = &[
     "acm:ListCertificates",
+    "acm:RequestCertificate",
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
     "ec2:DescribeAccountAttributes",
@@ -38,6 +39,7 @@ const ON_EVERYTHING: &[&str] = &[
     "ecs:DescribeTaskDefinition",
     "ecs:ListServices",
     "ecs:ListTaskDefinitions",
+    "ecs:ListTasks",
     "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancerAttributes",
     "elasticloadbalancing:DescribeLoadBalancers",
@@ -46,6 +48,8 @@ const ON_EVERYTHING: &[&str] = &[
     "elasticloadbalancing:DescribeTargetGroupAttributes",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
+    "events:ListRules",
+    "iam:ListRoles",
     "lambda:ListFunctions",
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",

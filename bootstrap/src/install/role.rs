@@ -71,7 +71,6 @@ impl Resource for Role {
             "iam:GetRole",
             "iam:GetRolePolicy",
             "iam:ListRolePolicies",
-            "iam:ListRoles",
             "iam:PutRolePolicy",
             "iam:TagRole",
             "iam:UpdateAssumeRolePolicy",
@@ -79,6 +78,7 @@ impl Resource for Role {
         let services = ["events.amazonaws.com", "lambda.amazonaws.com", "states.amazonaws.com"];
         vec![
             Permission::on(&actions, [roles.clone()]),
+            Permission::unscoped(&["iam:ListRoles"], "the listing goes by a path and takes no resource"),
             Permission::on(&["iam:PassRole"], [roles]).when(
                 "StringEquals",
                 "iam:PassedToService",

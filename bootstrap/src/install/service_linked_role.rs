@@ -42,7 +42,7 @@ impl Resource for ServiceLinkedRole {
         let role = |service: &&str| scope.global("iam", &format!("role/aws-service-role/{service}/*"));
         vec![
             Permission::on(&["iam:CreateServiceLinkedRole"], SERVICES.iter().map(role)),
-            Permission::on(&["iam:ListRoles"], [scope.global("iam", "role/aws-service-role/*")]),
+            Permission::unscoped(&["iam:ListRoles"], "the listing goes by a path and takes no resource"),
         ]
     }
 

@@ -50,7 +50,10 @@ impl Resource for Certificate {
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let certificates = scope.arn("acm", "certificate/*");
         vec![
-            Permission::unscoped(&["acm:ListCertificates"], "the listing takes no resource"),
+            Permission::unscoped(
+                &["acm:ListCertificates", "acm:RequestCertificate"],
+                "a listing, and a request for what has no ARN yet: neither takes a resource",
+            ),
             Permission {
                 reason: Some("a certificate's ARN holds only its random id"),
                 ..Permission::on(
@@ -59,7 +62,6 @@ impl Resource for Certificate {
                         "acm:DeleteCertificate",
                         "acm:DescribeCertificate",
                         "acm:ListTagsForCertificate",
-                        "acm:RequestCertificate",
                     ],
                     [certificates],
                 )

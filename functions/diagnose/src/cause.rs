@@ -74,6 +74,10 @@ fn of_task(task: &StoppedTask) -> Option<Diagnosis> {
     } else {
         format!("{stopped_reason} {container_reason}")
     };
+    // It was replaced, as it should be, and its exit code tells nothing.
+    if says(&reason, &["scaling activity initiated by"]) {
+        return None;
+    }
     let told = |cause: String, next: &str| {
         let mut evidence = vec![reason.clone()];
         evidence.extend(log.iter().cloned());

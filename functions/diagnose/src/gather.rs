@@ -3,6 +3,7 @@
 
 use aws::failed;
 use aws_sdk_ecs::types::{DesiredStatus, Task};
+use jiff::Timestamp;
 use statemachine::message::Document;
 use statemachine::resource::Name;
 use statemachine::{Error, Result};
@@ -41,13 +42,14 @@ pub(crate) async fn services(clients: &Clients, document: &Document) -> Evidence
     let Some(stack) = &document.stack else { return evidence };
     let cluster = stack.prefix();
     let names: Vec<String> = stack.services.keys().cloned().collect();
+    let since = document.run.started_at.parse::<Timestamp>().map_or(0, Timestamp::as_second);
     let noted = |what: &str, error: Error| format!("{what} ({})", error.message);
     match events(clients, &cluster, &names).await {
         Ok(events) => evidence.events = events,
         Err(error) => evidence.not_seen.push(noted("the services' events", error)),
     }
     for service in &names {
-        match stopped_tasks(clients, &cluster, service).await {
+        match stopped_tasks(clients, &cluster, service, since).await {
             Ok(tasks) => evidence.stopped_tasks.extend(tasks),
             Err(error) => evidence.not_seen.push(noted(&format!("the stopped tasks of {service}"), error)),
         }
@@ -74,7 +76,13 @@ async fn events(clients: &Clients, cluster: &str, services: &[String]) -> Result
     Ok(events)
 }
 
-async fn stopped_tasks(clients: &Clients, cluster: &str, service: &str) -> Result<Vec<StoppedTask>> {
+/// What stopped before the run, at second `since`, tells nothing about it.
+async fn stopped_tasks(
+    clients: &Clients,
+    cluster: &str,
+    service: &str,
+    since: i64,
+) -> Result<Vec<StoppedTask>> {
     let list = clients
         .ecs
         .list_tasks()
@@ -89,9 +97,10 @@ async fn stopped_tasks(clients: &Clients, cluster: &str, service: &str) -> Resul
     }
     let describe = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).send().await;
     let mut tasks = describe.map_err(failed("ecs:DescribeTasks"))?.tasks.unwrap_or_default();
-    tasks.sort_by_key(|task| {
-        std::cmp::Reverse(task.stopped_at().map_or(0, aws_sdk_ecs::primitives::DateTime::secs))
-    });
+    let stopped_at =
+        |task: &Task| task.stopped_at().map_or(i64::MAX, aws_sdk_ecs::primitives::DateTime::secs);
+    tasks.retain(|task| stopped_at(task) >= since);
+    tasks.sort_by_key(|task| std::cmp::Reverse(stopped_at(task)));
     let mut stopped = Vec::new();
     for task in tasks.iter().take(TASKS) {
         stopped.push(stopped_task(clients, cluster, service, task).await);

@@ -76,6 +76,17 @@ fn an_exit_code_with_the_last_lines() {
 }
 
 #[test]
+fn a_task_that_was_replaced_tells_nothing() {
+    let diagnosis = of_task(StoppedTask {
+        stop_code: "ServiceSchedulerInitiated".to_owned(),
+        stopped_reason: "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)".to_owned(),
+        exit_code: Some(0),
+        ..StoppedTask::default()
+    });
+    assert!(!diagnosis.cause.contains("exit code"), "{}", diagnosis.cause);
+}
+
+#[test]
 fn a_secret_denied() {
     let diagnosis = of_task(StoppedTask {
         stopped_reason: "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret arn:aws:secretsmanager:us-east-1:123456789012:secret:arive/production/database-url from secrets manager: AccessDeniedException: User is not authorized to perform: secretsmanager:GetSecretValue".to_owned(),

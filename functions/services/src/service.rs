@@ -248,7 +248,12 @@ impl Resource for Service {
             .enable_execute_command(self.exec)
             .client_token(ctx.token(&self.name()))
             .set_tags(Some(tags.collect()));
-        let made = create.send().await.map_err(failed("ecs:CreateService"))?;
+        let made = match create.send().await.map_err(failed("ecs:CreateService")) {
+            Ok(made) => made,
+            // An earlier call got through without our hearing of it: the next look says whose it is.
+            Err(error) if error.message.contains("not idempotent") => return Ok(Made::started(self.service)),
+            Err(error) => return Err(error),
+        };
         let arn = made
             .service()
             .and_then(RawService::service_arn)

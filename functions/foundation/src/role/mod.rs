@@ -75,11 +75,7 @@ impl Resource for Role {
             "iam:UpdateRole",
         ];
         vec![
-            // The listing is asked for by path.
-            Permission::on(
-                &["iam:ListRoles"],
-                [scope.global("iam", &format!("role/stepstack/{}/*", scope.app))],
-            ),
+            Permission::unscoped(&["iam:ListRoles"], "the listing goes by a path and takes no resource"),
             Permission::on(&bounded, [roles.clone()]).when(
                 "StringEquals",
                 "iam:PermissionsBoundary",
