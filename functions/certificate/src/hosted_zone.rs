@@ -126,7 +126,7 @@ impl Zones {
             ) == Some(name()))
         };
         // The zone's name servers stand among its records, which are read in any case.
-        let records = crate::record::list(&self.route53, &id);
+        let records = crate::record_sets::list(&self.route53, &id);
         let (records, tagged) = futures_util::future::try_join(records, owned).await?;
         // A zone takes no tags when it is made: one whose tagging was cut off is ours by its reference.
         let owned = tagged || zone.caller_reference().starts_with(&reference(ctx));

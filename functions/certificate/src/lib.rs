@@ -4,6 +4,7 @@ pub mod certificate;
 pub mod delegation;
 pub mod hosted_zone;
 pub mod record;
+mod record_sets;
 
 use aws::Function;
 use aws_types::SdkConfig;
