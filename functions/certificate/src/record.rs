@@ -9,7 +9,7 @@ use aws_sdk_route53::types::{AliasTarget, ChangeAction, ResourceRecord, Resource
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, Result};
 
 use crate::record_sets::{change, id_of, list};
 use crate::{certificate, hosted_zone};
