@@ -14,12 +14,15 @@ use aws_types::SdkConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::strict::Strict;
+
 /// A running MiniStack.
 pub(crate) struct Emulator {
     directory: TempDir,
     port: u16,
     /// More of the environment that the program is started with.
     environment: &'static [(&'static str, &'static str)],
+    strict: Option<Strict>,
 }
 
 /// What a command did.
@@ -84,21 +87,42 @@ pub(crate) fn program() -> &'static Path {
 }
 
 impl Emulator {
+    /// One behind the strict AWS of `tests/strict`: things take a while, and what AWS refuses is refused. The
+    /// waits of the state machine are shortened as the things are.
     pub(crate) fn start() -> Self {
-        Self::start_with(&[])
+        let mut emulator = Self::start_with(&[]);
+        let strict = Strict::start(emulator.port, emulator.directory.path());
+        strict.stand_in_front(&emulator.state_directory());
+        strict.post("/_ministack/config", r#"{"stepfunctions._SFN_WAIT_SCALE": 0.1}"#);
+        emulator.port = strict.port;
+        emulator.strict = Some(strict);
+        emulator
     }
 
-    /// One that enforces IAM: each function may do what its role's policy names, and no more.
+    /// One that enforces IAM: each function may do what its role's policy names, and no more. Without the
+    /// strict AWS, which answers some calls before IAM sees them.
     pub(crate) fn start_enforcing_iam() -> Self {
         Self::start_with(&[("STEPSTACK_LOCAL_AUTH", "1")])
     }
 
+    /// The strict AWS in front of it.
+    pub(crate) fn strict(&self) -> &Strict {
+        self.strict.as_ref().expect("this emulator has the strict AWS in front")
+    }
+
+    fn state_directory(&self) -> PathBuf {
+        self.directory.path().join("local")
+    }
+
     fn start_with(environment: &'static [(&'static str, &'static str)]) -> Self {
+        // Built first: what cannot be built cannot be stopped either.
+        program();
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        let emulator = Self { directory: TempDir::new().expect("a directory"), port, environment };
+        let emulator =
+            Self { directory: TempDir::new().expect("a directory"), port, environment, strict: None };
         emulator.run(&["local", "start"]).expect(0);
         emulator
     }
@@ -108,17 +132,17 @@ impl Emulator {
         self.command(arguments).output().expect("the program runs").into()
     }
 
+    /// Its program, to be run by another thread while this one looks.
+    pub(crate) fn clone_for_thread(&self) -> Program {
+        Program {
+            directory: self.directory.path().to_owned(),
+            port: self.port,
+            environment: self.environment,
+        }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command
-            .args(arguments)
-            .current_dir(self.directory.path())
-            .env("STEPSTACK_LOCAL_DIR", self.directory.path().join("local"))
-            .env("STEPSTACK_LOCAL_PORT", self.port.to_string())
-            .env("NO_COLOR", "1")
-            .envs(self.environment.iter().copied())
-            .stdin(Stdio::null());
-        command
+        self.clone_for_thread().command(arguments)
     }
 
     /// `stepstack --local -c FILE …`
@@ -204,6 +228,33 @@ impl Emulator {
 
 /// The provisioner's bucket of the app `arive` on the emulator.
 pub(crate) const BUCKET: &str = "stepstack-arive-000000000000-us-east-1";
+
+/// The program, told where the emulator is.
+pub(crate) struct Program {
+    directory: PathBuf,
+    port: u16,
+    environment: &'static [(&'static str, &'static str)],
+}
+
+impl Program {
+    /// Runs it off a terminal.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        self.command(arguments).output().expect("the program runs").into()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command
+            .args(arguments)
+            .current_dir(&self.directory)
+            .env("STEPSTACK_LOCAL_DIR", self.directory.join("local"))
+            .env("STEPSTACK_LOCAL_PORT", self.port.to_string())
+            .env("NO_COLOR", "1")
+            .envs(self.environment.iter().copied())
+            .stdin(Stdio::null());
+        command
+    }
+}
 
 impl Drop for Emulator {
     fn drop(&mut self) {

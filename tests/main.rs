@@ -3,8 +3,11 @@
 mod harness;
 mod least_privilege;
 mod lifecycle;
+mod locks;
 mod operate;
 mod reference_stack;
+mod strict;
 mod triggers;
 mod variants;
+mod waiting;
 mod wrong_input;

@@ -6,7 +6,7 @@ It listens on 127.0.0.1, prints `ready PORT` and ends when its standard input cl
 outlives the test that started it. What is no call of AWS goes through untouched. Of its own it answers:
   GET  /_strict/record        calls, phases, violations
   POST /_strict/record/reset  forgets them
-  POST /_strict/config        {"seconds": {KIND: S}, "failing_services": [NAME], "faults": [...]}
+  POST /_strict/config        {"seconds": {KIND: S}, "failing_services": {NAME: {}}, "faults": [...]}
 """
 
 import argparse
@@ -176,7 +176,7 @@ class Server(http.server.ThreadingHTTPServer):
             raise ValueError(f"unknown settings: {sorted(unknown)}")
         with self.world.lock:
             self.world.seconds.update(told.get("seconds", {}))
-            self.world.failing_services |= set(told.get("failing_services", []))
+            self.world.failing_services.update(told.get("failing_services", {}))
 
 
 def main():

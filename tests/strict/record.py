@@ -12,7 +12,7 @@ FUNCTION = re.compile(r"^stepstack-(?:.+-)?([a-z]+)$")
 SUBJECTS = (
     "DBInstanceIdentifier", "DBClusterSnapshotIdentifier", "DBClusterIdentifier", "DBSubnetGroupName", "DBClusterParameterGroupName",
     "serviceName", "service", "clusterName", "family", "taskDefinition", "Name", "RoleName", "PolicyName", "DomainName", "CertificateArn",
-    "NatGatewayId", "GroupId", "SubnetId", "InternetGatewayId", "RouteTableId", "AllocationId", "VpcId", "LoadBalancerArn",
+    "RouteTableId", "NatGatewayId", "GroupId", "SubnetId", "InternetGatewayId", "AllocationId", "VpcId", "LoadBalancerArn",
     "TargetGroupArn", "ListenerArn", "RuleArn", "logGroupName", "repositoryName", "SecretId", "Key", "Bucket", "name",
 )
 
@@ -56,7 +56,7 @@ class Record:
 
     def violation(self, call, message):
         with self._lock:
-            self._violations.append({"service": call.service, "operation": call.operation, "message": message})
+            self._violations.append(f"{call.service}:{call.operation}: {message}")
 
     def late(self, what):
         """A delete that was accepted, and that the emulator refused when its time had come: a fault of these tests."""
@@ -99,7 +99,9 @@ def subject(params):
     for name in SUBJECTS:
         value = params.get(name)
         if isinstance(value, str) and value:
-            return f"{params['Bucket']}/{value}" if name == "Key" and "Bucket" in params else value
+            if name == "Key" and "Bucket" in params:
+                return f"{params['Bucket']}/{value}"
+            return f"{value} {params['DestinationCidrBlock']}" if "DestinationCidrBlock" in params else value
     return ""
 
 

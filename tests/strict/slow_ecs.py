@@ -4,6 +4,7 @@ rolled back; a service that is deleted is draining for a while."""
 import copy
 import time
 
+import failing_ecs
 from rules import after, before
 from world import Refused
 
@@ -27,9 +28,11 @@ class Rollout:
     """A deployment of a service on its way: from `begin` to `end`, then, where it fails, back to the old one
     until `back`."""
 
-    def __init__(self, world, service, before_it, fails):
+    def __init__(self, world, service, before_it, failure):
+        fails = failure is not None
         self.begin, self.end = time.monotonic(), time.monotonic() + world.seconds["service"]
         self.primary, self.old, self.fails = service["deployments"][0], before_it, fails
+        self.events = []
         self.back = self.end + world.seconds["service"] / 2 if fails and self.old else self.end
 
     def show(self, service):
@@ -43,6 +46,17 @@ class Rollout:
             self._show_rolling_back(service, desired)
         else:
             self._show_completed(service)
+        service["events"] = self.events + service.get("events", [])
+
+    def fail(self, world, key, failure):
+        """The circuit breaker: the service runs on with what it ran before, if there was something."""
+        name, primary = key[1], self.primary["id"]
+        failing_ecs.leave_tasks(world, key, self.primary["taskDefinition"], failure)
+        self.events.insert(0, failing_ecs.event(f"(service {name}) (deployment {primary}) deployment failed: tasks failed to start."))
+        if self.old:
+            old = self.old["deployments"][0]["id"]
+            self.events.insert(0, failing_ecs.event(f"(service {name}) rolling back to deployment {old}."))
+            world.ask("ecs", "UpdateService", cluster=key[0], service=name, taskDefinition=self.old["taskDefinition"])
 
     def _show_in_progress(self, service, desired):
         running = self.old["runningCount"] if self.old else 0
@@ -87,15 +101,18 @@ def show(world, service):
 
 def roll_out(world, service, before_it):
     key = name_of(service)
-    fails = key[1] in world.failing_services
-    world.failing_services.discard(key[1])
-    rollout = Rollout(world, service, before_it, fails)
+    failure = world.failing_services.get(key[1])
+    if failure is not None:
+        times = failure.get("times", 1) - 1
+        if times:
+            world.failing_services[key[1]] = {**failure, "times": times}
+        else:
+            del world.failing_services[key[1]]
+    rollout = Rollout(world, service, before_it, failure)
     world.note("rollouts")[key] = rollout
-    world.record.phase("service", key, "failing" if fails else "rolling out", rollout.begin, rollout.back)
-    if fails and before_it:
-        # The circuit breaker: the service runs on with what it ran before.
-        old = before_it["taskDefinition"]
-        world.later(rollout.end, lambda: world.ask("ecs", "UpdateService", cluster=key[0], service=key[1], taskDefinition=old))
+    world.record.phase("service", key, "failing" if rollout.fails else "rolling out", rollout.begin, rollout.back)
+    if rollout.fails:
+        world.later(rollout.end, lambda: rollout.fail(world, key, failure))
 
 
 @after("ecs", "CreateService")

@@ -19,24 +19,24 @@ import wire
 # Seconds that things take. AWS's own are in minutes (aws-facts.md section 3); their proportions are kept
 # roughly, so that what is long there is long here.
 SECONDS = {
-    "db-cluster": 0.5,
+    "db-cluster": 0.3,
     "db-cluster-modify": 0.3,
     "db-cluster-delete": 0.3,
     "db-cluster-snapshot": 0.3,
-    "db-instance": 1.5,
+    "db-instance": 1.0,
     "db-instance-modify": 0.3,
-    "db-instance-delete": 0.8,
-    "load-balancer": 1.0,
+    "db-instance-delete": 0.5,
+    "load-balancer": 0.6,
     "load-balancer-interfaces": 0.5,
-    "nat-gateway": 0.8,
+    "nat-gateway": 0.6,
     "nat-gateway-delete": 0.4,
     "vpc-endpoint": 0.5,
     "vpc-endpoint-delete": 0.4,
     "certificate-record": 0.2,
     "certificate": 0.5,
     "ecs-cluster": 0.2,
-    "service": 0.8,
-    "service-delete": 0.4,
+    "service": 0.4,
+    "service-delete": 0.3,
 }
 
 
@@ -65,7 +65,7 @@ class World:
         """As at the start: no state, the usual settings."""
         with self.lock:
             self.seconds = dict(SECONDS)
-            self.failing_services = set()
+            self.failing_services = {}
             self._phases, self._due, self.notes = {}, [], {}
 
     # Time.
@@ -158,7 +158,7 @@ class World:
         if answer.status >= 300:
             raise Refused(wire.error_code(answer), f"{call.operation}: {answer.body.decode(errors='replace')[:300]}", answer.status)
 
-    def ask(self, service, operation, **params):
+    def ask(self, service, operation, /, **params):
         """What the emulator says of itself, past every rule. Fails where it refuses."""
         model = models.operation(service, operation)
         request = models.serializer(service).serialize_to_request(params, model)
@@ -182,7 +182,7 @@ class World:
             raise Refused(wire.error_code(answer), answer.body.decode(errors="replace")[:300], answer.status)
         return wire.Call(sent, "test", service, operation, params).value(answer)
 
-    def found(self, service, operation, **params):
+    def found(self, service, operation, /, **params):
         """The same; nothing where it is not there."""
         try:
             return self.ask(service, operation, **params)
