@@ -63,6 +63,30 @@ pub enum Command {
     Destroy(Destroy),
     /// Roll the services to an image of the repository
     Deploy(Deploy),
+    /// Go back to the image and environment of an earlier release
+    Rollback(Rollback),
+    /// Change how many tasks run
+    Scale(Scale),
+    /// Replace the tasks by new ones of the same image
+    Restart(Restart),
+    /// Run one command in a task of its own, with the stack's image, network, roles and secrets
+    Run(Run),
+    /// Open a command in a task that runs
+    Exec(Exec),
+    /// Give the database a new password
+    Rotate(Rotate),
+    /// Snapshots of the database
+    Snapshot(Snapshot),
+    /// Uploads
+    Objects(Objects),
+    /// Stop what costs while nobody uses it
+    Pause(Start),
+    /// Start what was paused
+    Resume(Start),
+    /// Stop a run
+    Cancel(Cancel),
+    /// Read the services' logs
+    Logs(Logs),
     /// Show the environment at a glance
     Status,
     /// Show a run as it goes, from any machine
@@ -165,10 +189,190 @@ pub struct Destroy {
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// A tag or a digest (`sha256:…`) in the stack's repository
-    pub image: String,
+    #[arg(required_unless_present = "build")]
+    pub image: Option<String>,
+    /// Build this directory with docker and push it first
+    #[arg(long, value_name = "DIR", conflicts_with = "image")]
+    pub build: Option<PathBuf>,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+}
+
+/// How an operation starts.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Start {
+    /// Wait for a run that is at work on the environment
+    #[arg(long)]
+    pub wait: bool,
     /// Start it and return
     #[arg(long)]
     pub detach: bool,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The release's number; else the one before the newest
+    #[arg(long, value_name = "N")]
+    pub to: Option<u32>,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+}
+
+/// `scale`
+#[derive(Debug, Args)]
+pub struct Scale {
+    /// `SERVICE=COUNT`; with --reset services alone
+    #[arg(value_name = "SERVICE=COUNT", required_unless_present = "reset")]
+    pub counts: Vec<String>,
+    /// Back to what the file says, for these services or for all
+    #[arg(long)]
+    pub reset: bool,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+}
+
+/// `restart`
+#[derive(Debug, Args)]
+pub struct Restart {
+    /// The services; else all
+    pub services: Vec<String>,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The service whose task definition is used
+    #[arg(long)]
+    pub service: Option<String>,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+    /// The command, word by word; it stands in the run's record
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// `exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The service
+    pub service: String,
+    /// The command, word by word; else a shell
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+/// `rotate`
+#[derive(Debug, Args)]
+pub struct Rotate {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+}
+
+/// `snapshot`
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// What to do
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+}
+
+/// What can be done with snapshots.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Take one
+    Create {
+        /// Its name; else the time
+        name: Option<String>,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
+    /// List them, and the clusters that restores have left
+    List,
+    /// Make the next generation of the database from one
+    Restore {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
+    /// Let go of a snapshot, or of a cluster that a restore has left
+    Forget {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
+}
+
+/// `objects`
+#[derive(Debug, Args)]
+pub struct Objects {
+    /// What to do
+    #[command(subcommand)]
+    pub command: ObjectsCommand,
+}
+
+/// What can be done with uploads.
+#[derive(Debug, Subcommand)]
+pub enum ObjectsCommand {
+    /// Bring back an earlier version
+    Restore {
+        /// The object's key
+        key: String,
+        /// As it was at this time (RFC 3339); else the version before the present one
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
+}
+
+/// `cancel`
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// The run
+    pub run: String,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The services; else all
+    pub services: Vec<String>,
+    /// Go on as new lines come
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How far back: `90s`, `15m`, `1h`, `2d`
+    #[arg(long, default_value = "1h", value_name = "SPAN")]
+    pub since: String,
+    /// Only lines that match this CloudWatch filter pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Option<String>,
+    /// What the functions of this run have written, instead
+    #[arg(long, value_name = "ID", conflicts_with_all = ["services", "follow"])]
+    pub run: Option<String>,
 }
 
 /// `attach`
@@ -218,6 +422,8 @@ pub struct State {
 pub enum StateCommand {
     /// Every resource with its id
     List,
+    /// Everything owned, as one JSON document
+    Pull,
     /// One resource
     Show {
         /// Its name, as `state list` prints it

@@ -1,11 +1,12 @@
 //! What ends a command: a text for a person, and an exit code.
 
+use serde::Serialize;
 use statemachine::ErrorKind;
-use statemachine::config::Errors;
+use statemachine::config::{Errors, Problem};
 
 use crate::install::InstallError;
 use crate::local::LocalError;
-use crate::show;
+use crate::show::{self, Page};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Code {
     Changes,
     /// Refused or blocked: nothing was changed.
     Refused,
+    /// The exit code of a command that was run in a task.
+    Command(u8),
 }
 
 impl Code {
@@ -31,6 +34,7 @@ impl Code {
             Code::Usage => 2,
             Code::Changes => 3,
             Code::Refused => 4,
+            Code::Command(code) => code,
         }
     }
 }
@@ -46,6 +50,30 @@ pub struct CliError {
     pub help: Option<String>,
     /// What is wrong with the configuration, where that is it.
     pub problems: Option<Errors>,
+    /// What the failed call of AWS means, where it was one.
+    pub kind: Option<ErrorKind>,
+}
+
+/// A failure for programs: the one document that `--json` prints then.
+#[derive(Debug, Serialize)]
+pub struct ErrorDocument<'a> {
+    /// What happened.
+    pub error: ErrorBody<'a>,
+}
+
+/// What happened, for programs.
+#[derive(Debug, Serialize)]
+pub struct ErrorBody<'a> {
+    /// What happened.
+    pub message: &'a str,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<&'a str>,
+    /// The process's exit code.
+    pub exit_code: u8,
+    /// What is wrong with the configuration, where that is it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<&'a [Problem]>,
 }
 
 /// The outcome of a command's steps.
@@ -54,7 +82,12 @@ pub type Result<T, E = CliError> = std::result::Result<T, E>;
 impl CliError {
     /// A failure.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { code: Code::Failed, message: message.into(), help: None, problems: None }
+        Self { code: Code::Failed, message: message.into(), help: None, problems: None, kind: None }
+    }
+
+    /// Refused: nothing was changed.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { code: Code::Refused, ..Self::failed(message) }
     }
 
     /// Wrong usage.
@@ -69,18 +102,38 @@ impl CliError {
         self
     }
 
-    /// Prints it.
-    pub fn show(&self) {
-        match &self.problems {
-            Some(problems) => show::problems(problems),
-            None => show::error(&self.message, self.help.as_deref()),
+    /// With one sentence more about what to do.
+    #[must_use]
+    pub fn help_too(self, more: &str) -> Self {
+        let help = self.help.as_ref().map_or_else(|| more.to_owned(), |help| format!("{help} {more}"));
+        self.help(help)
+    }
+
+    /// Whether the same call may go through a moment later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.kind, Some(ErrorKind::Transient | ErrorKind::NotReady))
+    }
+
+    /// It for programs.
+    pub fn document(&self) -> ErrorDocument<'_> {
+        let problems = self.problems.as_ref().map(|problems| problems.0.as_slice());
+        let (message, help) = (self.message.as_str(), self.help.as_deref());
+        ErrorDocument { error: ErrorBody { message, help, exit_code: self.code.number(), problems } }
+    }
+
+    /// It as a person reads it.
+    pub fn screen(&self, page: Page) -> Vec<String> {
+        if let Some(problems) = &self.problems {
+            return show::problems(problems, page);
         }
+        let word = if self.code == Code::Refused { "Refused" } else { "Error" };
+        show::failure(word, &self.message, self.help.as_deref(), page)
     }
 }
 
 impl From<Errors> for CliError {
     fn from(problems: Errors) -> Self {
-        Self { code: Code::Usage, message: problems.to_string(), help: None, problems: Some(problems) }
+        Self { problems: Some(problems.clone()), ..Self::usage(problems.to_string()) }
     }
 }
 
@@ -109,7 +162,7 @@ impl From<statemachine::Error> for CliError {
             | ErrorKind::Invalid
             | ErrorKind::Internal => None,
         };
-        Self { help, ..Self::failed(error.message) }
+        Self { help, kind: Some(error.kind), ..Self::failed(sentence(error.message)) }
     }
 }
 
@@ -128,4 +181,12 @@ impl From<InstallError> for CliError {
         let code = if matches!(error, InstallError::Standing(_)) { Code::Refused } else { Code::Failed };
         Self { code, help, ..Self::failed(error.to_string()) }
     }
+}
+
+/// With its full stop: AWS's own words often have none.
+fn sentence(mut text: String) -> String {
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
 }

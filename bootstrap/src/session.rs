@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
-use statemachine::message::{Request, keys};
+use statemachine::message::{Intent, Request, keys};
 use statemachine::permission::Scope;
 use statemachine::resource::hex;
 
@@ -112,6 +112,17 @@ impl Session {
         value.map(Some).map_err(|error| {
             CliError::failed(format!("{key} cannot be read: {error}. Is the program as new as the engine?"))
         })
+    }
+
+    /// The configuration that was accepted last; `None` where there is no such environment.
+    pub(crate) async fn accepted_stack(&self) -> Result<Option<Stack>> {
+        let intent: Option<Intent> = self.get(&keys::intent(&self.environment)).await?;
+        let Some(run) = intent.and_then(|intent| intent.run) else { return Ok(None) };
+        let key = keys::of_run(&self.environment, &run, "config.toml");
+        let get = self.s3.get_object().bucket(self.scope.bucket()).key(&key).send().await;
+        let Some(object) = get.map_err(failed("s3:GetObject")).optional()? else { return Ok(None) };
+        let bytes = object.body.collect().await.map_err(|error| CliError::failed(error.to_string()))?;
+        Ok(Some(parse(&bytes.into_bytes(), "the configuration that was accepted last")?))
     }
 
     /// The keys below a prefix, each with its ETag; none when there is no bucket.

@@ -2,7 +2,9 @@
 
 mod engine;
 mod files;
+mod logs;
 mod look;
+mod operate;
 mod runs;
 
 use statemachine::resource::{DataPolicy, Options};
@@ -22,6 +24,18 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
         Command::Apply(apply) => runs::apply(&global, &apply).await,
         Command::Destroy(destroy) => runs::destroy(&global, &destroy).await,
         Command::Deploy(deploy) => runs::deploy(&global, &deploy).await,
+        Command::Rollback(rollback) => operate::rollback(&global, &rollback).await,
+        Command::Scale(scale) => operate::scale(&global, &scale).await,
+        Command::Restart(restart) => operate::restart(&global, &restart).await,
+        Command::Run(run) => operate::run(&global, &run).await,
+        Command::Exec(exec) => operate::exec(&global, &exec).await,
+        Command::Rotate(rotate) => operate::rotate(&global, &rotate).await,
+        Command::Snapshot(snapshot) => operate::snapshot(&global, &snapshot).await,
+        Command::Objects(objects) => operate::objects(&global, &objects).await,
+        Command::Pause(start) => operate::pause(&global, &start).await,
+        Command::Resume(start) => operate::resume(&global, &start).await,
+        Command::Cancel(cancel) => operate::cancel(&global, &cancel).await,
+        Command::Logs(logs) => logs::logs(&global, &logs).await,
         Command::Attach(attach) => runs::attach(&global, &attach).await,
         Command::Runs(runs) => look::runs(&global, &runs).await,
         Command::Status => look::status(&global).await,

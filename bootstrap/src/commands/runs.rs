@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 
 use aws::failed;
 use serde_json::json;
+use statemachine::config::near;
 use statemachine::error::Optional as _;
 use statemachine::message::{
     Operation, Outcome, Parameters, PlanRecord, Request, RunRecord, RunResult, keys,
@@ -11,7 +12,7 @@ use statemachine::message::{
 use statemachine::resource::{Name, Options};
 
 use super::{engine, options};
-use crate::cli::{Apply, Attach, Deploy, Destroy, Global, Plan};
+use crate::cli::{Apply, Attach, Deploy, Destroy, Global, Plan, Start};
 use crate::error::{CliError, Code, Result};
 use crate::follow::{View, Watcher, ended, follow};
 use crate::local::{has_images, push_sample};
@@ -19,7 +20,7 @@ use crate::session::{Session, no_engine, saying};
 use crate::show::{self, Live};
 
 impl Session {
-    fn request(&self, operation: Operation, options: Options) -> Request {
+    pub(super) fn request(&self, operation: Operation, options: Options) -> Request {
         Request {
             app: self.scope.app.clone(),
             environment: self.environment.clone(),
@@ -231,7 +232,7 @@ pub(crate) async fn apply(global: &Global, apply: &Apply) -> Result<Code> {
     }
     let run = session.start(request).await?;
     if apply.detach {
-        show::line(&format!("Started run {run}. See it with `{}`.", come_back(&session, &run)));
+        started(&session, &run);
         return Ok(Code::Done);
     }
     let pushes_sample = session.local && !apply.no_sample_image;
@@ -305,7 +306,7 @@ pub(crate) async fn destroy(global: &Global, destroy: &Destroy) -> Result<Code> 
     }
     let run = session.start(session.request(Operation::Destroy, options)).await?;
     if destroy.detach {
-        show::line(&format!("Started run {run}. See it with `{}`.", come_back(&session, &run)));
+        started(&session, &run);
         return Ok(Code::Done);
     }
     let watching = Watching { shows_plan: destroy.yes && !session.json, ..Watching::new(&session) };
@@ -314,26 +315,50 @@ pub(crate) async fn destroy(global: &Global, destroy: &Destroy) -> Result<Code> 
     Ok(end(&session, &run, &result))
 }
 
-pub(crate) async fn deploy(global: &Global, deploy: &Deploy) -> Result<Code> {
-    let session = Session::open(global, false).await?;
-    let digest = resolve(&session, &deploy.image).await?;
-    let mut request = session.request(Operation::Deploy, Options::default());
-    // A deploy changes the image alone: it works from the configuration last accepted.
-    request.config_key = None;
-    request.parameters.image = Some(digest);
+/// Starts an operation and follows it to its end.
+pub(super) async fn operate(session: &Session, mut request: Request, start: &Start) -> Result<Code> {
+    request.wait = start.wait;
     let run = session.start(request).await?;
-    if deploy.detach {
-        show::line(&format!("Started run {run}. See it with `{}`.", come_back(&session, &run)));
+    if start.detach {
+        started(session, &run);
         return Ok(Code::Done);
     }
-    let watching = Watching { shows_plan: !session.json, ..Watching::new(&session) };
-    let Some(view) = watch(&session, &run, watching).await? else { return Ok(Code::Done) };
-    let result = view.result.ok_or_else(|| CliError::failed("The run has no result."))?;
-    Ok(end(&session, &run, &result))
+    follow_to_end(session, &run).await.map(|ended| ended.map_or(Code::Done, |(_, code)| code))
 }
 
-/// The digest of a tag or digest in the stack's repository.
-async fn resolve(session: &Session, image: &str) -> Result<String> {
+/// Follows a run to its end and says how that was; `None` where the user has let go of it.
+pub(super) async fn follow_to_end(session: &Session, run: &str) -> Result<Option<(RunResult, Code)>> {
+    let watching = Watching { shows_plan: !session.json, ..Watching::new(session) };
+    let Some(view) = watch(session, run, watching).await? else { return Ok(None) };
+    let result = view.result.ok_or_else(|| CliError::failed("The run has no result."))?;
+    let code = end(session, run, &result);
+    Ok(Some((result, code)))
+}
+
+/// Says that a run goes on by itself.
+pub(super) fn started(session: &Session, run: &str) {
+    if session.json {
+        show::json(&json!({ "run": run }));
+    } else {
+        show::line(&format!("Started run {run}. See it with `{}`.", come_back(session, run)));
+    }
+}
+
+pub(crate) async fn deploy(global: &Global, deploy: &Deploy) -> Result<Code> {
+    let session = Session::open(global, false).await?;
+    let built = match &deploy.build {
+        Some(directory) => Some(super::operate::build_and_push(&session, directory).await?),
+        None => None,
+    };
+    let image = built.as_deref().or(deploy.image.as_deref()).unwrap_or_default();
+    let (digest, tag) = resolve(&session, image).await?;
+    let mut request = session.request(Operation::Deploy, Options::default());
+    (request.parameters.image, request.parameters.tag) = (Some(digest), tag);
+    operate(&session, request, &deploy.start).await
+}
+
+/// The digest of a tag or digest in the stack's repository, and the tag where it is one.
+async fn resolve(session: &Session, image: &str) -> Result<(String, Option<String>)> {
     let wanted = image.rsplit('@').next().filter(|part| part.starts_with("sha256:"));
     let tag = wanted.is_none().then(|| image.rsplit(':').next().unwrap_or(image));
     let id = aws_sdk_ecr::types::ImageIdentifier::builder()
@@ -345,13 +370,33 @@ async fn resolve(session: &Session, image: &str) -> Result<String> {
     let digest = found.and_then(|found| {
         found.image_details().first().and_then(|image| image.image_digest().map(str::to_owned))
     });
-    digest.ok_or_else(|| {
-        let error = CliError {
-            code: Code::Refused,
-            ..CliError::failed(format!("There is no image {image:?} in the repository {}.", session.stack()))
-        };
-        error.help("Push it first, or name a tag or digest that `aws ecr describe-images` lists.")
+    if let Some(digest) = digest {
+        return Ok((digest, tag.map(str::to_owned)));
+    }
+    let known = tags(&ecr, &session.stack()).await?;
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let message = format!("There is no image {image:?} in the repository {}.", session.stack());
+    let error = CliError { code: Code::Refused, ..CliError::failed(message) };
+    Err(match tag.and_then(|tag| near(tag, &known)) {
+        Some(near) => error.help(format!("Did you mean {near:?}?")),
+        None if known.is_empty() => {
+            error.help("Push it first, or build and deploy it with `deploy --build DIR`.")
+        }
+        None => error.help(format!("Push it first, or name one of the newest tags: {}.", known.join(", "))),
     })
+}
+
+/// The newest tags of a repository, without the engine's own.
+async fn tags(ecr: &aws_sdk_ecr::Client, repository: &str) -> Result<Vec<String>> {
+    let pages = ecr.describe_images().repository_name(repository).into_paginator().items().send();
+    let images =
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ecr:DescribeImages")).optional()?;
+    let mut images = images.unwrap_or_default();
+    images.sort_by_key(|image| {
+        std::cmp::Reverse(image.image_pushed_at().map_or(0, aws_sdk_ecr::primitives::DateTime::secs))
+    });
+    let tags = images.iter().flat_map(|image| image.image_tags());
+    Ok(tags.filter(|tag| !tag.starts_with("release-")).take(10).cloned().collect())
 }
 
 pub(crate) async fn attach(global: &Global, attach: &Attach) -> Result<Code> {

@@ -24,7 +24,7 @@ mod words;
 
 pub use error::{Errors, Problem, Snippet};
 pub use fargate::{FARGATE_CPUS, fargate_memory};
-pub use prices::{MonthlyPrice, monthly_price};
+pub use prices::{MonthlyPrice, Price, monthly_price, monthly_savings};
 pub use schema::schema;
 pub use stack::*;
 pub use template::template;

@@ -63,3 +63,84 @@ pub fn monthly_price(stack: &Stack) -> MonthlyPrice {
     };
     MonthlyPrice { cents, what, per_gb: per_gb.map(str::to_owned), as_of: AS_OF.to_owned() }
 }
+
+/// Fargate on ARM: dollars for one vCPU and for one GB, an hour.
+const FARGATE_HOUR: (f64, f64) = (0.032_38, 0.003_56);
+/// Aurora Serverless v2: dollars for one ACU, an hour.
+const ACU_HOUR: f64 = 0.12;
+/// A load balancer without its traffic, with an address in each of two zones.
+const LOAD_BALANCER: f64 = 16.43 + 2.0 * 3.65;
+/// Two secrets.
+const SECRETS: f64 = 0.80;
+/// A hosted zone.
+const HOSTED_ZONE: f64 = 0.50;
+/// Hours of a month.
+const MONTH: f64 = 730.0;
+
+/// What one part of a stack costs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Price {
+    /// `the NAT gateway`
+    pub what: String,
+    /// Dollars a month, in us-east-1, without traffic and storage.
+    pub dollars: f64,
+}
+
+/// What a pause of a stack saves, and what costs on, in us-east-1, from a dated list. The database is counted
+/// at its least capacity: more is saved where it was busy.
+pub fn monthly_savings(stack: &Stack) -> (Vec<Price>, Vec<Price>) {
+    let price = |what: &str, dollars: f64| Price { what: what.to_owned(), dollars };
+    let dollars = |cents: u32| f64::from(cents) / 100.0;
+    let (mut saved, mut stays) = (Vec::new(), Vec::new());
+    let tasks = stack.services.values().map(|service| {
+        let (cpu, memory) = (f64::from(service.cpu) / 1_024.0, f64::from(service.memory) / 1_024.0);
+        f64::from(service.count) * (cpu * FARGATE_HOUR.0 + memory * FARGATE_HOUR.1) * MONTH
+    });
+    saved.push(price("the tasks", tasks.sum()));
+    let gateways = |number: u32| dollars(number * (NAT_GATEWAY - PUBLIC_ADDRESS));
+    let addresses = |number: u32| dollars(number * PUBLIC_ADDRESS);
+    match stack.network.egress {
+        Egress::Nat => {
+            saved.push(price("the NAT gateway", gateways(1)));
+            stays.push(price("its address", addresses(1)));
+        }
+        Egress::NatPerZone => {
+            saved.push(price("the NAT gateways", gateways(2)));
+            stays.push(price("their addresses", addresses(2)));
+        }
+        Egress::Endpoints => {
+            saved.push(price("the endpoints", dollars(INTERFACE_ENDPOINTS * INTERFACE_ENDPOINT)))
+        }
+        Egress::Public => {
+            let tasks = stack.services.values().map(|service| service.count).sum();
+            saved.push(price("the tasks' addresses", addresses(tasks)));
+        }
+    }
+    if let Some(database) = &stack.database {
+        saved.push(price("the database's capacity", database.min_acu * ACU_HOUR * MONTH));
+        stays.push(price("the secrets", SECRETS));
+    }
+    if stack.has_public_service() {
+        stays.push(price("the load balancer", LOAD_BALANCER));
+    }
+    if stack.domain.is_some() {
+        stays.push(price("the hosted zone", HOSTED_ZONE));
+    }
+    (saved, stays)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_saves_what_runs_and_keeps_what_stands() {
+        let file = "app = \"arive\"\nenvironment = \"production\"\ndomain = \"tryarive.com\"\n[services.api]\nport = 8000\n[services.worker]\n[database]\n";
+        let stack = crate::config::parse(file.as_bytes(), "stepstack.toml").expect("a good file");
+        let (saved, stays) = monthly_savings(&stack);
+        let total = |prices: &[Price]| prices.iter().map(|price| price.dollars).sum::<f64>();
+        // Two tasks of 256 CPU and 512 MB, a gateway's hours, half an ACU.
+        assert!((total(&saved) - (14.42 + 32.85 + 43.80)).abs() < 0.05, "{saved:?}");
+        assert!((total(&stays) - (3.65 + 0.80 + 23.73 + 0.50)).abs() < 0.01, "{stays:?}");
+    }
+}

@@ -1,0 +1,205 @@
+//! CloudWatch Logs of the services, merged by time; or of a run's functions.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use aws::failed;
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::builders::FilterLogEventsFluentBuilder;
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use jiff::Timestamp;
+use owo_colors::{AnsiColors, Style};
+use serde::Serialize;
+use statemachine::definition::FUNCTIONS;
+use statemachine::error::Optional as _;
+use statemachine::message::{RunRecord, keys};
+
+use super::look::no_run;
+use crate::cli::{Global, Logs};
+use crate::error::{CliError, Code, Result};
+use crate::session::Session;
+use crate::show;
+
+/// How often new lines are asked for.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Lines of one second may come in any order, and late: so much is read again.
+const LATE_MS: i64 = 10_000;
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Line {
+    /// Milliseconds since the epoch.
+    at_ms: i64,
+    /// The service or function.
+    source: String,
+    text: String,
+    /// CloudWatch's id of it.
+    id: String,
+}
+
+/// All pages of a request.
+pub(super) async fn page(request: FilterLogEventsFluentBuilder) -> Result<Vec<FilteredLogEvent>> {
+    let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
+    let pages = pages.map_err(failed("logs:FilterLogEvents")).optional()?.unwrap_or_default();
+    Ok(pages.into_iter().flat_map(|page| page.events.unwrap_or_default()).collect())
+}
+
+pub(crate) async fn logs(global: &Global, logs: &Logs) -> Result<Code> {
+    let session = Session::open(global, false).await?;
+    if let Some(run) = &logs.run {
+        return of_run(&session, run, logs).await;
+    }
+    let stack = session.accepted_stack().await?.ok_or_else(|| {
+        let message =
+            format!("{} does not exist: it was never applied, or it was destroyed.", session.stack());
+        CliError { code: Code::Refused, ..CliError::failed(message) }
+    })?;
+    let known: Vec<String> = stack.services.keys().cloned().collect();
+    if let Some(missing) = logs.services.iter().find(|service| !known.contains(service)) {
+        return Err(super::operate::unknown("service", missing, &known));
+    }
+    let services = if logs.services.is_empty() { known } else { logs.services.clone() };
+    let groups: Vec<(String, String)> = services
+        .iter()
+        .map(|service| {
+            (service.clone(), format!("/ecs/{}-{}-{service}", session.scope.app, session.environment))
+        })
+        .collect();
+    let mut since = now_ms() - span(&logs.since)?;
+    let mut seen = BTreeSet::new();
+    loop {
+        let mut lines = read(&session, &groups, since, logs.filter.as_deref()).await?;
+        lines.retain(|line| seen.insert(line.id.clone()));
+        print(&session, &lines, &services);
+        if !logs.follow {
+            return Ok(Code::Done);
+        }
+        since = now_ms() - LATE_MS;
+        tokio::select! {
+            () = tokio::time::sleep(ASK_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Code::Done),
+        }
+    }
+}
+
+/// What the functions have written about a run.
+async fn of_run(session: &Session, run: &str, logs: &Logs) -> Result<Code> {
+    let record: Option<RunRecord> =
+        session.get(&keys::of_run(&session.environment, run, "request.json")).await?;
+    let Some(record) = record else { return Err(no_run(run, &session.runs().await?)) };
+    let started = record.run.started_at.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
+    let groups: Vec<(String, String)> = FUNCTIONS
+        .iter()
+        .map(|what| ((*what).to_owned(), format!("/aws/lambda/{}", session.scope.function(what))))
+        .collect();
+    let filter = logs.filter.clone().unwrap_or_else(|| format!("\"{run}\""));
+    let mut lines = read(session, &groups, started, Some(&filter)).await?;
+    lines.retain(|line| line.text.contains(run));
+    let sources: Vec<String> = groups.into_iter().map(|(source, _)| source).collect();
+    print(session, &lines, &sources);
+    if lines.is_empty() && !session.json {
+        show::note(
+            "CloudWatch has no lines of this run: they may take some seconds, and go after their retention.",
+        );
+    }
+    Ok(Code::Done)
+}
+
+/// The lines of all groups since a time, in their order.
+async fn read(
+    session: &Session,
+    groups: &[(String, String)],
+    since: i64,
+    filter: Option<&str>,
+) -> Result<Vec<Line>> {
+    let client = aws_sdk_cloudwatchlogs::Client::new(&session.config);
+    let mut lines = Vec::new();
+    for (source, group) in groups {
+        let request = client.filter_log_events().log_group_name(group).start_time(since);
+        for event in page(request.set_filter_pattern(filter.map(str::to_owned))).await? {
+            lines.push(Line {
+                at_ms: event.timestamp().unwrap_or_default(),
+                source: source.clone(),
+                text: event.message().unwrap_or_default().trim_end().to_owned(),
+                id: event.event_id().unwrap_or_default().to_owned(),
+            });
+        }
+    }
+    lines.sort();
+    Ok(lines)
+}
+
+fn print(session: &Session, lines: &[Line], sources: &[String]) {
+    let on = show::colours(std::io::stdout().is_terminal());
+    for line in lines {
+        if session.json {
+            // JSON lines: a stream has no end to close an array with.
+            show::line(&serde_json::to_string(line).unwrap_or_default());
+        } else {
+            show::line(&rendered(line, sources, on));
+        }
+    }
+}
+
+/// `10:15:02.120 api     GET /health 200`
+fn rendered(line: &Line, sources: &[String], colours: bool) -> String {
+    const COLOURS: [AnsiColors; 5] =
+        [AnsiColors::Cyan, AnsiColors::Green, AnsiColors::Magenta, AnsiColors::Yellow, AnsiColors::Blue];
+    let place = sources.iter().position(|source| *source == line.source).unwrap_or(0);
+    let width = sources.iter().map(String::len).max().unwrap_or(0);
+    let at = Timestamp::from_millisecond(line.at_ms).unwrap_or_default().strftime("%H:%M:%S%.3f");
+    let source = format!("{:width$}", line.source);
+    let source = show::paint(&source, Style::new().color(COLOURS[place % COLOURS.len()]), colours);
+    // Escape sequences of a task are its own business, and not this terminal's.
+    let text: String = line.text.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+    format!("{at} {source} {text}")
+}
+
+/// Milliseconds of `90s`, `15m`, `1h`, `2d`.
+fn span(text: &str) -> Result<i64> {
+    let wrong = || {
+        CliError::usage(format!("{text:?} is no span of time."))
+            .help("Write it as `90s`, `15m`, `1h` or `2d`.")
+    };
+    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: i64 =
+        number.parse().ok().filter(|number| (0..=100_000).contains(number)).ok_or_else(wrong)?;
+    Ok(number * seconds * 1_000)
+}
+
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read() {
+        assert_eq!(span("90s").expect("a span"), 90_000);
+        assert_eq!(span("2d").expect("a span"), 172_800_000);
+        for bad in ["", "h", "1", "-1h", "1w", "ä", "99999999999999d"] {
+            assert_eq!(span(bad).expect_err(bad).code.number(), 2);
+        }
+    }
+
+    #[test]
+    fn lines_say_when_and_who_and_never_write_to_the_terminal() {
+        let line = Line {
+            at_ms: 1_795_429_000_120,
+            source: "api".to_owned(),
+            text: "GET \u{1b}[31m/health\t200".to_owned(),
+            id: String::new(),
+        };
+        let sources = ["api", "worker"].map(str::to_owned);
+        assert_eq!(rendered(&line, &sources, false), "10:16:40.120 api    GET [31m/health\t200");
+    }
+}
