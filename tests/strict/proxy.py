@@ -6,6 +6,7 @@ It listens on 127.0.0.1, prints `ready PORT` and ends when its standard input cl
 outlives the test that started it. What is no call of AWS goes through untouched. Of its own it answers:
   GET  /_strict/record        calls, phases, violations
   POST /_strict/record/reset  forgets them
+  GET  /_strict/inventory     everything that the emulator holds, by name
   POST /_strict/config        {"seconds": {KIND: S}, "failing_services": {NAME: {}}, "faults": [...]}
 """
 
@@ -14,6 +15,7 @@ import http.server
 import json
 import os
 import socket
+import struct
 import sys
 import threading
 import time
@@ -21,7 +23,9 @@ import traceback
 
 import check
 import creates  # noqa: F401 (they register their rules)
+import faults
 import in_use  # noqa: F401
+import inventory
 import record as records
 import rules
 import slow_ecs  # noqa: F401
@@ -92,16 +96,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 record.unread(request)
             return world.send(request)
         caller = record.caller(request, self.client_address)
+        by, fault = "fault", faults.take(world, call, caller)
         try:
-            answer, by = self._carry_out(call)
-        except worlds.Refused as refused:
-            answer, by = call.error(refused.code, refused.message, refused.status), "strict"
-        except Exception:
-            traceback.print_exc()
-            answer, by = call.error("InternalFailure", "the strict layer failed: see its log", 500), "strict"
+            if fault:
+                answer = faults.carry_out(world, call, caller, fault, lambda: self._guarded(call)[0])
+            else:
+                answer, by = self._guarded(call)
+        except faults.Reset as reset:
+            record.call(call, caller, moment, f"{fault.kind}, {'carried out' if reset.args[0] else 'not carried out'}", by)
+            return self._reset()
         outcome = "ok" if answer.status < 400 else wire.error_code(answer)
         record.call(call, caller, moment, outcome, by)
         return answer
+
+    def _reset(self):
+        """Resets the connection: no answer, not even an end of one."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def _guarded(self, call):
+        """The answer, and whose it is; a refusal is an answer."""
+        world = self.server.world
+        try:
+            answer, by = self._carry_out(call)
+            return faults.hide(world, call, answer), by
+        except worlds.Refused as refused:
+            return call.error(refused.code, refused.message, refused.status), "strict"
+        except Exception as error:
+            traceback.print_exc()
+            self.server.record.late(f"{call.operation}: {type(error).__name__}: {error}")
+            return call.error("InternalFailure", "the strict layer failed: see its log", 500), "strict"
 
     def _carry_out(self, call):
         """The answer, and whose it is."""
@@ -158,6 +183,8 @@ class Server(http.server.ThreadingHTTPServer):
 
         if request.path == "/_strict/record" and request.method == "GET":
             return said(self.record.told())
+        if request.path == "/_strict/inventory" and request.method == "GET":
+            return said(inventory.listed(self.world))
         if request.path == "/_strict/record/reset" and request.method == "POST":
             self.record.clear()
             return said({})
@@ -170,11 +197,14 @@ class Server(http.server.ThreadingHTTPServer):
         return said({"error": f"there is no {request.method} {request.path}"}, 404)
 
     def configure(self, told):
-        unknown = set(told) - {"seconds", "failing_services"}
+        unknown = set(told) - {"seconds", "failing_services", "faults"}
         unknown |= {f"seconds.{kind}" for kind in told.get("seconds", {}) if kind not in worlds.SECONDS}
         if unknown:
             raise ValueError(f"unknown settings: {sorted(unknown)}")
+        told_faults = [faults.Fault(one) for one in told.get("faults", [])]
         with self.world.lock:
+            if "faults" in told:
+                self.world.faults = told_faults
             self.world.seconds.update(told.get("seconds", {}))
             self.world.failing_services.update(told.get("failing_services", {}))
 

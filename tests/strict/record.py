@@ -6,7 +6,6 @@ import threading
 import time
 
 APP = re.compile(r"\bapp/([^ ]+)")
-FUNCTION = re.compile(r"^stepstack-(?:.+-)?([a-z]+)$")
 
 # Where a request says what it is about, the most telling first.
 SUBJECTS = (
@@ -15,6 +14,15 @@ SUBJECTS = (
     "RouteTableId", "NatGatewayId", "GroupId", "SubnetId", "InternetGatewayId", "AllocationId", "VpcId", "LoadBalancerArn",
     "TargetGroupArn", "ListenerArn", "RuleArn", "logGroupName", "repositoryName", "SecretId", "Key", "Bucket", "name",
 )
+
+
+class Caller(str):
+    """Who calls; a function with the id of its process."""
+
+    def __new__(cls, name, pid):
+        caller = super().__new__(cls, name)
+        caller.pid = pid
+        return caller
 
 
 class Record:
@@ -80,9 +88,9 @@ class Record:
         (Linux shows it under /proc), else the program that is no function."""
         told = APP.search(request.header("user-agent"))
         if told:
-            return told.group(1)
+            return Caller(told.group(1), None)
         if peer not in self._callers:
-            self._callers[peer] = _function_at(peer[1])
+            self._callers[peer] = Caller(*_function_at(peer[1]))
         return self._callers[peer]
 
     def forget(self, peer):
@@ -115,12 +123,13 @@ def _function_at(port):
                 if held:
                     with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as file:
                         variables = dict(pair.partition("=")[::2] for pair in file.read().split("\0"))
-                    return variables.get("AWS_LAMBDA_FUNCTION_NAME", "program")
+                    name = variables.get("AWS_LAMBDA_FUNCTION_NAME")
+                    return (name, int(pid)) if name else ("program", None)
             except OSError:
                 continue
     except OSError:
         pass
-    return "unknown"
+    return "unknown", None
 
 
 def _inode(port):

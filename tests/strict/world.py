@@ -65,7 +65,7 @@ class World:
         """As at the start: no state, the usual settings."""
         with self.lock:
             self.seconds = dict(SECONDS)
-            self.failing_services = {}
+            self.failing_services, self.faults = {}, []
             self._phases, self._due, self.notes = {}, [], {}
 
     # Time.
