@@ -11,7 +11,7 @@ use super::runs::look;
 use crate::cli::{Global, Output, Runs, RunsCommand, State, StateCommand};
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
-use crate::show;
+use crate::show::{self, Page, word};
 
 /// How many runs `runs` lists.
 const RUNS: usize = 20;
@@ -42,10 +42,6 @@ pub(super) fn no_run(run: &str, runs: &[String]) -> CliError {
     }
 }
 
-fn word(value: impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 pub(crate) async fn runs(global: &Global, runs: &Runs) -> Result<Code> {
     let session = Session::open(global, false).await?;
     match &runs.command {
@@ -56,26 +52,28 @@ pub(crate) async fn runs(global: &Global, runs: &Runs) -> Result<Code> {
 
 async fn list(session: &Session) -> Result<Code> {
     let runs = session.runs().await?;
-    let mut rows = vec![["RUN", "WHAT", "STARTED BY", "OUTCOME", "TOOK"].map(str::to_owned).to_vec()];
-    let mut all = Vec::new();
+    let mut listed = Vec::new();
     for run in runs.iter().rev().take(RUNS) {
         let record: Option<RunRecord> = of_run(session, run, "request.json").await?;
         let result: Option<RunResult> = of_run(session, run, "result.json").await?;
-        let (operation, trigger) = record
-            .as_ref()
-            .map(|record| (word(record.run.operation), word(record.run.trigger)))
-            .unwrap_or_default();
-        let outcome = result.as_ref().map_or_else(|| "running".to_owned(), |result| word(result.outcome));
-        let took = result.as_ref().map(|result| show::duration(result.duration_ms)).unwrap_or_default();
-        rows.push(vec![run.clone(), operation.clone(), trigger.clone(), outcome.clone(), took]);
-        all.push(json!({ "run": run, "operation": operation, "trigger": trigger, "outcome": outcome, "result": result }));
+        listed.push((run.clone(), record, result));
     }
     if session.json {
-        show::json(&all);
-    } else if all.is_empty() {
+        let one = |(run, record, result): &show::Listed| {
+            let outcome = result.as_ref().map_or_else(|| "running".to_owned(), |result| word(result.outcome));
+            json!({
+                "run": run,
+                "operation": record.as_ref().map(|record| record.run.operation),
+                "trigger": record.as_ref().map(|record| record.run.trigger),
+                "outcome": outcome,
+                "result": result,
+            })
+        };
+        show::json(&listed.iter().map(one).collect::<Vec<_>>());
+    } else if listed.is_empty() {
         show::line(&format!("{} has no runs.", session.stack()));
     } else {
-        show::lines(&show::table(&rows));
+        show::lines(&show::runs(&listed));
     }
     Ok(Code::Done)
 }
@@ -96,15 +94,15 @@ async fn show_run(session: &Session, run: &str) -> Result<Code> {
         return Ok(Code::Done);
     }
     if let Some(record) = record {
-        show::line(&show::show_record(&record));
+        show::line(&show::record(&record));
     }
     if let Some(plan) = plan {
-        show::lines(&show::plan::plan(&plan, show::width(), false));
+        show::lines(&show::plan::plan(&plan, Page::stdout()));
     }
     show::line("");
-    show::lines(&show::show_stages(reports.iter()));
+    show::lines(&show::stages(reports.iter()));
     match result {
-        Some(result) => show::lines(&show::show_result(&result)),
+        Some(result) => show::lines(&show::result(&result, result.duration_ms, Page::stdout())),
         None => show::line("It is still running."),
     }
     Ok(Code::Done)
@@ -152,23 +150,18 @@ pub(crate) async fn status(global: &Global) -> Result<Code> {
         );
         return Ok(Code::Done);
     }
-    show::line(&format!("{}  in {} {}", session.stack(), session.scope.account, session.scope.region));
-    show::line(&format!("Last run {run}: {}", show::show_record(&record)));
-    match lock.and_then(|lock| lock.holder) {
-        Some(holder) => show::line(&format!(
-            "Locked by run {} ({}) since {}.",
-            holder.run, holder.operation, holder.since
-        )),
-        None => show::line("Not locked."),
-    }
-    show::line("");
-    show::lines(&show::show_stages(reports.iter()));
-    if let Some(result) = result {
-        show::line("");
-        show::lines(&show::show_result(&result));
-    } else {
-        show::line("It is still running: `stepstack attach` shows it.");
-    }
+    let stack = session.stack();
+    let glance = show::Glance {
+        stack: &stack,
+        account: &session.scope.account,
+        region: &session.scope.region,
+        run: &run,
+        record: &record,
+        result: result.as_ref(),
+        lock: lock.as_ref(),
+        stages: &reports,
+    };
+    show::lines(&show::status(&glance, Page::stdout()));
     Ok(Code::Done)
 }
 
@@ -233,6 +226,7 @@ pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
         }
     }
     match &state.command {
+        StateCommand::Pull => show::json(&all.values().collect::<Vec<_>>()),
         StateCommand::List if session.json => show::json(&all.values().collect::<Vec<_>>()),
         StateCommand::List => show::lines(&show::table(&rows)),
         StateCommand::Show { name } => {

@@ -1,7 +1,5 @@
 //! Commands that start a run, or follow one.
 
-use std::io::IsTerminal as _;
-
 use aws::failed;
 use serde_json::json;
 use statemachine::config::near;
@@ -17,7 +15,7 @@ use crate::error::{CliError, Code, Result};
 use crate::follow::{View, Watcher, ended, follow};
 use crate::local::{has_images, push_sample};
 use crate::session::{Session, no_engine, saying};
-use crate::show::{self, Live};
+use crate::show::{self, Live, Page};
 
 impl Session {
     pub(super) fn request(&self, operation: Operation, options: Options) -> Request {
@@ -71,10 +69,7 @@ impl<'a> Watching<'a> {
 impl Watcher for Watching<'_> {
     async fn seen(&mut self, view: &View) -> Result<()> {
         if let Some(plan) = view.plan.as_ref().filter(|_| self.shows_plan) {
-            for line in show::plan::plan(plan, show::width(), show::colours(std::io::stderr().is_terminal()))
-            {
-                self.live.print(&line);
-            }
+            self.live.print(&show::plan::plan(plan, Page::stderr()));
             self.shows_plan = false;
         }
         let repository = Name::new("repository", "main");
@@ -86,6 +81,10 @@ impl Watcher for Watching<'_> {
         }
         self.live.seen(view);
         Ok(())
+    }
+
+    fn passed(&mut self, view: &View) {
+        self.live.draw(view);
     }
 }
 
@@ -108,11 +107,11 @@ async fn push_if_empty(session: &Session) -> Result<bool> {
 async fn watch(session: &Session, run: &str, mut watching: Watching<'_>) -> Result<Option<View>> {
     tokio::select! {
         view = follow(session, run, &mut watching) => {
-            watching.live.clear();
+            watching.live.end(view.as_ref().ok());
             view.map(Some)
         }
         _ = tokio::signal::ctrl_c() => {
-            watching.live.clear();
+            watching.live.end(None);
             show::note(&format!("Detached. The run {run} goes on in AWS; come back with `{}`.", come_back(session, run)));
             Ok(None)
         }
@@ -131,9 +130,7 @@ fn end(session: &Session, run: &str, result: &RunResult) -> Code {
         value["run"] = json!(run);
         show::json(&value);
     } else {
-        for line in show::show_result(result) {
-            show::line(&line);
-        }
+        show::lines(&show::result(result, result.duration_ms, Page::stdout()));
     }
     code_of(result)
 }
@@ -151,12 +148,8 @@ pub(crate) async fn plan(global: &Global, plan: &Plan) -> Result<Code> {
             "id": record.id, "run": run, "counts": counts, "plan": record.plan, "notes": record.notes, "waiting": result.waiting,
         }));
     } else {
-        for line in show::plan::plan(&record, show::width(), show::colours(std::io::stdout().is_terminal())) {
-            show::line(&line);
-        }
-        for (number, waiting) in result.waiting.iter().enumerate() {
-            show::line(&format!("Waiting for you, {}: {}.", number + 1, waiting.what));
-        }
+        show::lines(&show::plan::plan(&record, Page::stdout()));
+        show::lines(&show::waiting(&result, Page::stdout()));
     }
     let changes = counts.create + counts.update + counts.delete > 0;
     Ok(match (counts.refuse > 0, changes && plan.detailed_exitcode) {
@@ -218,9 +211,7 @@ pub(crate) async fn apply(global: &Global, apply: &Apply) -> Result<Code> {
     if asks {
         let (run, record, result) = look(&session, Operation::Plan, options.clone()).await?;
         let Some(record) = record else { return Ok(end(&session, &run, &result)) };
-        for line in show::plan::plan(&record, show::width(), show::colours(std::io::stderr().is_terminal())) {
-            show::note(&line);
-        }
+        show::notes(&show::plan::plan(&record, Page::stderr()));
         let counts = record.plan.counts();
         if counts.refuse > 0 {
             return Ok(Code::Refused);
@@ -291,9 +282,7 @@ pub(crate) async fn destroy(global: &Global, destroy: &Destroy) -> Result<Code> 
     if !destroy.yes {
         let (run, record, result) = look(&session, Operation::PlanDestroy, options.clone()).await?;
         let Some(record) = record else { return Ok(end(&session, &run, &result)) };
-        for line in show::plan::plan(&record, show::width(), show::colours(std::io::stderr().is_terminal())) {
-            show::note(&line);
-        }
+        show::notes(&show::plan::plan(&record, Page::stderr()));
         if record.plan.counts().refuse > 0 {
             return Ok(Code::Refused);
         }
@@ -413,7 +402,7 @@ pub(crate) async fn attach(global: &Global, attach: &Attach) -> Result<Code> {
     let record: Option<RunRecord> =
         session.get(&keys::of_run(&session.environment, &run, "request.json")).await?;
     if let Some(record) = record.filter(|_| !session.json) {
-        show::note(&show::show_record(&record));
+        show::note(&show::record(&record));
     }
     let watching = Watching { shows_plan: !session.json, ..Watching::new(&session) };
     let Some(view) = watch(&session, &run, watching).await? else { return Ok(Code::Done) };

@@ -1,24 +1,33 @@
 //! Everything that a person reads. No other module prints.
+//!
+//! What renders is pure: lines out of a record, a [`Page`] and, where time shows, the time.
 
+mod change;
+mod page;
+mod picture;
 pub mod plan;
+mod problems;
 mod progress;
 mod result;
+mod runs;
 mod table;
+mod told;
 
 use std::io::{IsTerminal as _, Write as _};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, miette};
 use owo_colors::{OwoColorize as _, Style};
-use statemachine::config::Errors;
+
+pub use page::Page;
+pub use picture::picture;
+pub use problems::problems;
+pub use result::result;
+pub use runs::{Glance, Listed, record, runs, stages, status};
+pub use told::Told;
 
 pub(crate) use progress::{Live, Progress, progress};
-pub(crate) use result::{record as show_record, result as show_result, stages as show_stages};
+pub(crate) use result::waiting;
+pub(crate) use runs::word;
 pub(crate) use table::table;
-
-/// How wide lines may be.
-pub(crate) fn width() -> usize {
-    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(40, 160)
-}
 
 /// Whether to use colours on this stream.
 pub(crate) fn colours(is_terminal: bool) -> bool {
@@ -48,50 +57,30 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Lines on standard error.
+pub(crate) fn notes(lines: &[String]) {
+    for text in lines {
+        note(text);
+    }
+}
+
 /// A JSON document on standard output.
 pub(crate) fn json(value: &impl serde::Serialize) {
     line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// An error, and what to do about it.
-pub(crate) fn error(message: &str, help: Option<&str>) {
-    let on = colours(std::io::stderr().is_terminal());
-    note(&format!("{} {message}", paint("Error:", Style::new().red().bold(), on)));
-    if let Some(help) = help {
-        note(&format!("  {help}"));
+/// What stopped a command, and what to do about it. `word` begins it: `Error`, `Refused`.
+pub fn failure(word: &str, message: &str, help: Option<&str>, page: Page) -> Vec<String> {
+    let narrow = Page { width: page.width.saturating_sub(2), ..page };
+    let mut lines = narrow.fit(&format!("{word}: {message}"), 0);
+    for line in lines.iter_mut().skip(1) {
+        *line = format!("  {line}");
     }
-}
-
-/// What is wrong with a configuration, each with its line.
-pub(crate) fn problems(problems: &Errors) {
-    let on = colours(std::io::stderr().is_terminal());
-    let theme = if on { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(width());
-    for problem in &problems.0 {
-        let Some(snippet) = &problem.snippet else {
-            error(&format!("{}: {}", problem.file, problem.message), problem.help.as_deref());
-            continue;
-        };
-        // Only the offending line is shown: values elsewhere in the file may be secret.
-        let blank = "\n".repeat(problem.line.unwrap_or(1).saturating_sub(1));
-        let source = NamedSource::new(&problem.file, format!("{blank}{}", snippet.line));
-        let label = LabeledSpan::new(None, blank.len() + snippet.mark_start, snippet.mark_length.max(1));
-        let report = match &problem.help {
-            Some(help) => miette!(labels = vec![label], help = help.clone(), "{}", problem.message),
-            None => miette!(labels = vec![label], "{}", problem.message),
-        };
-        let report = report.with_source_code(source);
-        let mut text = String::new();
-        match handler.render_report(&mut text, report.as_ref()) {
-            Ok(()) => note(text.trim_end()),
-            Err(_) => note(&problem.to_string()),
-        }
+    if let Some(first) = lines.first_mut() {
+        *first = first.replacen(word, &page.paint(word, Style::new().red().bold()), 1);
     }
-    let count = problems.0.len();
-    note(&format!(
-        "{count} problem{} in the configuration; nothing was started.",
-        if count == 1 { "" } else { "s" }
-    ));
+    lines.extend(help.into_iter().flat_map(|help| page.hang("  → ", help)));
+    lines
 }
 
 /// Asks a question with yes or no; `false` off a terminal.
@@ -111,21 +100,4 @@ pub(crate) fn typed(question: &str) -> String {
 /// Questions are asked only when somebody is there to answer.
 pub(crate) fn is_asked() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// `0.4 s`, `1 m 05 s`.
-pub(crate) fn duration(ms: u64) -> String {
-    match ms {
-        0..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        _ => format!("{} m {:02} s", ms / 60_000, ms % 60_000 / 1_000),
-    }
-}
-
-/// Cut at a width, with an ellipsis.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
 }

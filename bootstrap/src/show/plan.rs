@@ -3,58 +3,62 @@
 use owo_colors::Style;
 use serde_json::Value;
 use statemachine::message::PlanRecord;
-use statemachine::plan::{Action, Change, Item, Why};
+use statemachine::plan::{Action, Item};
 
-use super::{cut, paint};
+use super::Page;
+use super::change::change;
+use super::page::cut;
 
-/// The whole plan, as lines of at most `width` characters.
-pub fn plan(record: &PlanRecord, width: usize, colours: bool) -> Vec<String> {
+/// Where a resource's name begins.
+const INDENT: usize = 4;
+
+/// The whole plan: a tree by stage, the counts, and what is worth knowing beside it.
+pub fn plan(record: &PlanRecord, page: Page) -> Vec<String> {
     let mut lines = Vec::new();
     let mut kept = Vec::new();
     for stage in &record.plan.stages {
-        let shown: Vec<Vec<String>> = group(&stage.items)
-            .into_iter()
-            .filter_map(|row| {
-                if let Row::One(item) = &row
-                    && item.action == Action::Kept
-                {
-                    kept.push(format!(
-                        "  = {} {}",
-                        item.name,
-                        item.reason.as_deref().unwrap_or("kept on purpose")
-                    ));
-                    return None;
-                }
-                Some(lines_of(&row, width, colours)).filter(|lines| !lines.is_empty())
-            })
-            .collect();
+        let (keeps, rows): (Vec<&Item>, Vec<&Item>) =
+            stage.items.iter().partition(|item| item.action == Action::Kept);
+        kept.extend(keeps);
+        let shown: Vec<String> = group(&rows).iter().flat_map(|row| row.lines(page)).collect();
         if !shown.is_empty() {
-            lines.push(paint(&stage.stage, Style::new().bold(), colours));
-            lines.extend(shown.into_iter().flatten());
+            lines.push(page.paint(&stage.stage, Style::new().bold()));
+            lines.extend(shown);
         }
     }
     if !kept.is_empty() {
         lines.push("kept on purpose".to_owned());
-        lines.extend(kept.iter().map(|line| cut(line, width)));
+        let line = |item: &&Item| {
+            let reason = item.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            page.hang("  = ", &format!("{}{reason}", item.name))
+        };
+        lines.extend(kept.iter().flat_map(line));
     }
     if !lines.is_empty() {
         lines.push(String::new());
     }
-    lines.push(counts(record));
-    lines.extend(record.notes.iter().map(|note| cut(note, width)));
+    lines.extend(page.fit(&counts(record), 0));
+    lines.extend(record.notes.iter().flat_map(|note| page.fit(note, 0)));
     lines
 }
 
-/// The last line: how many of each, and the plan's id.
+/// How many of each, and the plan's id.
 pub fn counts(record: &PlanRecord) -> String {
     let counts = record.plan.counts();
+    let waiting = record.plan.items().filter(|(_, item)| item.action == Action::Wait).count();
+    let keep = counts.keep - waiting;
+    let at_work = if waiting > 0 { format!(" AWS is still at work on {waiting}.") } else { String::new() };
     if counts.create + counts.update + counts.delete + counts.refuse == 0 {
-        return format!("Nothing to do: {} resources are as the file says.", counts.keep);
+        return match keep {
+            0 => format!("Nothing to do: nothing is there, and nothing is wanted.{at_work}"),
+            1 => format!("Nothing to do: 1 resource is as the file says.{at_work}"),
+            _ => format!("Nothing to do: {keep} resources are as the file says.{at_work}"),
+        };
     }
     let refused = if counts.refuse > 0 { format!(", {} refused", counts.refuse) } else { String::new() };
     format!(
-        "{} to create, {} to change, {} to delete{refused}, {} unchanged. Plan {}.",
-        counts.create, counts.update, counts.delete, counts.keep, record.id
+        "{} to create, {} to change, {} to delete{refused}, {keep} unchanged.{at_work} Plan {}.",
+        counts.create, counts.update, counts.delete, record.id
     )
 }
 
@@ -65,14 +69,17 @@ enum Row<'a> {
 }
 
 /// Pairs what is created with what is deleted in its place: both have one name but for its hash.
-fn group(items: &[Item]) -> Vec<Row<'_>> {
+fn group<'a>(items: &[&'a Item]) -> Vec<Row<'a>> {
     let partner = |item: &Item, action: Action| {
-        items.iter().find(|other| {
+        items.iter().copied().find(|other| {
             other.action == action && other.name.base() == item.name.base() && other.name.hash().is_some()
         })
     };
-    let row = |item: &'_ Item| match item.action {
-        Action::Create => Some(partner(item, Action::Delete).is_some()),
+    let row = |item: &'a Item| match item.action {
+        Action::Create => Some(match partner(item, Action::Delete) {
+            Some(old) => Row::Replaced { new: item, old },
+            None => Row::One(item),
+        }),
         Action::Delete if partner(item, Action::Create).is_some() => None,
         Action::Delete
         | Action::Keep
@@ -80,121 +87,81 @@ fn group(items: &[Item]) -> Vec<Row<'_>> {
         | Action::Refuse
         | Action::Remake
         | Action::Update
-        | Action::Wait => Some(false),
+        | Action::Wait => Some(Row::One(item)),
     };
-    items
-        .iter()
-        .filter_map(|item| match row(item) {
-            Some(true) => partner(item, Action::Delete).map(|old| Row::Replaced { new: item, old }),
-            Some(false) => Some(Row::One(item)),
-            None => None,
-        })
-        .collect()
+    items.iter().copied().filter_map(row).collect()
 }
 
-fn lines_of(row: &Row<'_>, width: usize, colours: bool) -> Vec<String> {
-    let (green, yellow, red) = (Style::new().green(), Style::new().yellow(), Style::new().red());
-    let head = |mark: &str, style: Style, text: String| {
-        format!("  {} {}", paint(mark, style, colours), cut(&text, width.saturating_sub(6)))
-    };
-    match row {
-        Row::Replaced { new, old } => {
-            vec![head(
-                "-/+",
-                yellow,
-                format!(
-                    "{} (made anew as @{}, then @{} goes)",
-                    new.name.base(),
-                    new.name.hash().unwrap_or(""),
-                    old.name.hash().unwrap_or("")
-                ),
-            )]
-        }
-        Row::One(item) => match item.action {
-            Action::Create => vec![head("+", green, format!("{}{}", item.name, telling(item)))],
+impl Row<'_> {
+    fn lines(&self, page: Page) -> Vec<String> {
+        let (green, yellow, red) = (Style::new().green(), Style::new().yellow(), Style::new().red());
+        let head = |mark: &str, style: Style, text: &str| {
+            let painted = page.paint(mark, style);
+            let mut lines = page.hang(&format!("  {mark} "), text);
+            if let Some(first) = lines.first_mut() {
+                *first = first.replacen(mark, &painted, 1);
+            }
+            lines
+        };
+        let item = match self {
+            Row::Replaced { new, old } => {
+                let hash = |item: &Item| item.name.hash().unwrap_or_default().to_owned();
+                let (base, come, goes) = (new.name.base(), hash(new), hash(old));
+                return head("-/+", yellow, &format!("{base} (made anew as @{come}, then @{goes} goes)"));
+            }
+            Row::One(item) => item,
+        };
+        let name = item.name.as_str();
+        let reason = |fallback: &str| item.reason.clone().unwrap_or_else(|| fallback.to_owned());
+        match item.action {
+            Action::Create => {
+                let room = page.width.saturating_sub(INDENT + name.chars().count());
+                head("+", green, &format!("{name}{}", telling(item, room)))
+            }
             Action::Update => {
-                let mut lines = vec![head("~", yellow, item.name.to_string())];
-                lines.extend(item.changes.iter().map(|change| change_line(change, width)));
+                let mut lines = head("~", yellow, name);
+                lines.extend(item.changes.iter().flat_map(|one| change(one, page)));
                 lines
             }
-            Action::Remake => vec![head(
-                "-/+",
-                yellow,
-                format!("{} ({})", item.name, item.reason.as_deref().unwrap_or("made again")),
-            )],
-            Action::Delete => vec![head("-", red, item.name.to_string())],
+            Action::Remake => {
+                head("-/+", yellow, &format!("{name} ({})", reason("failed, and is made again")))
+            }
+            Action::Delete => head("-", red, name),
             Action::Refuse => {
-                let mut lines = vec![head("!", red, item.name.to_string())];
-                lines.extend(
-                    wrap(item.reason.as_deref().unwrap_or("refused"), width.saturating_sub(6))
-                        .into_iter()
-                        .map(|line| format!("      {line}")),
-                );
+                let mut lines = head("!", red, name);
+                lines.extend(page.fit(&reason("refused"), INDENT + 2));
                 lines
             }
-            Action::Wait => vec![head(
-                "…",
-                yellow,
-                format!("{} ({})", item.name, item.reason.as_deref().unwrap_or("AWS is at work on it")),
-            )],
+            Action::Wait => head("…", yellow, &format!("{name} ({})", reason("AWS is at work on it"))),
             Action::Keep | Action::Kept => Vec::new(),
-        },
+        }
     }
 }
 
-/// The most telling of what a resource will be: its plain settings, but for those its name says already.
-fn telling(item: &Item) -> String {
+/// The most telling of what a resource will be: its plain settings, but for those that its name says already.
+/// As many as fit; what a text says of itself needs no key.
+fn telling(item: &Item, room: usize) -> String {
     let Some(Value::Object(fields)) = &item.to else { return String::new() };
     let what = item.name.what();
     let said = |value: &str| what.contains(value) || value.contains(what);
     let plain = fields.iter().filter_map(|(key, value)| match value {
+        Value::String(text) if key == "description" && !text.is_empty() => Some(text.clone()),
         Value::String(text) if !text.is_empty() && !text.contains('/') && !said(text) => {
             Some(format!("{key} {text}"))
         }
         Value::Number(number) => Some(format!("{key} {number}")),
         Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) | Value::String(_) => None,
     });
-    let plain: Vec<String> = plain.take(4).collect();
-    if plain.is_empty() { String::new() } else { format!("  {}", plain.join(", ")) }
-}
-
-fn change_line(change: &Change, width: usize) -> String {
-    let why = match &change.why {
-        Some(Why::FileChanged) => "  (the file changed)".to_owned(),
-        Some(Why::ChangedOutside) => "  (changed outside Stepstack)".to_owned(),
-        Some(Why::NewDefault) => "  (new default of this version)".to_owned(),
-        Some(Why::Operation(operation)) => format!("  (by {operation})"),
-        None => String::new(),
-    };
-    let room = width.saturating_sub(12 + change.field.chars().count() + why.chars().count()) / 2;
-    let value = |value: &Value| match value {
-        Value::String(text) => cut(text, room.max(12)),
-        Value::Null => "none".to_owned(),
-        other => cut(&other.to_string(), room.max(12)),
-    };
-    format!("      {}: {} → {}{why}", change.field, value(&change.from), value(&change.to))
-}
-
-/// Breaks a text into lines at spaces; indented lines are left as they are.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        // What is to be copied stays in one piece.
-        if paragraph.starts_with("  ") {
-            lines.push(paragraph.to_owned());
-            continue;
+    let mut told = String::new();
+    for one in plain.take(4) {
+        let before = if told.is_empty() { "  " } else { ", " };
+        let free = room.saturating_sub(told.chars().count() + before.len());
+        if one.chars().count() <= free {
+            told.push_str(before);
+            told.push_str(&one);
+        } else if told.is_empty() && free >= 20 {
+            return format!("  {}", cut(&one, free));
         }
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-                lines.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines.push(line);
     }
-    lines
+    told
 }
