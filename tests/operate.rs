@@ -7,6 +7,7 @@ use statemachine::message::{ObjectVersion, Operation, Parameters, Request};
 use statemachine::resource::Options;
 
 use crate::harness::{BUCKET, Emulator};
+use crate::strict::{FailedTask, Settings};
 
 const FILE: &str = r#"app = "arive"
 environment = "production"
@@ -140,13 +141,54 @@ async fn a_running_environment_is_operated_by_runs() {
     assert!(refused["message"].as_str().expect("words").contains("arive/production does not exist"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_that_fails_puts_every_service_back() {
+    let emulator = Emulator::start();
+    let file = emulator.write("stepstack.toml", FILE);
+    emulator.stepstack(&file, &["apply", "--yes"]).expect(0);
+    let before = services(&emulator).await;
+    let digest = push(&emulator, &file, "v2").await;
+    let task = FailedTask {
+        stop_code: "EssentialContainerExited",
+        stopped_reason: "Essential container in task exited",
+        exit_code: Some(3),
+        log: vec!["ImportError: no module named workers"],
+        times: 1,
+    };
+    let failing_services = BTreeMap::from([("worker", task)]);
+    emulator.strict().configure(&Settings { failing_services, ..Settings::default() });
+    let mut runs = Runs::of(&emulator);
+    let deploy = Parameters { image: Some(digest), ..Parameters::default() };
+    let failed = runs.run(Operation::Deploy, deploy.clone()).await;
+    assert_eq!(failed["outcome"], "failed", "{failed:#}");
+    let message = failed["message"].as_str().expect("words");
+    assert!(message.contains("service/worker"), "it says what failed: {message}");
+    assert!(
+        message.contains(&format!("Every service runs what it ran before: {}", before["api"].0)),
+        "{message}"
+    );
+    assert!(failed["diagnosis"]["evidence"].to_string().contains("ImportError"), "and why: {failed:#}");
+    assert_eq!(services(&emulator).await, before, "the one that had moved is back, and so is the other");
+    assert_eq!(emulator.object("intent/production.json").await.expect("an intent")["releases"], 1);
+    assert!(emulator.object("locks/production.json").await.expect("a lock")["holder"].is_null());
+
+    // The same again, where it succeeds.
+    runs.succeeds(Operation::Deploy, deploy).await;
+    emulator.strict().record().is_sound();
+}
+
+/// Pushes another sample image under a tag; answers its digest.
+async fn push(emulator: &Emulator, file: &std::path::Path, tag: &str) -> String {
+    emulator.stepstack(file, &["local", "push", "--tag", tag]).expect(0);
+    let ecr = aws_sdk_ecr::Client::new(&emulator.config());
+    let tagged = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
+    let pushed = ecr.describe_images().repository_name("arive/production").image_ids(tagged).send().await;
+    pushed.expect("the image").image_details()[0].image_digest().expect("a digest").to_owned()
+}
+
 async fn releases(emulator: &Emulator, runs: &mut Runs<'_>, file: &std::path::Path) {
     let first = services(emulator).await;
-    emulator.stepstack(file, &["local", "push", "--tag", "v2"]).expect(0);
-    let ecr = aws_sdk_ecr::Client::new(&emulator.config());
-    let tagged = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag("v2").build();
-    let pushed = ecr.describe_images().repository_name("arive/production").image_ids(tagged).send().await;
-    let digest = pushed.expect("the image").image_details()[0].image_digest().expect("a digest").to_owned();
+    let digest = push(emulator, file, "v2").await;
     let deploy =
         Parameters { image: Some(digest.clone()), tag: Some("v2".to_owned()), ..Parameters::default() };
     let result = runs.succeeds(Operation::Deploy, deploy.clone()).await;
@@ -234,11 +276,7 @@ async fn commands(emulator: &Emulator, runs: &mut Runs<'_>, file: &std::path::Pa
     };
     let fails = emulator.write("fails.toml", &releasing(3));
     emulator.stepstack(&fails, &["apply", "--yes"]).expect(0);
-    emulator.stepstack(file, &["local", "push", "--tag", "v3"]).expect(0);
-    let ecr = aws_sdk_ecr::Client::new(&emulator.config());
-    let tagged = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag("v3").build();
-    let pushed = ecr.describe_images().repository_name("arive/production").image_ids(tagged).send().await;
-    let digest = pushed.expect("the image").image_details()[0].image_digest().expect("a digest").to_owned();
+    let digest = push(emulator, file, "v3").await;
     let deploy = Parameters { image: Some(digest.clone()), ..Parameters::default() };
     let failed = runs.run(Operation::Deploy, deploy.clone()).await;
     assert_eq!(failed["outcome"], "failed");

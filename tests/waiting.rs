@@ -39,7 +39,7 @@ impl Record {
 
     /// No request that its model refuses, none that the layer could not read, and no fault of the layer.
     #[track_caller]
-    fn is_sound(&self) {
+    pub(crate) fn is_sound(&self) {
         assert!(self.violations.is_empty(), "{:#?}", self.violations);
         assert_eq!((&self.unread, &self.late_failures), (&vec![], &vec![]));
     }
