@@ -137,32 +137,30 @@ impl From<Errors> for CliError {
     }
 }
 
+/// AWS's codes for credentials that were good once.
+const EXPIRED: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+/// And for those that never were.
+const WRONG: [&str; 4] =
+    ["InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId"];
+
 impl From<statemachine::Error> for CliError {
     fn from(error: statemachine::Error) -> Self {
-        let expired =
-            ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"];
         let code = error.code.as_deref().unwrap_or_default();
-        let help = match error.kind {
-            ErrorKind::Denied if expired.contains(&code) => Some(
-                "The credentials are expired or wrong: sign in again (`aws sso login`, or new keys)."
-                    .to_owned(),
-            ),
-            ErrorKind::Denied => {
-                error.action.map(|action| format!("Your own credentials need {action} for this."))
-            }
-            ErrorKind::Transient if code == "NoConnection" => {
-                Some("Check the network, then run the command again.".to_owned())
-            }
-            ErrorKind::Transient
-            | ErrorKind::NotReady
-            | ErrorKind::Propagating
-            | ErrorKind::Missing
-            | ErrorKind::Exists
-            | ErrorKind::Quota
-            | ErrorKind::Invalid
-            | ErrorKind::Internal => None,
+        let (message, help) = if EXPIRED.contains(&code) {
+            let help = "Sign in again (`aws sso login`), or take new keys.".to_owned();
+            ("The AWS credentials have expired.".to_owned(), Some(help))
+        } else if WRONG.contains(&code) {
+            let help = "Sign in (`aws sso login`), set AWS_PROFILE, or correct the keys.".to_owned();
+            (format!("AWS does not accept these credentials ({code})."), Some(help))
+        } else if ["NoConnection", "Timeout"].contains(&code) {
+            let help = "Check the network and the region, then run the command again.".to_owned();
+            (format!("AWS cannot be reached: {}", sentence(error.message)), Some(help))
+        } else {
+            let needs = |action| format!("Your own credentials need {action} for this.");
+            let help = error.action.filter(|_| error.kind == ErrorKind::Denied).map(needs);
+            (sentence(error.message), help)
         };
-        Self { help, kind: Some(error.kind), ..Self::failed(sentence(error.message)) }
+        Self { help, kind: Some(error.kind), ..Self::failed(message) }
     }
 }
 
@@ -174,12 +172,15 @@ impl From<LocalError> for CliError {
 
 impl From<InstallError> for CliError {
     fn from(error: InstallError) -> Self {
-        let help = match &error {
-            InstallError::Part { failure } => Some(failure.next.clone()),
-            InstallError::Look(_) | InstallError::NoCode(_) | InstallError::Standing(_) => None,
-        };
-        let code = if matches!(error, InstallError::Standing(_)) { Code::Refused } else { Code::Failed };
-        Self { code, help, ..Self::failed(error.to_string()) }
+        match error {
+            InstallError::Look(error) => error.into(),
+            InstallError::Part { ref failure } => {
+                let next = failure.next.clone();
+                Self::failed(sentence(error.to_string())).help(next)
+            }
+            InstallError::NoCode(_) => Self::failed(error.to_string()),
+            InstallError::Standing(_) => Self::refused(error.to_string()),
+        }
     }
 }
 

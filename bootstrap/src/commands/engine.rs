@@ -1,15 +1,17 @@
 //! The engine, and the AWS on this machine.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aws_smithy_types::base64;
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use statemachine::definition::FUNCTIONS;
 use statemachine::message::StageReport;
 use statemachine::permission::Scope;
 use statemachine::plan::Progress as Done;
-use statemachine::resource::DataPolicy;
+use statemachine::resource::{DataPolicy, Name};
 
 use crate::cli::{Bootstrap, Global, Local, LocalCommand};
 use crate::error::{CliError, Code, Result};
@@ -26,16 +28,36 @@ pub(crate) async fn bootstrap(global: &Global, bootstrap: &Bootstrap) -> Result<
     if bootstrap.remove {
         return remove(&session, bootstrap).await;
     }
-    install(&session).await?;
-    if !session.json {
+    let changed = install(&session).await?;
+    if session.json {
+        show::json(&Installed {
+            app: &session.scope.app,
+            account: &session.scope.account,
+            region: &session.scope.region,
+            version: install::VERSION,
+            changed,
+        });
+    } else {
         show::line(&format!(
-            "The engine of {} is {} in {}.",
+            "The engine of {} is {} in {}{}.",
             session.scope.app,
             install::VERSION,
-            session.scope.region
+            session.scope.region,
+            if changed.is_empty() { ", as it was" } else { "" }
         ));
     }
     Ok(Code::Done)
+}
+
+/// What `bootstrap --json` says.
+#[derive(Serialize)]
+struct Installed<'a> {
+    app: &'a str,
+    account: &'a str,
+    region: &'a str,
+    version: &'a str,
+    /// What was made, changed or deleted.
+    changed: BTreeSet<Name>,
 }
 
 async fn print_policies(global: &Global) -> Result<Code> {
@@ -53,13 +75,14 @@ async fn print_policies(global: &Global) -> Result<Code> {
 }
 
 async fn remove(session: &Session, bootstrap: &Bootstrap) -> Result<Code> {
+    session.refuse_when_older().await?;
     let what =
         format!("the engine of {} in {} {}", session.scope.app, session.scope.account, session.scope.region);
     if !bootstrap.yes && !show::is_asked() {
         return Err(CliError::usage(format!("Removing {what} needs --yes when nobody can be asked.")));
     }
     if !bootstrap.yes && !show::confirm(&format!("Remove {what}?")) {
-        return Ok(Code::Refused);
+        return Err(CliError::refused("Nothing was changed: the question was not answered with yes."));
     }
     let data = if bootstrap.delete_data { DataPolicy::Delete } else { DataPolicy::Keep };
     let progress = saying("Removing the engine");
@@ -71,20 +94,22 @@ async fn remove(session: &Session, bootstrap: &Bootstrap) -> Result<Code> {
     } else if kept.is_empty() {
         show::line("The engine is gone.");
     } else {
-        let kept: Vec<&str> = kept.iter().map(statemachine::resource::Name::as_str).collect();
+        let kept: Vec<&str> = kept.iter().map(Name::as_str).collect();
         show::line(&format!("The engine is gone. Kept: {} (--delete-data removes it).", kept.join(", ")));
     }
     Ok(Code::Done)
 }
 
-/// Installs the engine, if what is installed is not what this program has.
-pub(crate) async fn install(session: &Session) -> Result<()> {
+/// Installs the engine, if what is installed is not what this program has. Answers what it changed. Refused
+/// where the installed one is newer.
+pub(crate) async fn install(session: &Session) -> Result<BTreeSet<Name>> {
+    session.refuse_when_older().await?;
     let zips = zips(session).await?;
     let target = Target::of(&session.config);
     let present = install::installed(&session.config, &session.scope).await?;
     let fingerprint = install::fingerprint(&session.scope, &zips, &target);
     if present.is_some_and(|present| present.fingerprint.as_ref() == Some(&fingerprint)) {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let progress = saying("Installing the engine");
     let say = |report: &StageReport| {
@@ -99,26 +124,7 @@ pub(crate) async fn install(session: &Session) -> Result<()> {
             "AWS begins to send the events of a new bucket about five minutes from now: until then an upload starts nothing.",
         );
     }
-    Ok(())
-}
-
-/// Whether the engine has to be installed before a run: it is missing, or of another version. In local mode it
-/// always has to be looked at, as the functions are built from this checkout.
-pub(crate) async fn needs_install(session: &Session) -> Result<Option<String>> {
-    if session.local {
-        return Ok(Some("local".to_owned()));
-    }
-    let version = install::installed_version(&session.config, &session.scope).await?;
-    Ok(match version {
-        None => Some(format!(
-            "The engine of {} is not installed in {} {}.",
-            session.scope.app, session.scope.account, session.scope.region
-        )),
-        Some(version) if version != install::VERSION => {
-            Some(format!("The installed engine is {version}; this program is {}.", install::VERSION))
-        }
-        Some(_) => None,
-    })
+    Ok(installed.changed)
 }
 
 /// The functions' code: built from this checkout in local mode, else what `cargo bundle` made.
@@ -148,31 +154,40 @@ fn bundled(directory: &Path, name: &str) -> Result<FunctionZip> {
 }
 
 pub(crate) async fn local(global: &Global, local: &Local) -> Result<Code> {
+    let say = |text: String, value: serde_json::Value| {
+        if global.json { show::json(&value) } else { show::line(&text) }
+    };
     match &local.command {
         LocalCommand::Start => {
             let config = local_config().await?;
-            show::line(&format!("MiniStack answers at {}.", config.endpoint_url().unwrap_or_default()));
+            let endpoint = config.endpoint_url().unwrap_or_default();
+            say(format!("MiniStack answers at {endpoint}."), json!({ "endpoint": endpoint }));
         }
         LocalCommand::Stop => {
             let stopped = tokio::task::spawn_blocking(|| Server::from_environment().stop());
             let stopped = stopped.await.map_err(|error| CliError::failed(error.to_string()))??;
-            show::line(if stopped {
+            let text = if stopped {
                 "MiniStack is stopped, and what it held is forgotten."
             } else {
                 "MiniStack does not run."
-            });
+            };
+            say(text.to_owned(), json!({ "stopped": stopped }));
         }
         LocalCommand::Reset => {
             let reset = tokio::task::spawn_blocking(|| Server::from_environment().reset());
             reset.await.map_err(|error| CliError::failed(error.to_string()))??;
-            show::line("MiniStack is empty.");
+            say("MiniStack is empty.".to_owned(), json!({ "reset": true }));
         }
         LocalCommand::Push { tag } => {
             let session = Session::open(&Global { local: true, ..global.clone() }, false).await?;
             let ecr = aws_sdk_ecr::Client::new(&session.config);
             let marker = jiff::Timestamp::now().to_string();
-            let digest = push_sample(&ecr, &session.stack(), tag, &marker).await?;
-            show::line(&format!("Pushed {}:{tag} as {digest}.", session.stack()));
+            let (repository, digest) =
+                (session.stack(), push_sample(&ecr, &session.stack(), tag, &marker).await?);
+            say(
+                format!("Pushed {repository}:{tag} as {digest}."),
+                json!({ "repository": repository, "tag": tag, "digest": digest }),
+            );
         }
     }
     Ok(Code::Done)

@@ -1,6 +1,7 @@
 //! Commands about files alone: they ask AWS nothing.
 
 use clap::CommandFactory as _;
+use serde_json::json;
 use statemachine::config::{schema as json_schema, template};
 
 use crate::cli::{Cli, Completions, Global, Init};
@@ -23,12 +24,13 @@ pub(crate) fn init(global: &Global, init: &Init) -> Result<Code> {
     write(path, text)?;
     let schema = path.with_file_name("stepstack.schema.json");
     write(&schema, format!("{:#}\n", json_schema()))?;
-    show::line(&format!(
-        "Wrote {} and {} (which lets editors complete it).",
-        path.display(),
-        schema.display()
-    ));
-    show::line("Next: look it over, then `stepstack plan`.");
+    if global.json {
+        show::json(&json!({ "wrote": [path, &schema] }));
+    } else {
+        let (file, schema) = (path.display(), schema.display());
+        show::line(&format!("Wrote {file} and {schema} (which lets editors complete it)."));
+        show::line("Next: look it over, then `stepstack plan`.");
+    }
     Ok(Code::Done)
 }
 
@@ -52,9 +54,14 @@ pub(crate) fn schema() -> Code {
     Code::Done
 }
 
-pub(crate) fn completions(completions: &Completions) -> Code {
+pub(crate) fn completions(global: &Global, completions: &Completions) -> Code {
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut Cli::command(), "stepstack", &mut script);
-    show::line(String::from_utf8_lossy(&script).trim_end());
+    let script = String::from_utf8_lossy(&script);
+    if global.json {
+        show::json(&json!({ "shell": completions.shell.to_string(), "script": script }));
+    } else {
+        show::line(script.trim_end());
+    }
     Code::Done
 }

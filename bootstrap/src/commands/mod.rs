@@ -1,5 +1,7 @@
 //! The commands, one file per subject.
 
+mod apply;
+mod deploy;
 mod engine;
 mod files;
 mod logs;
@@ -19,11 +21,11 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
         Command::Init(init) => files::init(&global, &init),
         Command::Check => files::check(&global),
         Command::Schema => Ok(files::schema()),
-        Command::Completions(completions) => Ok(files::completions(&completions)),
-        Command::Plan(plan) => runs::plan(&global, &plan).await,
-        Command::Apply(apply) => runs::apply(&global, &apply).await,
-        Command::Destroy(destroy) => runs::destroy(&global, &destroy).await,
-        Command::Deploy(deploy) => runs::deploy(&global, &deploy).await,
+        Command::Completions(completions) => Ok(files::completions(&global, &completions)),
+        Command::Plan(plan) => apply::plan(&global, &plan).await,
+        Command::Apply(apply) => apply::apply(&global, &apply).await,
+        Command::Destroy(destroy) => apply::destroy(&global, &destroy).await,
+        Command::Deploy(deploy) => deploy::deploy(&global, &deploy).await,
         Command::Rollback(rollback) => operate::rollback(&global, &rollback).await,
         Command::Scale(scale) => operate::scale(&global, &scale).await,
         Command::Restart(restart) => operate::restart(&global, &restart).await,

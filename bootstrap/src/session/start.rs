@@ -1,0 +1,83 @@
+//! Starting a run.
+
+use aws::failed;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use statemachine::error::Optional as _;
+use statemachine::message::{Request, keys};
+use statemachine::resource::hex;
+
+use super::{Session, no_engine};
+use crate::error::{CliError, Result};
+
+/// How many names are tried for a run. A name is taken when another run began in the same second, and then in
+/// one of 65,536 cases.
+const NAMES: u32 = 5;
+
+impl Session {
+    /// Starts an execution, with the configuration in its place. Answers the run's id.
+    ///
+    /// Refused, for what changes anything, where the engine is newer than this program.
+    pub(crate) async fn start(&self, mut request: Request) -> Result<String> {
+        if !request.operation.only_looks() {
+            self.refuse_when_older().await?;
+        }
+        for _ in 0..NAMES {
+            let run = new_run_id();
+            if let Some(file) = self.file.as_ref().filter(|_| request.config_key.is_some()) {
+                let key = keys::of_run(&self.environment, &run, "config.toml");
+                if !self.put_new(&key, &file.text).await? {
+                    continue;
+                }
+                request.config_key = Some(key);
+            }
+            if self.start_as(&run, &request).await? {
+                return Ok(run);
+            }
+        }
+        Err(CliError::failed("No name was free for the run.").help("Run the command again."))
+    }
+
+    /// Starts the execution under this name. `false`: the name belongs to another request.
+    async fn start_as(&self, run: &str, request: &Request) -> Result<bool> {
+        let input = serde_json::to_string(request).map_err(|error| CliError::failed(error.to_string()))?;
+        let start = self.sfn.start_execution().state_machine_arn(self.scope.state_machine());
+        let started = start.name(run).input(input).send().await.map_err(failed("states:StartExecution"));
+        let Err(error) = started else { return Ok(true) };
+        match error.code.as_deref() {
+            Some("StateMachineDoesNotExist") => Err(no_engine(&self.scope.app)),
+            // A call that was repeated because its answer was lost, or somebody else's run.
+            Some("ExecutionAlreadyExists") => {
+                let describe = self.sfn.describe_execution().execution_arn(self.execution(run));
+                let described =
+                    describe.send().await.map_err(failed("states:DescribeExecution")).optional()?;
+                let input = described.as_ref().and_then(|execution| execution.input());
+                let theirs: Option<Request> = input.and_then(|input| serde_json::from_str(input).ok());
+                Ok(theirs.as_ref() == Some(request))
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Puts an object that must not be there yet. `false`: another text stands in its place.
+    async fn put_new(&self, key: &str, text: &str) -> Result<bool> {
+        let put = self.s3.put_object().bucket(self.scope.bucket()).key(key).content_type("application/toml");
+        let put = put.if_none_match("*").body(text.as_bytes().to_vec().into()).send().await;
+        match put.map_err(failed("s3:PutObject")) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code.as_deref() == Some("PreconditionFailed") => {
+                Ok(self.text(key).await?.is_some_and(|there| there == text))
+            }
+            Err(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => Ok(false),
+            Err(error) if error.code.as_deref() == Some("NoSuchBucket") => Err(no_engine(&self.scope.app)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// `YYYYMMDD-HHMMSS-xxxx`: the name of an execution, and so the id of its run.
+fn new_run_id() -> String {
+    let now = Timestamp::now();
+    let seed = format!("{}-{}", now.as_nanosecond(), std::process::id());
+    format!("{}-{}", now.strftime("%Y%m%d-%H%M%S"), &hex(&Sha256::digest(seed))[..4])
+}
