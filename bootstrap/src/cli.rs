@@ -117,6 +117,9 @@ pub struct Init {
     /// The domain; without one the stack answers on the load balancer's own name
     #[arg(long)]
     pub domain: Option<String>,
+    /// Write workflows for GitHub beside a configuration that is there
+    #[arg(long)]
+    pub github: bool,
 }
 
 /// `plan`
@@ -443,6 +446,9 @@ pub struct Bootstrap {
     /// Print what each role of the engine may do
     #[arg(long)]
     pub print_policies: bool,
+    /// Make the role that the workflows of a GitHub repository take
+    #[arg(long, value_name = "OWNER/REPO", conflicts_with_all = ["remove", "print_policies"])]
+    pub github: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

@@ -4,6 +4,7 @@ pub mod cli;
 mod commands;
 pub mod error;
 pub mod follow;
+pub mod github;
 pub mod install;
 pub mod local;
 mod session;

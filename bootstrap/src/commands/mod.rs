@@ -4,6 +4,7 @@ mod apply;
 mod deploy;
 mod engine;
 mod files;
+mod github;
 mod logs;
 mod look;
 mod operate;
@@ -11,13 +12,14 @@ mod runs;
 
 use statemachine::resource::{DataPolicy, Options};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Bootstrap, Cli, Command};
 use crate::error::{Code, Result};
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<Code> {
     let Cli { global, command } = cli;
     match command {
+        Command::Init(init) if init.github => github::init(&global).await,
         Command::Init(init) => files::init(&global, &init),
         Command::Check => files::check(&global),
         Command::Schema => Ok(files::schema()),
@@ -43,6 +45,9 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
         Command::Status => look::status(&global).await,
         Command::Output(output) => look::output(&global, &output).await,
         Command::State(state) => look::state(&global, &state).await,
+        Command::Bootstrap(Bootstrap { github: Some(repository), .. }) => {
+            github::role(&global, &repository).await
+        }
         Command::Bootstrap(bootstrap) => engine::bootstrap(&global, &bootstrap).await,
         Command::Local(local) => engine::local(&global, &local).await,
     }

@@ -7,6 +7,7 @@ mod boundary;
 mod bucket;
 mod event_rule;
 mod function;
+mod github;
 mod log_group;
 mod policy;
 mod role;
@@ -30,10 +31,14 @@ pub use boundary::Boundary;
 pub use bucket::{Bucket, Lifecycle};
 pub use event_rule::EventRule;
 pub use function::{Code, Function};
+pub use github::is_repository;
 pub use log_group::LogGroup;
 pub use policy::policies;
 pub use role::Role;
-pub use run::{InstallError, Installed, Present, bring_up, installed, installed_version, remove, standing};
+pub use run::{
+    InstallError, Installed, Present, bring_up, bring_up_github, installed, installed_version, remove,
+    standing,
+};
 pub use service_linked_role::{SERVICES, ServiceLinkedRole};
 pub use state_machine::StateMachine;
 

@@ -13,6 +13,7 @@ use super::boundary::Boundary;
 use super::bucket::Bucket;
 use super::event_rule::EventRule;
 use super::function::Function;
+use super::github;
 use super::log_group::{LogGroup, log_group_name};
 use super::role::Role;
 use super::service_linked_role::ServiceLinkedRole;
@@ -23,7 +24,11 @@ use super::state_machine::StateMachine;
 pub fn policies(scope: &Scope) -> Vec<(String, Value)> {
     let parts = FUNCTIONS.iter().chain(&["states", "events"]);
     let roles = parts.map(|part| (scope.engine_role(part), of(scope, part)));
-    let others = [("boundary", boundary(scope)), ("installer", document(installer(scope)))];
+    let others = [
+        ("boundary", boundary(scope)),
+        ("github", github::may(scope)),
+        ("installer", document(installer(scope))),
+    ];
     roles.chain(others.map(|(name, policy)| (name.to_owned(), policy))).collect()
 }
 
@@ -96,6 +101,7 @@ fn installer(scope: &Scope) -> Vec<Permission> {
         Function::permissions(scope),
         StateMachine::permissions(scope),
         EventRule::permissions(scope),
+        github::OidcProvider::permissions(scope),
     ]
     .concat()
 }

@@ -13,12 +13,12 @@ use statemachine::lock::Lock;
 use statemachine::message::{Failure, Mode, StageReport, Status};
 use statemachine::permission::Scope;
 use statemachine::plan::Action;
-use statemachine::resource::{DataPolicy, Name, Options};
+use statemachine::resource::{Context, DataPolicy, Name, Options};
 use statemachine::tick::{Hold, Input, Link, Stage, now_ms, tick};
 use statemachine::{Error, ErrorKind, Result};
 
 use super::state_machine::{FINGERPRINT_TAG, VERSION_TAG, tags_of};
-use super::{Clients, FunctionZip, Target, context, engine, no_engine};
+use super::{Clients, FunctionZip, Target, context, engine, github, no_engine};
 
 /// For this long a look that fails for a moment is repeated.
 const LOOK_AGAIN_FOR: Duration = Duration::from_mins(1);
@@ -98,8 +98,24 @@ pub async fn remove(
     let options = Options { data, ..Options::default() };
     let stage = || no_engine(&clients);
     let report = ticks(&stage, scope, options, Mode::Remove, progress, &mut BTreeSet::new()).await?;
+    let stage = || github::stage(&clients.iam, scope, None);
+    let none = &mut BTreeSet::new();
+    ticks_as("github", &stage, scope, Options::default(), Mode::Remove, progress, none).await?;
     let kept = report.items.into_iter().filter(|item| item.action == Action::Kept);
     Ok(kept.map(|item| item.name).collect())
+}
+
+/// Makes the role of a GitHub repository's workflows, or changes it; answers its ARN.
+pub async fn bring_up_github(
+    config: &SdkConfig,
+    scope: &Scope,
+    repository: &str,
+) -> Result<String, InstallError> {
+    let clients = Clients::new(config);
+    let stage = || github::stage(&clients.iam, scope, Some(repository));
+    let changed = &mut BTreeSet::new();
+    ticks_as("github", &stage, scope, Options::default(), Mode::Make, &|_| (), changed).await?;
+    Ok(scope.engine_role_arn("github"))
 }
 
 /// The engine that is installed, as its state machine's tags say.
@@ -166,8 +182,21 @@ fn environment_of(key: &str) -> &str {
     file.split('.').next().unwrap_or(file)
 }
 
-/// Ticks until the stage is ready.
+/// Ticks until the engine is ready.
 async fn ticks(
+    stage: &dyn Fn() -> Stage,
+    scope: &Scope,
+    options: Options,
+    mode: Mode,
+    progress: &dyn Fn(&StageReport),
+    changed: &mut BTreeSet<Name>,
+) -> Result<StageReport, InstallError> {
+    ticks_as("engine", stage, scope, options, mode, progress, changed).await
+}
+
+/// Ticks until the stage of this name is ready. Each stage knows its own by its tag.
+async fn ticks_as(
+    name: &str,
     stage: &dyn Fn() -> Stage,
     scope: &Scope,
     options: Options,
@@ -179,7 +208,7 @@ async fn ticks(
     let mut input = Input { since_ms: now_ms(), ..Input::default() };
     let mut wait = Duration::from_millis(100);
     loop {
-        let ctx = context(scope, options.clone());
+        let ctx = Context { stage: name.to_owned(), ..context(scope, options.clone()) };
         match tick(stage(), &ctx, mode, input.clone(), &link).await {
             Ok(report) => {
                 progress(&report);

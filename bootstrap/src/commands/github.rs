@@ -1,0 +1,69 @@
+//! Files and a role for a user's repository on GitHub.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::error::{CliError, Code, Result};
+use crate::github::workflows;
+use crate::install::{bring_up_github, is_repository};
+use crate::session::Session;
+use crate::show;
+
+/// Where GitHub looks for workflows.
+const WORKFLOWS: &str = ".github/workflows";
+
+/// Writes the workflows beside the configuration. What stands there already is left alone.
+pub(crate) async fn init(global: &Global) -> Result<Code> {
+    let session = Session::open(global, true).await?;
+    let Some(file) = &session.file else {
+        return Err(CliError::usage("The workflows name the configuration's file: name it with -c."));
+    };
+    let name = global.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let directory = global.file.parent().unwrap_or(Path::new("")).join(WORKFLOWS);
+    let cannot = |path: &Path, error: &std::io::Error| {
+        CliError::failed(format!("{} cannot be written: {error}.", path.display()))
+    };
+    std::fs::create_dir_all(&directory).map_err(|error| cannot(&directory, &error))?;
+    let (mut wrote, mut left) = (Vec::new(), Vec::new());
+    for workflow in workflows(&file.stack, &session.scope, &name) {
+        let path = directory.join(workflow.name);
+        if path.exists() {
+            left.push(path);
+            continue;
+        }
+        std::fs::write(&path, workflow.text).map_err(|error| cannot(&path, &error))?;
+        wrote.push(path);
+    }
+    if session.json {
+        show::json(&json!({ "wrote": wrote, "left": left }));
+        return Ok(Code::Done);
+    }
+    for path in &wrote {
+        show::line(&format!("Wrote {}.", path.display()));
+    }
+    for path in &left {
+        show::line(&format!("{} is there already, and was left as it is.", path.display()));
+    }
+    show::line("Keep one of the first, or the other two. Then make their role:");
+    show::line("  stepstack bootstrap --github OWNER/REPO");
+    Ok(Code::Done)
+}
+
+/// Makes the role that the workflows of a repository take.
+pub(crate) async fn role(global: &Global, repository: &str) -> Result<Code> {
+    if !is_repository(repository) {
+        let error = CliError::usage(format!("{repository:?} is no repository."));
+        return Err(error.help("Write it as GitHub does: OWNER/REPO."));
+    }
+    let session = Session::open(global, false).await?;
+    let arn = bring_up_github(&session.config, &session.scope, repository).await?;
+    if session.json {
+        show::json(&json!({ "role": arn, "repository": repository }));
+    } else {
+        show::line(&format!("The workflows of {repository} may take the role {arn}."));
+        show::line("It may put configurations in their place and push images, and nothing else.");
+    }
+    Ok(Code::Done)
+}

@@ -1,0 +1,245 @@
+//! Runs as they go: pictures on a terminal, plain lines elsewhere.
+
+use bootstrap::follow::View;
+use bootstrap::show::{Page, Told, picture};
+use insta::assert_snapshot;
+use statemachine::message::{Mode, Operation, Outcome, Status};
+use statemachine::plan::{Action, Item, Progress};
+
+use crate::screens;
+use crate::world::{
+    BEGUN_MS, because, denied, item, parked, plan, record, report, result, stage, view, worked,
+};
+
+fn at(seconds: u64) -> u64 {
+    BEGUN_MS + seconds * 1_000
+}
+
+/// Four minutes in: the first stages are made, the slow ones are at work, the last was not called yet.
+fn under_way() -> View {
+    let done = |name: &str, from, to| worked(name, Action::Create, from, Some(to));
+    let reason = |item: Item, reason: &str| Item { reason: Some(reason.to_owned()), ..item };
+    view(vec![
+        report(
+            "foundation",
+            Mode::Make,
+            Status::Ready,
+            vec![done("role/task", 4, 6), done("cluster/main", 4, 5)],
+        ),
+        report(
+            "network",
+            Mode::Make,
+            Status::Ready,
+            vec![done("vpc/main", 4, 6), done("subnet/public-a", 6, 7), done("subnet/private-a", 6, 8)],
+        ),
+        report(
+            "egress",
+            Mode::Make,
+            Status::NotReady,
+            vec![
+                done("address/a", 9, 10),
+                worked("nat-gateway/a", Action::Create, 10, None),
+                item("route/private-a", Action::Create),
+            ],
+        ),
+        report(
+            "certificate",
+            Mode::Make,
+            Status::Ready,
+            vec![
+                done("hosted-zone/main", 4, 5),
+                parked("certificate/main@3dcf98", "tryarive.com does not point to these name servers yet"),
+            ],
+        ),
+        report(
+            "database",
+            Mode::Make,
+            Status::NotReady,
+            vec![
+                reason(worked("db-cluster/main", Action::Create, 12, None), "creating"),
+                reason(
+                    worked("db-instance/main", Action::Create, 75, None),
+                    "CreateDBInstance failed: the cluster is not in a state that allows it (InvalidDBClusterStateFault)",
+                ),
+            ],
+        ),
+    ])
+}
+
+fn failed() -> View {
+    let mut view = under_way();
+    let mut egress = report(
+        "egress",
+        Mode::Make,
+        Status::Failed,
+        vec![
+            worked("address/a", Action::Create, 9, Some(10)),
+            Item {
+                progress: Progress::Failed,
+                started_ms: Some(at(10)),
+                ..because("nat-gateway/a", Action::Create, &denied().message)
+            },
+        ],
+    );
+    egress.failure = Some(denied());
+    view.stages.insert("egress".to_owned(), egress);
+    for stage in view.stages.values_mut().filter(|report| report.status == Status::NotReady) {
+        stage.status = Status::Stopped;
+    }
+    view.result = Some(result(Outcome::Failed, "egress nat-gateway/a: …"));
+    view
+}
+
+fn done() -> View {
+    let mut view = under_way();
+    let names = [
+        ("egress", vec!["address/a", "nat-gateway/a", "route/private-a"]),
+        ("database", vec!["db-cluster/main", "db-instance/main"]),
+        ("ingress", vec!["load-balancer/main", "listener/http"]),
+        ("services", vec!["target-group/api@ad5f94", "listener/https", "service/api"]),
+    ];
+    for (stage, names) in names {
+        let items = names.iter().map(|name| worked(name, Action::Create, 10, Some(461))).collect();
+        view.stages.insert(stage.to_owned(), report(stage, Mode::Make, Status::Ready, items));
+    }
+    view.result = Some(result(Outcome::Succeeded, "What was asked for is what is there."));
+    view
+}
+
+#[test]
+fn before_there_is_a_plan() {
+    let nothing = View::default();
+    let looking = View { record: Some(record(Operation::Apply)), ..View::default() };
+    let mut waiting = looking.clone();
+    if let Some(record) = &mut waiting.record {
+        record.waits_for = Some("20261123-101233-77aa".to_owned());
+    }
+    let moments = [(nothing, 0), (looking, 3), (waiting, 95)];
+    assert_snapshot!(screens(|page| {
+        moments.iter().flat_map(|(view, second)| picture(view, at(*second), page)).collect()
+    }));
+}
+
+#[test]
+fn nothing_is_begun_yet() {
+    assert_snapshot!(screens(|page| picture(&view(Vec::new()), at(4), page)));
+}
+
+#[test]
+fn at_work_with_a_line_for_each_resource_and_its_reason() {
+    assert_snapshot!(screens(|page| picture(&under_way(), at(247), page)));
+}
+
+#[test]
+fn the_same_picture_moves_with_the_time_alone() {
+    let page = Page::plain(80);
+    assert_eq!(picture(&under_way(), at(247), page), picture(&under_way(), at(247), page));
+    assert_ne!(picture(&under_way(), at(247), page), picture(&under_way(), at(248), page));
+    assert_eq!(picture(&done(), at(600), page), picture(&done(), at(900), page), "what is over stands still");
+}
+
+#[test]
+fn a_failure_stops_the_others() {
+    assert_snapshot!(screens(|page| picture(&failed(), at(251), page)));
+}
+
+#[test]
+fn done_is_a_line_for_each_stage() {
+    assert_snapshot!(screens(|page| picture(&done(), at(551), page)));
+}
+
+#[test]
+fn what_is_left_over_goes_after_the_rest() {
+    let mut view = done();
+    view.result = None;
+    let plan = plan(vec![stage("services", vec![item("service/worker", Action::Delete)])], &[]);
+    view.plan = Some(plan);
+    let mut services = report(
+        "services",
+        Mode::Make,
+        Status::Ready,
+        vec![worked("service/api", Action::Update, 2, Some(40)), item("service/worker", Action::Delete)],
+    );
+    services.left_over = 1;
+    view.stages.retain(|stage, _| stage == "services");
+    view.stages.insert("services".to_owned(), services);
+    assert_snapshot!(screens(|page| picture(&view, at(41), page)));
+}
+
+#[test]
+fn a_destroy_goes_backward() {
+    let names = |names: &[&str]| names.iter().map(|name| item(name, Action::Delete)).collect();
+    let view = View {
+        record: Some(record(Operation::Destroy)),
+        plan: Some(plan(
+            vec![
+                stage("foundation", names(&["cluster/main"])),
+                stage("network", names(&["vpc/main", "subnet/public-a"])),
+                stage("database", names(&["db-cluster/main", "db-instance/main"])),
+                stage("services", names(&["service/api"])),
+            ],
+            &[],
+        )),
+        stages: [
+            report(
+                "services",
+                Mode::Remove,
+                Status::Ready,
+                vec![worked("service/api", Action::Delete, 5, Some(35))],
+            ),
+            report(
+                "database",
+                Mode::Remove,
+                Status::NotReady,
+                vec![
+                    worked("db-instance/main", Action::Delete, 36, None),
+                    item("db-cluster/main", Action::Delete),
+                ],
+            ),
+        ]
+        .map(|report| (report.stage.clone(), report))
+        .into(),
+        result: None,
+    };
+    assert_snapshot!(screens(|page| picture(&view, at(90), page)));
+}
+
+#[test]
+fn a_small_terminal_sees_every_stage_and_counts_the_rest() {
+    let many = |stage: &str, count: u64| {
+        let items = (0..count).map(|n| worked(&format!("thing/{n}"), Action::Create, n, None)).collect();
+        report(stage, Mode::Make, Status::NotReady, items)
+    };
+    let view = view(vec![many("network", 30), many("database", 3)]);
+    let page = Page { height: 20, ..Page::plain(80) };
+    let lines = picture(&view, at(60), page);
+    assert!(lines.len() < 20, "one line is left for the cursor:\n{}", lines.join("\n"));
+    assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn off_a_terminal_each_thing_is_told_once() {
+    let mut told = Told::default();
+    let mut waiting = View { record: Some(record(Operation::Apply)), ..View::default() };
+    if let Some(record) = &mut waiting.record {
+        record.waits_for = Some("20261123-101233-77aa".to_owned());
+    }
+    let moments = [
+        ("it waits", waiting, 1),
+        ("it has begun", view(Vec::new()), 3),
+        ("it is under way", under_way(), 247),
+        ("nothing is new", under_way(), 252),
+        ("a minute later", under_way(), 310),
+        ("it is done", done(), 551),
+    ];
+    let mut text = String::new();
+    for (what, view, second) in moments {
+        text.push_str(&format!("[{what}]\n"));
+        for line in told.news(&view, at(second)) {
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    let mut told = Told::default();
+    text.push_str(&format!("[another run failed]\n{}\n", told.news(&failed(), at(251)).join("\n")));
+    assert_snapshot!(text);
+}
