@@ -23,7 +23,7 @@ pub(super) fn change(change: &Change, page: Page) -> Vec<String> {
     if line.chars().count() <= page.width {
         return vec![line];
     }
-    let mut lines = page.hang(&" ".repeat(INDENT), &format!("{field}:{why}"));
+    let mut lines = page.hang(&" ".repeat(INDENT), &format!("{field}{}:", why.replacen("  ", " ", 1)));
     let (from, to) = differing(&change.from, &change.to);
     let room = page.width.saturating_sub(INDENT + 4).max(20);
     for (mark, values) in [("-", from), ("+", to)] {

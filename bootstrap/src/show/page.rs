@@ -66,7 +66,7 @@ impl Page {
 }
 
 /// Breaks a text into lines of at most `width` characters at spaces. Indented lines are left as they are: they
-/// are to be copied. A longer word stands by itself, whole.
+/// are to be copied. A longer word stands by itself, whole, and so does what is in backticks.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
@@ -75,7 +75,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
             continue;
         }
         let mut line = String::new();
-        for word in paragraph.split(' ') {
+        for word in words(paragraph) {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
                 lines.push(std::mem::take(&mut line));
             }
@@ -87,6 +87,25 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+/// The words of a line; what is in backticks is one word, as it is to be typed.
+fn words(text: &str) -> Vec<&str> {
+    let (mut words, mut from, mut quoted) = (Vec::new(), 0, false);
+    // A backtick without its partner quotes nothing.
+    let pairs = text.matches('`').count() % 2 == 0;
+    for (at, character) in text.char_indices() {
+        match character {
+            '`' => quoted = !quoted && pairs,
+            ' ' if !quoted => {
+                words.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&text[from..]);
+    words
 }
 
 /// Breaks a text into pieces of exactly `width` characters, and the rest: for what has no spaces.
@@ -130,6 +149,8 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("see https://example.com/long now", 8), ["see", "https://example.com/long", "now"]);
         assert_eq!(wrap("so:\n  a command that is long", 8), ["so:", "  a command that is long"]);
+        assert_eq!(wrap("say `a b` now", 6), ["say", "`a b`", "now"]);
+        assert_eq!(wrap("a ` b c", 3), ["a `", "b c"]);
         assert_eq!(Page::plain(40).hang("  1. ", "one"), ["  1. one"]);
     }
 

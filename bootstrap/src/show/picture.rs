@@ -234,11 +234,16 @@ impl Row<'_> {
 /// A resource at work: its name, what AWS says, and for how long.
 fn resource(item: &Item, now_ms: u64, page: Page) -> String {
     let took = item.started_ms.map(|from| duration(now_ms.saturating_sub(from))).unwrap_or_default();
-    let text = match &item.reason {
-        Some(reason) => format!("    {}: {reason}", item.name),
-        None => format!("    {}", item.name),
-    };
-    line(&text, &took, page)
+    line(&format!("    {}{}", item.name, says(item)), &took, page)
+}
+
+/// Why a resource is not done. A call that AWS refuses for now did not fail: it is repeated.
+pub(super) fn says(item: &Item) -> String {
+    let Some(reason) = &item.reason else { return String::new() };
+    match reason.split_once(" failed: ") {
+        Some((_, said)) if item.progress == Progress::Working => format!(": not yet, {said}"),
+        _ => format!(": {reason}"),
+    }
 }
 
 fn waiting(parked: usize) -> String {

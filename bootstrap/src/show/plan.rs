@@ -47,12 +47,18 @@ pub fn counts(record: &PlanRecord) -> String {
     let counts = record.plan.counts();
     let waiting = record.plan.items().filter(|(_, item)| item.action == Action::Wait).count();
     let keep = counts.keep - waiting;
-    let at_work = if waiting > 0 { format!(" AWS is still at work on {waiting}.") } else { String::new() };
+    let resources =
+        |count: usize| if count == 1 { "1 resource".to_owned() } else { format!("{count} resources") };
+    let at_work = match waiting {
+        0 => String::new(),
+        _ => format!(" AWS is still at work on {}.", resources(waiting)),
+    };
     if counts.create + counts.update + counts.delete + counts.refuse == 0 {
-        return match keep {
-            0 => format!("Nothing to do: nothing is there, and nothing is wanted.{at_work}"),
-            1 => format!("Nothing to do: 1 resource is as the file says.{at_work}"),
-            _ => format!("Nothing to do: {keep} resources are as the file says.{at_work}"),
+        return match (keep, waiting) {
+            (0, 0) => "Nothing to do: nothing is there, and nothing is wanted.".to_owned(),
+            (_, 1..) => format!("Nothing to do but to wait.{at_work}"),
+            (1, _) => "Nothing to do: 1 resource is as the file says.".to_owned(),
+            (_, _) => format!("Nothing to do: {keep} resources are as the file says."),
         };
     }
     let refused = if counts.refuse > 0 { format!(", {} refused", counts.refuse) } else { String::new() };

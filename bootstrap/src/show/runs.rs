@@ -56,7 +56,11 @@ pub fn runs(runs: &[Listed]) -> Vec<String> {
     rows.extend(runs.iter().map(|(run, record, result)| {
         let what = record.as_ref().map(|record| record.run.operation.name().to_owned());
         let trigger = record.as_ref().map(|record| word(record.run.trigger));
-        let outcome = result.as_ref().map_or_else(|| "running".to_owned(), |result| word(result.outcome));
+        let outcome = match (record, result) {
+            (_, Some(result)) => word(result.outcome),
+            (Some(_), None) => "running".to_owned(),
+            (None, None) => "not begun".to_owned(),
+        };
         let took = result.as_ref().map(|result| duration(result.duration_ms));
         let row = [Some(run.clone()), what, trigger, Some(outcome), took];
         row.map(Option::unwrap_or_default).to_vec()

@@ -6,7 +6,7 @@ use statemachine::message::STAGES;
 use statemachine::plan::{Action, Item, Progress};
 
 use super::page::duration;
-use super::picture::{Standing, rows};
+use super::picture::{Standing, rows, says};
 use crate::follow::View;
 
 /// A resource that is still at work is told again after so long: a log that is silent looks dead.
@@ -57,7 +57,7 @@ impl Told {
 
     fn item(&mut self, stage: &str, item: &Item, now_ms: u64) -> Option<String> {
         let key = (stage.to_owned(), format!("{} {:?}", item.name, item.action));
-        let reason = item.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = says(item);
         match item.progress {
             Progress::Done if item.action.is_change() && self.done.insert(key.clone()) => {
                 let mark = match item.action {
