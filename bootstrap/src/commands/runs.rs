@@ -197,7 +197,11 @@ pub(super) async fn operate(session: &Session, mut request: Request, start: &Sta
 pub(super) async fn follow_to_end(session: &Session, run: &str) -> Result<Option<(RunResult, Code)>> {
     let watching = Watching::new(session).showing_plan(!session.json);
     let Some(view) = watch(session, run, watching).await? else { return Ok(None) };
-    let result = view.result.ok_or_else(|| CliError::failed("The run has no result."))?;
+    let mut result = view.result.ok_or_else(|| CliError::failed("The run has no result."))?;
+    if !session.json {
+        // An operation changes little of what a stack puts out: `stepstack output` has the rest.
+        result.outputs.retain(|name, _| matches!(name.as_str(), "image" | "release"));
+    }
     let code = end(session, run, &result, result.duration_ms);
     Ok(Some((result, code)))
 }

@@ -50,7 +50,8 @@ pub fn result(result: &RunResult, took_ms: u64, page: Page) -> Vec<String> {
 }
 
 fn failed(failure: &Failure, result: &RunResult, page: Page) -> Vec<String> {
-    let mut lines = page.fit(&format!("{} {}: {}", failure.stage, failure.name, failure.message), 2);
+    // The run's own words: what failed, and what became of it.
+    let mut lines = page.fit(&result.message, 2);
     let next = match &result.diagnosis {
         Some(diagnosis) => {
             lines.extend(page.hang("  Cause: ", &diagnosis.cause));
