@@ -375,6 +375,18 @@ async fn the_older_of_two_is_ours_and_the_other_a_left_over() {
 }
 
 #[tokio::test]
+async fn the_younger_of_two_does_not_hold_up_what_uses_the_older() {
+    let mut run = Run::new();
+    run.until_done(&all(), Mode::Make).await;
+    // A second one of the base, as two calls make it of which the first was not answered.
+    create(&run.cloud, &Name::new("base", "one"), 1, None).expect("it is made");
+    let wanted = Wanted { parts: vec![("a", 1), ("b", 3)], ..all() };
+    let report = run.until_done(&wanted, Mode::Make).await;
+    assert_eq!((report.status, report.left_over), (Status::Ready, 1), "{report:#?}");
+    assert!(run.world().things.values().any(|record| record.name == "part/b" && record.size == 3));
+}
+
+#[tokio::test]
 async fn a_failed_one_without_data_is_deleted_and_made_again_in_one_run() {
     let mut run = Run::new();
     run.until_done(&all(), Mode::Make).await;

@@ -4,6 +4,7 @@
 mod config;
 mod download;
 mod error;
+mod sent_once;
 
 use std::future::Future;
 
@@ -17,6 +18,7 @@ use statemachine::tick::Stage;
 pub use config::{config, config_from_environment, http_client};
 pub use download::download;
 pub use error::{failed, gone, kind_of};
+pub use sent_once::SentOnce;
 
 /// The owner of a stage (or two): a Lambda function. Implemented by a struct of its SDK clients.
 pub trait Function: Clone + Send + Sync + 'static {

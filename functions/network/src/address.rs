@@ -8,6 +8,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
+use crate::ec2::sent_once;
 use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
 
@@ -66,7 +67,12 @@ impl Resource for Address {
     async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::ElasticIp, &self.name());
         let allocate = client.allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
-        let address = allocate.send().await.map_err(failed("ec2:AllocateAddress"))?;
+        let address = allocate
+            .customize()
+            .config_override(sent_once())
+            .send()
+            .await
+            .map_err(failed("ec2:AllocateAddress"))?;
         let id = address.allocation_id().ok_or_else(|| Error::missing_field("address", "an id"))?;
         Ok(Made::settled(id).with(PUBLIC_IP, address.public_ip().unwrap_or_default()))
     }

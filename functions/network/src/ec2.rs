@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws::failed;
+use aws::{SentOnce, failed};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     AvailabilityZoneState, Filter, SecurityGroup as RawGroup, Subnet as RawSubnet, Vpc as RawVpc,
@@ -22,6 +22,11 @@ use crate::{subnet, vpc};
 pub struct Ec2 {
     client: Client,
     before: Arc<Mutex<Before>>,
+}
+
+/// What a create is sent with that neither a token nor a name makes repeatable.
+pub(crate) fn sent_once() -> aws_sdk_ec2::config::Builder {
+    aws_sdk_ec2::config::Builder::new().retry_classifier(SentOnce)
 }
 
 impl std::ops::Deref for Ec2 {

@@ -8,6 +8,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
+use crate::ec2::sent_once;
 use crate::names::id_of;
 use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
@@ -83,7 +84,12 @@ impl Resource for InternetGateway {
     async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::InternetGateway, &self.name());
         let create = client.create_internet_gateway().tag_specifications(tags);
-        let gateway = create.send().await.map_err(failed("ec2:CreateInternetGateway"))?;
+        let gateway = create
+            .customize()
+            .config_override(sent_once())
+            .send()
+            .await
+            .map_err(failed("ec2:CreateInternetGateway"))?;
         let id = gateway.internet_gateway().and_then(RawGateway::internet_gateway_id);
         let id = id.ok_or_else(|| Error::missing_field("internet gateway", "an id"))?.to_owned();
         // The id must not be lost with the second call: if that fails, the look after the create finds the

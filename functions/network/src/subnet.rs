@@ -7,7 +7,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::ec2::Ec2;
+use crate::ec2::{Ec2, sent_once};
 use crate::permissions::{change, create, describe};
 use crate::tags::{owned, specification};
 use crate::vpc;
@@ -107,7 +107,12 @@ impl Resource for Subnet {
             .cidr_block(&self.cidr)
             .availability_zone(&self.zone)
             .tag_specifications(specification(&ctx, ResourceType::Subnet, &self.name()));
-        let subnet = create.send().await.map_err(failed("ec2:CreateSubnet"))?;
+        let subnet = create
+            .customize()
+            .config_override(sent_once())
+            .send()
+            .await
+            .map_err(failed("ec2:CreateSubnet"))?;
         let id = subnet
             .subnet()
             .and_then(RawSubnet::subnet_id)

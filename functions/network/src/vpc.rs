@@ -8,7 +8,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::ec2::Ec2;
+use crate::ec2::{Ec2, sent_once};
 use crate::permissions::{change, create, describe};
 use crate::tags::{owned, specification};
 
@@ -101,7 +101,8 @@ impl Resource for Vpc {
     async fn create(self, ctx: Context, client: Ec2, _: Names) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::Vpc, &self.name());
         let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
-        let vpc = create.send().await.map_err(failed("ec2:CreateVpc"))?;
+        let vpc =
+            create.customize().config_override(sent_once()).send().await.map_err(failed("ec2:CreateVpc"))?;
         let id = vpc
             .vpc()
             .and_then(RawVpc::vpc_id)

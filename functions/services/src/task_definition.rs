@@ -263,7 +263,10 @@ impl TaskDefinition {
             .task_role_arn(ids.need_attribute(&self.task_role, "arn")?)
             .container_definitions(self.container(ctx, ids)?)
             .set_tags(Some(tags.collect()));
-        let made = register.send().await.map_err(failed("ecs:RegisterTaskDefinition"))?;
+        // Each call makes another revision: the SDK must not repeat one whose answer was lost.
+        let once = aws_sdk_ecs::config::Builder::new().retry_classifier(aws::SentOnce);
+        let made = register.customize().config_override(once).send().await;
+        let made = made.map_err(failed("ecs:RegisterTaskDefinition"))?;
         let arn = made.task_definition().and_then(RawDefinition::task_definition_arn);
         Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("task definition", "an ARN"))?))
     }

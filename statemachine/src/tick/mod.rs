@@ -208,7 +208,8 @@ impl Board {
     fn read(&mut self, ctx: &Context, kind: usize, identified: Identified) -> Result<Vec<Todo>> {
         let (made, names) = (&self.made, &self.names);
         let row = look(identified, ctx, names, &|name| made.contains(name), self.kinds[kind].name)?;
-        for todo in &row {
+        // Of two of one name, the one that is wanted is what users of the name wait for; the left-over comes later.
+        for todo in row.iter().rev() {
             if self.names.id(&todo.item.name).is_some() {
                 self.names.mark(&todo.item.name, todo.settled);
             }
