@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use aws::failed;
 use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use statemachine::error::Optional as _;
 use statemachine::message::{PlanRecord, RunRecord, RunResult, StageReport, keys};
 
 use crate::error::{CliError, Result};
@@ -174,8 +172,7 @@ impl Follower<'_> {
     async fn ask(&self, record: Option<&RunRecord>, followed: Duration) -> Result<()> {
         let execution =
             record.map_or_else(|| self.session.execution(self.run), |record| record.run.execution.clone());
-        let described = self.session.sfn.describe_execution().execution_arn(execution).send().await;
-        let described = match described.map_err(failed("states:DescribeExecution")).optional() {
+        let described = match self.session.describe(&execution).await {
             Ok(described) => described,
             Err(error) => {
                 let error = CliError::from(error);

@@ -1,9 +1,9 @@
 //! Starting a run.
 
 use aws::failed;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use statemachine::error::Optional as _;
 use statemachine::message::{Request, keys};
 use statemachine::resource::hex;
 
@@ -48,14 +48,25 @@ impl Session {
             Some("StateMachineDoesNotExist") => Err(no_engine(&self.scope.app)),
             // A call that was repeated because its answer was lost, or somebody else's run.
             Some("ExecutionAlreadyExists") => {
-                let describe = self.sfn.describe_execution().execution_arn(self.execution(run));
-                let described =
-                    describe.send().await.map_err(failed("states:DescribeExecution")).optional()?;
+                let described = self.describe(&self.execution(run)).await?;
                 let input = described.as_ref().and_then(|execution| execution.input());
                 let theirs: Option<Request> = input.and_then(|input| serde_json::from_str(input).ok());
                 Ok(theirs.as_ref() == Some(request))
             }
             _ => Err(error.into()),
+        }
+    }
+
+    /// An execution; `None` where AWS does not know it.
+    pub(crate) async fn describe(
+        &self,
+        execution: &str,
+    ) -> statemachine::Result<Option<DescribeExecutionOutput>> {
+        let described = self.sfn.describe_execution().execution_arn(execution).send().await;
+        match described.map_err(failed("states:DescribeExecution")) {
+            Ok(described) => Ok(Some(described)),
+            Err(error) if error.code.as_deref() == Some("ExecutionDoesNotExist") => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
