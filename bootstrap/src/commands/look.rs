@@ -7,6 +7,7 @@ use statemachine::lock::Lock;
 use statemachine::message::{Operation, PlanRecord, RunRecord, RunResult, STAGES, StageReport, keys};
 use statemachine::resource::Options;
 
+use super::now::now;
 use super::runs::look;
 use crate::cli::{Global, Output, Runs, RunsCommand, State, StateCommand};
 use crate::error::{CliError, Code, Result};
@@ -144,9 +145,13 @@ pub(crate) async fn status(global: &Global) -> Result<Code> {
     let (run, record, result) = last(&session).await?.ok_or_else(|| no_runs(&session))?;
     let lock: Option<Lock> = session.get(&keys::lock(&session.environment)).await?;
     let reports = reports(&session, &run).await?;
+    let now = match session.accepted_stack().await? {
+        Some(stack) => Some(now(&session, &stack, &reports).await),
+        None => None,
+    };
     if session.json {
         show::json(
-            &json!({ "stack": session.stack(), "run": run, "request": record, "result": result, "lock": lock, "stages": reports }),
+            &json!({ "stack": session.stack(), "run": run, "request": record, "result": result, "lock": lock, "stages": reports, "now": now }),
         );
         return Ok(Code::Done);
     }
@@ -162,6 +167,10 @@ pub(crate) async fn status(global: &Global) -> Result<Code> {
         stages: &reports,
     };
     show::lines(&show::status(&glance, Page::stdout()));
+    if let Some(now) = now {
+        show::line("");
+        show::lines(&show::now(&now, Page::stdout()));
+    }
     Ok(Code::Done)
 }
 

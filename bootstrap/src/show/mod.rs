@@ -3,6 +3,7 @@
 //! What renders is pure: lines out of a record, a [`Page`] and, where time shows, the time.
 
 mod change;
+mod now;
 mod page;
 mod picture;
 pub mod plan;
@@ -17,6 +18,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use owo_colors::{OwoColorize as _, Style};
 
+pub use now::{DatabaseNow, Now, ServiceNow, now};
 pub use page::Page;
 pub use picture::picture;
 pub use problems::problems;
