@@ -186,7 +186,7 @@ fn taking_any_action_away_makes_the_run_that_needs_it_fail_and_name_it() {
     ) {
         Ok(()) => passed += 1,
         Err(why) => {
-            println!("{function} {action}: {why}");
+            eprintln!("{function} {action}: {why}");
             failed.push(format!("{function} {action}"));
         }
     };
@@ -202,6 +202,6 @@ fn taking_any_action_away_makes_the_run_that_needs_it_fail_and_name_it() {
             emulator.stepstack(&file, &destroy).expect(0);
         }
     }
-    println!("{passed} passed, {} failed", failed.len());
+    eprintln!("{passed} passed, {} failed", failed.len());
     assert_eq!(failed, Vec::<String>::new());
 }

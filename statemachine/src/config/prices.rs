@@ -109,7 +109,7 @@ pub fn monthly_savings(stack: &Stack) -> (Vec<Price>, Vec<Price>) {
             stays.push(price("their addresses", addresses(2)));
         }
         Egress::Endpoints => {
-            saved.push(price("the endpoints", dollars(INTERFACE_ENDPOINTS * INTERFACE_ENDPOINT)))
+            saved.push(price("the endpoints", dollars(INTERFACE_ENDPOINTS * INTERFACE_ENDPOINT)));
         }
         Egress::Public => {
             let tasks = stack.services.values().map(|service| service.count).sum();
