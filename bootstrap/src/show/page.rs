@@ -93,7 +93,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 fn words(text: &str) -> Vec<&str> {
     let (mut words, mut from, mut quoted) = (Vec::new(), 0, false);
     // A backtick without its partner quotes nothing.
-    let pairs = text.matches('`').count() % 2 == 0;
+    let pairs = text.matches('`').count().is_multiple_of(2);
     for (at, character) in text.char_indices() {
         match character {
             '`' => quoted = !quoted && pairs,

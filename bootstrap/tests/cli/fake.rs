@@ -283,7 +283,7 @@ fn list(query: &str, world: &World) -> Answer {
         let _ = match rest.split_once('/').filter(|_| !delimiter.is_empty()) {
             Some((folder, _)) if seen == folder => Ok(()),
             Some((folder, _)) => {
-                seen = folder.to_owned();
+                folder.clone_into(&mut seen);
                 write!(body, "<CommonPrefixes><Prefix>{prefix}{folder}/</Prefix></CommonPrefixes>")
             }
             None => write!(body, "<Contents><Key>{key}</Key><ETag>{}</ETag></Contents>", etag(text)),

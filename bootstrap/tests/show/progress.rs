@@ -232,14 +232,12 @@ fn off_a_terminal_each_thing_is_told_once() {
         ("a minute later", under_way(), 310),
         ("it is done", done(), 551),
     ];
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for (what, view, second) in moments {
-        text.push_str(&format!("[{what}]\n"));
-        for line in told.news(&view, at(second)) {
-            text.push_str(&format!("{line}\n"));
-        }
+        lines.push(format!("[{what}]"));
+        lines.extend(told.news(&view, at(second)));
     }
-    let mut told = Told::default();
-    text.push_str(&format!("[another run failed]\n{}\n", told.news(&failed(), at(251)).join("\n")));
-    assert_snapshot!(text);
+    lines.push("[another run failed]".to_owned());
+    lines.extend(Told::default().news(&failed(), at(251)));
+    assert_snapshot!(lines.join("\n"));
 }
