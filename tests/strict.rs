@@ -31,6 +31,27 @@ pub(crate) struct Settings {
     /// Services whose next deployments fail, with what its tasks say.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) failing_services: BTreeMap<&'static str, FailedTask>,
+    /// The faults that calls meet from now on, in place of the former ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) faults: Option<Vec<Fault>>,
+}
+
+/// What happens to the next calls of an operation (`faults.py`).
+#[derive(Debug, Serialize)]
+pub(crate) struct Fault {
+    pub(crate) service: &'static str,
+    pub(crate) operation: &'static str,
+    /// `throttle`, `error500`, `reset`, `lost`, `denied`, `invisible`, `kill` or `stop`.
+    pub(crate) kind: &'static str,
+    /// How many calls meet it.
+    pub(crate) times: u32,
+}
+
+impl Fault {
+    /// At the next call alone.
+    pub(crate) fn new(service: &'static str, operation: &'static str, kind: &'static str) -> Self {
+        Self { service, operation, kind, times: 1 }
+    }
 }
 
 /// How the tasks of a failed deployment stopped, in ECS's words.
@@ -138,6 +159,13 @@ impl Strict {
         let text =
             answer.expect("the proxy answers").body_mut().with_config().limit(100 << 20).read_to_string();
         serde_json::from_str(&text.expect("a text")).expect("a record")
+    }
+
+    /// Everything that the emulator holds, by names that do not depend on chance, sorted.
+    pub(crate) fn inventory(&self) -> Vec<String> {
+        let answer = ureq::get(&self.url("/_strict/inventory")).call();
+        let text = answer.expect("the proxy answers").body_mut().read_to_string().expect("a text");
+        serde_json::from_str(&text).expect("names")
     }
 
     pub(crate) fn forget_record(&self) {

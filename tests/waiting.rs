@@ -1,7 +1,7 @@
 //! What an emulator that is ready at once cannot show: waiting, overlap and order, read from the record of the
 //! strict AWS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::harness::Emulator;
 use crate::lifecycle::example;
@@ -135,9 +135,10 @@ async fn what_takes_long_overlaps_and_nothing_is_done_too_early() {
     let record = emulator.strict().record();
     record.is_sound();
     record.nothing_was_refused_twice_in_vain();
-    let drained =
-        record.phases.iter().filter(|phase| phase.status == "DRAINING").map(|phase| phase.to_ms).max();
-    let drained = drained.expect("services were drained");
+    let draining: Vec<&Phase> = record.phases.iter().filter(|phase| phase.status == "DRAINING").collect();
+    let names: BTreeSet<&str> = draining.iter().map(|phase| phase.name.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["arive-production/api", "arive-production/worker"]));
+    let drained = draining.iter().map(|phase| phase.to_ms).max().expect("two services");
     for operation in ["DeleteLoadBalancer", "DeleteNatGateway", "DeleteDBInstance", "DeleteCertificate"] {
         assert!(record.first(operation) >= drained, "{operation} while services still drain");
     }

@@ -158,6 +158,15 @@ def release_address(world, call):
         raise Refused("InvalidIPAddress.InUse", f"Address {found[0].get('PublicIp')} is in use.")
 
 
+@after("ec2", "DescribeAddresses")
+def describe_addresses(world, call, value):
+    """The emulator lists nothing where AWS says that there is no such address."""
+    found = {one["AllocationId"] for one in value.get("Addresses", [])}
+    for name in call.params.get("AllocationIds", []):
+        if name not in found:
+            raise Refused("InvalidAllocationID.NotFound", f"The allocation ID '{name}' does not exist")
+
+
 @after("ec2", "ReleaseAddress")
 def address_released(world, call, value):
     world.note("released")[call.params.get("AllocationId", "")] = True

@@ -181,9 +181,13 @@ impl Resource for Repository {
             .image_tag_mutability(self.mutability())
             .set_image_tag_mutability_exclusion_filters(self.exclusions()?)
             .set_tags(Some(tags(&ctx)?));
-        let made = create.send().await.map_err(failed("ecr:CreateRepository"))?;
-        let repository = made.repository();
         let id = self.repository_name.clone();
+        let made = match create.send().await.map_err(failed("ecr:CreateRepository")) {
+            // An earlier call got through without our hearing of it: the next look says whose it is.
+            Err(error) if error.kind == ErrorKind::Exists => return Ok(Made::started(id)),
+            other => other?,
+        };
+        let repository = made.repository();
         let with = |made: Made| {
             made.with("uri", repository.and_then(RawRepository::repository_uri).unwrap_or_default())
                 .with("arn", repository.and_then(RawRepository::repository_arn).unwrap_or_default())

@@ -139,7 +139,11 @@ impl Resource for Role {
             .assume_role_policy_document(self.trust.to_string())
             .set_permissions_boundary(self.boundary.clone())
             .set_tags(Some(tags(&ctx, &self.name())?));
-        let role = create.send().await.map_err(failed("iam:CreateRole"))?;
+        let role = match create.send().await.map_err(failed("iam:CreateRole")) {
+            // An earlier call got through without our hearing of it: the next look says whose it is.
+            Err(error) if error.kind == ErrorKind::Exists => return Ok(Made::started(role_name)),
+            other => other?,
+        };
         let arn = role.role().map(RawRole::arn).unwrap_or_default().to_owned();
         // A role without its policy is a difference that the next look finds.
         match put_policy(&client, &role_name, self.policy.as_ref()).await {
