@@ -215,9 +215,10 @@ impl Row<'_> {
         let words = match &self.standing {
             Standing::NotStarted(_) if is_over => "not started".to_owned(),
             Standing::AtWork if is_over => format!("left at {}", self.count()),
-            // All that is before the last stage is named by its number: the names stand in the lines above.
-            Standing::NotStarted(before) if before.len() > 2 && before.len() + 1 == all.len() => {
-                "not started: after all others".to_owned()
+            Standing::NotStarted(before) if before.len() > 3 => {
+                let all = before.len() + 1 == all.len();
+                let others = if all { "all".to_owned() } else { before.len().to_string() };
+                format!("not started: after {others} others")
             }
             _ => self.words(),
         };
@@ -239,7 +240,10 @@ fn resource(item: &Item, now_ms: u64, page: Page) -> String {
 
 /// Why a resource is not done. A call that AWS refuses for now did not fail: it is repeated.
 pub(super) fn says(item: &Item) -> String {
-    let Some(reason) = &item.reason else { return String::new() };
+    // That it is at work stands in its line already.
+    let Some(reason) = item.reason.as_ref().filter(|reason| *reason != "AWS is still at work on it") else {
+        return String::new();
+    };
     match reason.split_once(" failed: ") {
         Some((_, said)) if item.progress == Progress::Working => format!(": not yet, {said}"),
         _ => format!(": {reason}"),

@@ -38,7 +38,7 @@ fn under_way() -> View {
             Status::NotReady,
             vec![
                 done("address/a", 9, 10),
-                worked("nat-gateway/a", Action::Create, 10, None),
+                reason(worked("nat-gateway/a", Action::Create, 10, None), "AWS is still at work on it"),
                 item("route/private-a", Action::Create),
             ],
         ),
@@ -128,6 +128,18 @@ fn nothing_is_begun_yet() {
 #[test]
 fn at_work_with_a_line_for_each_resource_and_its_reason() {
     assert_snapshot!(screens(|page| picture(&under_way(), at(247), page)));
+}
+
+#[test]
+fn a_stage_after_many_says_how_many() {
+    let ready = report(
+        "foundation",
+        Mode::Make,
+        Status::Ready,
+        vec![worked("role/task", Action::Create, 4, Some(6))],
+    );
+    let lines = picture(&view(vec![ready]), at(9), Page::plain(80));
+    assert!(lines.iter().any(|line| line == "· services      not started: after 5 others"), "{lines:#?}");
 }
 
 #[test]
