@@ -1,12 +1,13 @@
 //! CloudWatch Logs of the services, merged by time; or of a run's functions.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use aws::failed;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::builders::FilterLogEventsFluentBuilder;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use owo_colors::{AnsiColors, Style};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use statemachine::error::Optional as _;
 use statemachine::message::{RunRecord, keys};
 
 use super::look::no_run;
+use super::operate::no_environment;
 use crate::cli::{Global, Logs};
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
@@ -49,36 +51,41 @@ pub(crate) async fn logs(global: &Global, logs: &Logs) -> Result<Code> {
     if let Some(run) = &logs.run {
         return of_run(&session, run, logs).await;
     }
-    let stack = session.accepted_stack().await?.ok_or_else(|| {
-        let message =
-            format!("{} does not exist: it was never applied, or it was destroyed.", session.stack());
-        CliError { code: Code::Refused, ..CliError::failed(message) }
-    })?;
+    let stack = session.accepted_stack().await?.ok_or_else(|| no_environment(&session))?;
     let known: Vec<String> = stack.services.keys().cloned().collect();
     if let Some(missing) = logs.services.iter().find(|service| !known.contains(service)) {
         return Err(super::operate::unknown("service", missing, &known));
     }
     let services = if logs.services.is_empty() { known } else { logs.services.clone() };
-    let groups: Vec<(String, String)> = services
-        .iter()
-        .map(|service| {
-            (service.clone(), format!("/ecs/{}-{}-{service}", session.scope.app, session.environment))
-        })
-        .collect();
-    let mut since = now_ms() - span(&logs.since)?;
-    let mut seen = BTreeSet::new();
+    let groups: Vec<(String, String)> =
+        services.iter().map(|service| (service.clone(), session.log_group(service))).collect();
+    let since = now_ms() - span(&logs.since)?;
+    tokio::select! {
+        ended = go_on(&session, logs, &groups, &services, since) => ended.map(|()| Code::Done),
+        _ = tokio::signal::ctrl_c() => Ok(Code::Done),
+    }
+}
+
+/// Prints what there is, and with `--follow` what comes, until it is dropped.
+async fn go_on(
+    session: &Session,
+    logs: &Logs,
+    groups: &[(String, String)],
+    services: &[String],
+    mut since: i64,
+) -> Result<()> {
+    // The lines that were printed, with their times: so many as may be read once more.
+    let mut seen: BTreeMap<String, i64> = BTreeMap::new();
     loop {
-        let mut lines = read(&session, &groups, since, logs.filter.as_deref()).await?;
-        lines.retain(|line| seen.insert(line.id.clone()));
-        print(&session, &lines, &services);
+        let mut lines = read(session, groups, since, logs.filter.as_deref()).await?;
+        lines.retain(|line| seen.insert(line.id.clone(), line.at_ms).is_none());
+        print(session, &lines, services);
         if !logs.follow {
-            return Ok(Code::Done);
+            return Ok(());
         }
         since = now_ms() - LATE_MS;
-        tokio::select! {
-            () = tokio::time::sleep(ASK_EVERY) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(Code::Done),
-        }
+        seen.retain(|_, at_ms| *at_ms >= since);
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
@@ -113,17 +120,18 @@ async fn read(
     filter: Option<&str>,
 ) -> Result<Vec<Line>> {
     let client = aws_sdk_cloudwatchlogs::Client::new(&session.config);
-    let mut lines = Vec::new();
-    for (source, group) in groups {
+    let pages = groups.iter().map(|(_, group)| {
         let request = client.filter_log_events().log_group_name(group).start_time(since);
-        for event in page(request.set_filter_pattern(filter.map(str::to_owned))).await? {
-            lines.push(Line {
-                at_ms: event.timestamp().unwrap_or_default(),
-                source: source.clone(),
-                text: event.message().unwrap_or_default().trim_end().to_owned(),
-                id: event.event_id().unwrap_or_default().to_owned(),
-            });
-        }
+        page(request.set_filter_pattern(filter.map(str::to_owned)))
+    });
+    let mut lines = Vec::new();
+    for ((source, _), events) in groups.iter().zip(try_join_all(pages).await?) {
+        lines.extend(events.into_iter().map(|event| Line {
+            at_ms: event.timestamp().unwrap_or_default(),
+            source: source.clone(),
+            text: event.message().unwrap_or_default().trim_end().to_owned(),
+            id: event.event_id().unwrap_or_default().to_owned(),
+        }));
     }
     lines.sort();
     Ok(lines)

@@ -35,7 +35,7 @@ impl Session {
 }
 
 /// Ends quietly as its run did.
-fn code_of(result: &RunResult) -> Code {
+pub(super) fn code_of(result: &RunResult) -> Code {
     match result.outcome {
         Outcome::Succeeded | Outcome::Planned | Outcome::NoChanges | Outcome::Noted | Outcome::Superseded => {
             Code::Done
@@ -59,6 +59,11 @@ pub(super) struct Watching<'a> {
 impl<'a> Watching<'a> {
     pub(super) fn new(session: &'a Session) -> Self {
         Self { session, live: Live::new(), shows_plan: false, pushes_sample: false, pushed: false }
+    }
+
+    /// A way to print above what it draws.
+    pub(super) fn above(&self) -> show::Above {
+        self.live.above()
     }
 
     /// Shows the plan as soon as there is one.
@@ -190,20 +195,14 @@ pub(super) async fn operate(session: &Session, mut request: Request, start: &Sta
         started(session, &run);
         return Ok(Code::Done);
     }
-    follow_to_end(session, &run).await.map(|ended| ended.map_or(Code::Done, |(_, code)| code))
-}
-
-/// Follows a run to its end and says how that was; `None` where the user has let go of it.
-pub(super) async fn follow_to_end(session: &Session, run: &str) -> Result<Option<(RunResult, Code)>> {
     let watching = Watching::new(session).showing_plan(!session.json);
-    let Some(view) = watch(session, run, watching).await? else { return Ok(None) };
+    let Some(view) = watch(session, &run, watching).await? else { return Ok(Code::Done) };
     let mut result = view.result.ok_or_else(|| CliError::failed("The run has no result."))?;
     if !session.json {
         // An operation changes little of what a stack puts out: `stepstack output` has the rest.
         result.outputs.retain(|name, _| matches!(name.as_str(), "image" | "release"));
     }
-    let code = end(session, run, &result, result.duration_ms);
-    Ok(Some((result, code)))
+    Ok(end(session, &run, &result, result.duration_ms))
 }
 
 /// Says that a run goes on by itself.

@@ -117,6 +117,11 @@ impl Session {
         format!("{}/{}", self.scope.app, self.environment)
     }
 
+    /// Where a service's tasks write their logs.
+    pub(crate) fn log_group(&self, service: &str) -> String {
+        format!("/ecs/{}-{}-{service}", self.scope.app, self.environment)
+    }
+
     /// The command that shows a run from any machine.
     pub(crate) fn come_back(&self, run: &str) -> String {
         format!("stepstack attach{} --stack {} {run}", self.where_aws_is, self.stack())

@@ -26,7 +26,7 @@ pub use result::result;
 pub use runs::{Glance, Listed, record, runs, stages, status};
 pub use told::Told;
 
-pub(crate) use progress::{Live, Progress, progress};
+pub(crate) use progress::{Above, Live, Progress, progress};
 pub(crate) use result::waiting;
 pub(crate) use runs::word;
 pub(crate) use table::table;

@@ -66,6 +66,11 @@ impl Live {
         Self { screen, told: Told::default() }
     }
 
+    /// A way to print above the live lines while somebody else draws them.
+    pub(crate) fn above(&self) -> Above {
+        Above(self.screen.clone())
+    }
+
     /// Something is new.
     pub(crate) fn seen(&mut self, view: &View) {
         match &self.screen {
@@ -92,10 +97,7 @@ impl Live {
                 note(line);
             }
         };
-        match &self.screen {
-            Some(screen) => screen.suspend(print),
-            None => print(),
-        }
+        self.above().print(print);
     }
 
     /// The live lines go; on a terminal the last picture stays.
@@ -105,6 +107,19 @@ impl Live {
             for line in view.map(|view| picture(view, now_ms(), Page::stderr())).unwrap_or_default() {
                 note(&line);
             }
+        }
+    }
+}
+
+/// Prints above live lines that are drawn elsewhere.
+pub(crate) struct Above(Option<ProgressBar>);
+
+impl Above {
+    /// Lets the live lines go, prints, and draws them anew.
+    pub(crate) fn print(&self, print: impl FnOnce()) {
+        match &self.0 {
+            Some(screen) => screen.suspend(print),
+            None => print(),
         }
     }
 }

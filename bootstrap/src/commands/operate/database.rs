@@ -18,8 +18,8 @@ pub(crate) async fn rotate(global: &Global, rotate: &Rotate) -> Result<Code> {
     show::note(
         "The database gets a new password, and every service new tasks with it. From the change until the last task is replaced, new connections of the old tasks fail.",
     );
-    if !rotate.yes && show::is_asked() && !show::confirm("Go on?") {
-        return Ok(Code::Refused);
+    if !rotate.yes && show::is_asked() {
+        agreed()?;
     }
     start(&session, Operation::Rotate, Parameters::default(), &rotate.start).await
 }
@@ -43,8 +43,8 @@ pub(crate) async fn snapshot(global: &Global, snapshot: &Snapshot) -> Result<Cod
                 "A new cluster is made from {}. The services move to it; the present one stays, without its instance, until `stepstack snapshot forget`. What was written to it since the snapshot is not in the new one.",
                 found.name
             ));
-            if !yes && show::is_asked() && !show::confirm("Go on?") {
-                return Ok(Code::Refused);
+            if !yes {
+                asked_and_agreed("A restore")?;
             }
             start(&session, Operation::Restore, named(&found.name), how).await
         }
@@ -58,12 +58,28 @@ pub(crate) async fn snapshot(global: &Global, snapshot: &Snapshot) -> Result<Cod
                 format!("The cluster {} is deleted; a final snapshot of it stays.", found.name)
             };
             show::note(&what);
-            if !yes && show::is_asked() && !show::confirm("Go on?") {
-                return Ok(Code::Refused);
+            if !yes {
+                asked_and_agreed("Forgetting")?;
             }
             start(&session, Operation::SnapshotForget, named(&found.name), how).await
         }
     }
+}
+
+/// Asks; fails unless the answer is yes.
+fn agreed() -> Result<()> {
+    if show::confirm("Go on?") {
+        return Ok(());
+    }
+    Err(CliError::refused("Nothing was changed: the question was not answered with yes."))
+}
+
+/// What cannot be taken back is not done unasked: fails where nobody can be asked.
+fn asked_and_agreed(what: &str) -> Result<()> {
+    if show::is_asked() {
+        return agreed();
+    }
+    Err(CliError::usage(format!("{what} needs --yes when nobody can be asked.")))
 }
 
 /// A name as RDS takes it after the stack's own: letters, digits and single hyphens.

@@ -3,12 +3,14 @@
 
 mod cancel;
 mod database;
+mod exec;
 mod image;
 mod task;
 mod uploads;
 
+use serde::Serialize;
 use statemachine::config::{Price, monthly_savings, near};
-use statemachine::message::{Intent, Operation, Parameters, keys};
+use statemachine::message::{Intent, Operation, Outcome, Parameters, keys};
 use statemachine::resource::Options;
 
 use super::runs::operate;
@@ -19,8 +21,9 @@ use crate::show;
 
 pub(crate) use cancel::cancel;
 pub(crate) use database::{rotate, snapshot};
+pub(crate) use exec::exec;
 pub(crate) use image::build_and_push;
-pub(crate) use task::{exec, run};
+pub(crate) use task::run;
 pub(crate) use uploads::objects;
 
 /// Starts an operation of these parameters.
@@ -38,11 +41,13 @@ async fn start(
 /// What was asked of the environment; fails where it does not exist.
 async fn intent(session: &Session) -> Result<Intent> {
     let intent: Option<Intent> = session.get(&keys::intent(&session.environment)).await?;
-    intent.ok_or_else(|| {
-        let message =
-            format!("{} does not exist: it was never applied, or it was destroyed.", session.stack());
-        CliError { code: Code::Refused, ..CliError::failed(message) }
-    })
+    intent.ok_or_else(|| no_environment(session))
+}
+
+/// The environment does not exist.
+pub(super) fn no_environment(session: &Session) -> CliError {
+    let stack = session.stack();
+    CliError::refused(format!("{stack} does not exist: it was never applied, or it was destroyed."))
 }
 
 pub(crate) async fn rollback(global: &Global, rollback: &Rollback) -> Result<Code> {
@@ -58,12 +63,28 @@ pub(crate) async fn scale(global: &Global, scale: &Scale) -> Result<Code> {
     if scale.reset && counts.is_empty() {
         counts = intent(&session).await?.counts.into_keys().map(|service| (service, None)).collect();
         if counts.is_empty() {
-            show::note("Nothing was scaled: every count is the file's.");
-            return Ok(Code::Done);
+            return Ok(nothing_to_do(&session, "Nothing was scaled: every count is the file's."));
         }
     }
     let parameters = Parameters { counts: counts.into_iter().collect(), ..Parameters::default() };
     start(&session, Operation::Scale, parameters, &scale.start).await
+}
+
+/// Says that it is so already: no run is needed for it.
+fn nothing_to_do(session: &Session, message: &str) -> Code {
+    if session.json {
+        show::json(&NothingToDo { outcome: Outcome::NoChanges, message });
+    } else {
+        show::line(message);
+    }
+    Code::Done
+}
+
+/// What a run would have said, without a run.
+#[derive(Serialize)]
+struct NothingToDo<'a> {
+    outcome: Outcome,
+    message: &'a str,
 }
 
 /// `api=3`; `api` alone for a reset.
@@ -120,8 +141,7 @@ pub(crate) async fn resume(global: &Global, how: &Start) -> Result<Code> {
 /// There is no such thing of this kind; the near misses.
 pub(super) fn unknown(what: &str, asked: &str, known: &[String]) -> CliError {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let error =
-        CliError { code: Code::Refused, ..CliError::failed(format!("There is no {what} {asked:?}.")) };
+    let error = CliError::refused(format!("There is no {what} {asked:?}."));
     match near(asked, &names) {
         Some(near) => error.help(format!("Did you mean {near:?}?")),
         None if names.is_empty() => error.help(format!("There is no {what} at all yet.")),

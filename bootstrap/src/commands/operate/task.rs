@@ -1,27 +1,28 @@
-//! Commands in tasks: one of its own, and one that runs.
+//! `run`: one command in a task of its own, its log as it comes, and its exit code.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aws::failed;
-use aws_sdk_ecs::types::DesiredStatus;
-use serde_json::json;
-use statemachine::config::Stack;
-use statemachine::error::Optional as _;
 use statemachine::message::{Operation, Parameters, RunResult, StageReport, keys};
 use statemachine::resource::{Name, Options};
 
-use super::unknown;
-use crate::cli::{Exec, Global, Run};
+use crate::cli::{Global, Run};
 use crate::commands::logs::page;
-use crate::commands::runs::{follow_to_end, started};
+use crate::commands::runs::{Watching, code_of, end, started, watch};
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
-use crate::show;
+use crate::show::{self, Above, Page};
 
 /// How often the log of a running task is read.
 const READ_EVERY: Duration = Duration::from_millis(700);
+/// CloudWatch shows a line some moments after it was written: a log is at its end when nothing has come for so
+/// long after the task's end,
+const QUIET: Duration = Duration::from_millis(1_500);
+/// or after this.
+const LATEST: Duration = Duration::from_secs(10);
 
+/// Standard output is the command's own, as if it ran here: what is said of the run goes to standard error.
+/// With `--json` it is the other way round.
 pub(crate) async fn run(global: &Global, run: &Run) -> Result<Code> {
     let session = Session::open(global, false).await?;
     let mut request = session.request(Operation::Run, Options::default());
@@ -36,143 +37,103 @@ pub(crate) async fn run(global: &Global, run: &Run) -> Result<Code> {
         started(&session, &id);
         return Ok(Code::Done);
     }
-    let mut log = TaskLog { session: &session, run: &id, seen: BTreeSet::new() };
-    let ended = tokio::select! {
-        ended = follow_to_end(&session, &id) => ended?,
-        () = log.stream() => None,
+    let watching = Watching::new(&session);
+    let mut log = TaskLog { session: &session, run: &id, above: watching.above(), seen: BTreeSet::new() };
+    let view = tokio::select! {
+        view = watch(&session, &id, watching) => view?,
+        never = log.stream() => match never {},
     };
-    // What was written between the last look and the end.
-    log.read().await;
-    let Some((result, code)) = ended else { return Ok(Code::Done) };
-    Ok(exit_code(&result).unwrap_or(code))
+    let Some(view) = view else { return Ok(Code::Done) };
+    log.read_to_end().await;
+    let result = view.result.ok_or_else(|| CliError::failed("The run has no result."))?;
+    if session.json {
+        end(&session, &id, &result, result.duration_ms);
+    } else if exit_code(&result).is_none() {
+        show::notes(&show::result(&result, result.duration_ms, Page::stderr()));
+    }
+    Ok(exit_code(&result).unwrap_or(code_of(&result)))
 }
 
-/// The command's own exit code, where it ran to its end.
+/// The command's own exit code, where it ran to its end. Codes that a process here cannot have become 1.
 fn exit_code(result: &RunResult) -> Option<Code> {
-    let code = result.exit_code?;
-    Some(Code::Command(u8::try_from(code).unwrap_or(1)))
+    result.exit_code.map(|code| Code::Command(u8::try_from(code).unwrap_or(1)))
 }
 
 /// The log of a run's task, printed as it comes.
 struct TaskLog<'a> {
     session: &'a Session,
     run: &'a str,
+    above: Above,
+    /// CloudWatch's ids of the lines that were printed.
     seen: BTreeSet<String>,
 }
 
 impl TaskLog<'_> {
     /// Reads until it is dropped.
-    async fn stream(&mut self) {
+    async fn stream(&mut self) -> std::convert::Infallible {
         loop {
             self.read().await;
             tokio::time::sleep(READ_EVERY).await;
         }
     }
 
-    /// Prints what is new. A log that cannot be read is no failure of the command.
-    async fn read(&mut self) {
-        let key = keys::report(&self.session.environment, self.run, "services");
-        let report: Option<StageReport> = self.session.get(&key).await.ok().flatten();
-        let task = Name::new("task", "run");
-        let of = |attribute: &str| {
-            report.as_ref().and_then(|report| report.names.attribute(&task, attribute)).map(str::to_owned)
-        };
-        let (Some(stream), Some(service)) = (of("log_stream"), of("service")) else { return };
-        let group = format!("/ecs/{}-{}-{service}", self.session.scope.app, self.session.environment);
-        let client = aws_sdk_cloudwatchlogs::Client::new(&self.session.config);
-        let request = client.filter_log_events().log_group_name(group).log_stream_names(stream);
-        let Ok(events) = page(request).await else { return };
-        for event in events {
-            if self.seen.insert(event.event_id().unwrap_or_default().to_owned()) {
-                let text = event.message().unwrap_or_default().trim_end();
-                if self.session.json { show::note(text) } else { show::line(text) }
+    /// Reads what was written last, once the task has ended. A task that never began has no log.
+    async fn read_to_end(&mut self) {
+        let begun = Instant::now();
+        let mut last = begun;
+        while let Some(news) = self.read().await {
+            if news {
+                last = Instant::now();
             }
+            if last.elapsed() >= QUIET || begun.elapsed() >= LATEST {
+                return;
+            }
+            tokio::time::sleep(READ_EVERY).await;
         }
     }
-}
 
-pub(crate) async fn exec(global: &Global, exec: &Exec) -> Result<Code> {
-    let session = Session::open(global, false).await?;
-    let stack = session.accepted_stack().await?.ok_or_else(|| {
-        let message =
-            format!("{} does not exist: it was never applied, or it was destroyed.", session.stack());
-        CliError { code: Code::Refused, ..CliError::failed(message) }
-    })?;
-    allowed(&stack, &exec.service)?;
-    let ecs = aws_sdk_ecs::Client::new(&session.config);
-    let cluster = format!("{}-{}", session.scope.app, session.environment);
-    let tasks = ecs.list_tasks().cluster(&cluster).service_name(&exec.service);
-    let tasks = tasks.desired_status(DesiredStatus::Running).send().await;
-    let tasks = tasks.map_err(failed("ecs:ListTasks")).optional()?;
-    let Some(task) = tasks.as_ref().and_then(|tasks| tasks.task_arns().first()) else {
-        let message = format!("No task of {} runs.", exec.service);
-        return Err(CliError { code: Code::Refused, ..CliError::failed(message) }
-            .help("See why with `stepstack status`."));
-    };
-    let command = if exec.command.is_empty() { "/bin/sh".to_owned() } else { words(&exec.command) };
-    let open = ecs.execute_command().cluster(&cluster).task(task).container(&exec.service);
-    let open = open.command(command).interactive(true).send().await.map_err(failed("ecs:ExecuteCommand"))?;
-    let opened = open.session().ok_or_else(|| CliError::failed("ECS opened no session."))?;
-    let given = json!({
-        "SessionId": opened.session_id(), "StreamUrl": opened.stream_url(), "TokenValue": opened.token_value(),
-    });
-    let target = json!({ "Target": format!("ecs:{cluster}_{}_{}", task.rsplit('/').next().unwrap_or_default(), exec.service) });
-    let region = &session.scope.region;
-    // As the AWS CLI calls it: the token goes by the environment, where the plugin is new enough to look there.
-    let plugin = tokio::process::Command::new("session-manager-plugin")
-        .args([
-            &given.to_string(),
-            region,
-            "StartSession",
-            "",
-            &target.to_string(),
-            &format!("https://ssm.{region}.amazonaws.com"),
-        ])
-        .status()
-        .await;
-    let plugin = plugin.map_err(|error| {
-        CliError::failed(format!("session-manager-plugin does not start: {error}.")).help(
-            "Install it: AWS Systems Manager User Guide, \"Install the Session Manager plugin for the AWS CLI\".",
-        )
-    })?;
-    Ok(Code::Command(plugin.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
-}
-
-/// Whether the file lets a shell into the service's tasks.
-fn allowed(stack: &Stack, service: &str) -> Result<()> {
-    let names: Vec<String> = stack.services.keys().cloned().collect();
-    let Some(described) = stack.services.get(service) else {
-        return Err(unknown("service", service, &names));
-    };
-    if described.exec {
-        return Ok(());
+    /// Prints what is new, and answers whether anything was; `None` where there is no task. A log that cannot be
+    /// read is no failure of the command.
+    async fn read(&mut self) -> Option<bool> {
+        let key = keys::report(&self.session.environment, self.run, "services");
+        let report: StageReport = self.session.get(&key).await.ok().flatten()?;
+        let task = Name::new("task", "run");
+        let (stream, service) =
+            (report.names.attribute(&task, "log_stream")?, report.names.attribute(&task, "service")?);
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.session.config);
+        let request = client
+            .filter_log_events()
+            .log_group_name(self.session.log_group(service))
+            .log_stream_names(stream);
+        let mut news = false;
+        for event in page(request).await.unwrap_or_default() {
+            if self.seen.insert(event.event_id().unwrap_or_default().to_owned()) {
+                news = true;
+                let text = event.message().unwrap_or_default().trim_end();
+                self.above.print(|| if self.session.json { show::note(text) } else { show::line(text) });
+            }
+        }
+        Some(news)
     }
-    let message = format!("The file lets nobody into the tasks of {service}.");
-    let help = format!(
-        "Set `exec = true` and `read_only_root = false` in [services.{service}] and apply; or run the command in a task of its own with `stepstack run`."
-    );
-    Err(CliError { code: Code::Refused, ..CliError::failed(message) }.help(help))
-}
-
-/// Words as one line for a shell: ECS takes a single text.
-fn words(words: &[String]) -> String {
-    let plain = |word: &str| {
-        !word.is_empty()
-            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte))
-    };
-    let quoted = words
-        .iter()
-        .map(|word| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) });
-    quoted.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use statemachine::message::{Document, Outcome};
+
+    use super::*;
 
     #[test]
-    fn words_stay_words() {
-        let given = ["sh", "-c", "echo it's $HOME", ""].map(str::to_owned);
-        assert_eq!(words(&given), r"sh -c 'echo it'\''s $HOME' ''");
+    fn the_command_s_own_code_is_the_program_s() {
+        let run = Document::example(Operation::Run, None).run;
+        let code = |code: Option<i32>| {
+            let result = RunResult::without_plan(&run, Outcome::Failed, String::new());
+            exit_code(&RunResult { exit_code: code, ..result }).map(Code::number)
+        };
+        assert_eq!(code(Some(0)), Some(0));
+        assert_eq!(code(Some(137)), Some(137));
+        assert_eq!(code(Some(-1)), Some(1));
+        assert_eq!(code(Some(256)), Some(1));
+        assert_eq!(code(None), None, "it never ran");
     }
 }

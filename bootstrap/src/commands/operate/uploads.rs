@@ -4,7 +4,7 @@ use aws::failed;
 use jiff::Timestamp;
 use statemachine::message::{ObjectVersion, Operation, Parameters};
 
-use super::start;
+use super::{no_environment, start};
 use crate::cli::{Global, Objects, ObjectsCommand};
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
@@ -21,16 +21,9 @@ struct Version {
 pub(crate) async fn objects(global: &Global, objects: &Objects) -> Result<Code> {
     let ObjectsCommand::Restore { key, at, start: how } = &objects.command;
     let session = Session::open(global, false).await?;
-    let Some(stack) = session.accepted_stack().await? else {
-        let message =
-            format!("{} does not exist: it was never applied, or it was destroyed.", session.stack());
-        return Err(CliError { code: Code::Refused, ..CliError::failed(message) });
-    };
+    let stack = session.accepted_stack().await?.ok_or_else(|| no_environment(&session))?;
     let Some(uploads) = stack.uploads else {
-        return Err(CliError {
-            code: Code::Refused,
-            ..CliError::failed("This stack has no uploads bucket.")
-        });
+        return Err(CliError::refused("This stack has no uploads bucket."));
     };
     let at = at.as_deref().map(time).transpose()?;
     let versions = versions(&session, &uploads.bucket, key).await?;
@@ -40,7 +33,7 @@ pub(crate) async fn objects(global: &Global, objects: &Objects) -> Result<Code> 
             (false, Some(at)) => format!("{key:?} was not there yet at {at}."),
             (false, None) => format!("{key:?} has no version before the present one."),
         };
-        CliError { code: Code::Refused, ..CliError::failed(message) }
+        CliError::refused(message)
     })?;
     let object = ObjectVersion { key: key.clone(), version: found.id.clone(), etag: found.etag.clone() };
     let parameters = Parameters { object: Some(object), ..Parameters::default() };
@@ -62,10 +55,9 @@ fn choose(versions: &[Version], at: Option<Timestamp>) -> Option<&Version> {
     }
 }
 
+/// All versions of one object, the newest first. Keys come in their order, and the key itself is the first of
+/// those that begin with it: the listing ends where the next one begins.
 async fn versions(session: &Session, bucket: &str, key: &str) -> Result<Vec<Version>> {
-    let list = session.s3.list_object_versions().bucket(bucket).prefix(key).send().await;
-    let list = list.map_err(failed("s3:ListBucketVersions"))?;
-    let ours = list.versions().iter().filter(|version| version.key() == Some(key));
     let one = |version: &aws_sdk_s3::types::ObjectVersion| {
         Some(Version {
             id: version.version_id()?.to_owned(),
@@ -74,7 +66,19 @@ async fn versions(session: &Session, bucket: &str, key: &str) -> Result<Vec<Vers
             latest: version.is_latest() == Some(true),
         })
     };
-    let mut versions: Vec<Version> = ours.filter_map(one).collect();
+    let mut versions: Vec<Version> = Vec::new();
+    let (mut from, mut from_version) = (None, None);
+    loop {
+        let list = session.s3.list_object_versions().bucket(bucket).prefix(key);
+        let list = list.set_key_marker(from).set_version_id_marker(from_version).send().await;
+        let list = list.map_err(failed("s3:ListBucketVersions"))?;
+        versions.extend(list.versions().iter().filter(|one| one.key() == Some(key)).filter_map(one));
+        if list.is_truncated() != Some(true) || list.next_key_marker() != Some(key) {
+            break;
+        }
+        from = list.next_key_marker().map(str::to_owned);
+        from_version = list.next_version_id_marker().map(str::to_owned);
+    }
     versions.sort_by_key(|version| (std::cmp::Reverse(version.at), !version.latest));
     Ok(versions)
 }
