@@ -8,6 +8,7 @@ mod locks;
 mod operate;
 mod reference_stack;
 mod strict;
+mod strict_layer;
 mod triggers;
 mod variants;
 mod waiting;

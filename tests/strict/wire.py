@@ -10,6 +10,8 @@ import models
 import shapes
 
 SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]*)/([^/]+)/aws4_request")
+# Bodies over this size, such as a function's code, are not looked into.
+MUCH = 1 << 20
 ERROR_CODE = re.compile(rb"<Code>([^<]*)</Code>")
 
 
@@ -35,7 +37,7 @@ class Answer:
 
 
 class Call:
-    """A call of an AWS operation. `params` are None where they cannot be read (S3's objects)."""
+    """A call of an AWS operation. `params` are None where the body is too large to be looked into."""
 
     def __init__(self, request, key, service, operation, params):
         self.request, self.key = request, key
@@ -232,6 +234,8 @@ def _rest_params(request, service, name, match, query):
         return params
     if not request.body:
         return params
+    if len(request.body) > MUCH:
+        return None
     if models.service(service).protocol == "rest-json":
         inner = json.loads(request.body)
     else:
