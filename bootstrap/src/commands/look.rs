@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use statemachine::lock::Lock;
-use statemachine::message::{Operation, PlanRecord, RunRecord, RunResult, STAGES, StageReport, keys};
+use statemachine::message::{
+    Operation, Outcome, PlanRecord, RunRecord, RunResult, STAGES, StageReport, keys,
+};
 use statemachine::resource::Options;
 
-use super::now::now;
 use super::runs::look;
 use crate::cli::{Global, Output, Runs, RunsCommand, State, StateCommand};
 use crate::error::{CliError, Code, Result};
@@ -17,7 +18,7 @@ use crate::show::{self, Page, word};
 /// How many runs `runs` lists.
 const RUNS: usize = 20;
 
-async fn of_run<T: serde::de::DeserializeOwned>(
+pub(super) async fn of_run<T: serde::de::DeserializeOwned>(
     session: &Session,
     run: &str,
     object: &str,
@@ -35,7 +36,7 @@ pub(super) fn no_run(run: &str, runs: &[String]) -> CliError {
         .take(3)
         .map(String::as_str)
         .collect();
-    let error = CliError { code: Code::Refused, ..CliError::failed(format!("There is no run {run:?}.")) };
+    let error = CliError::refused(format!("There is no run {run:?}."));
     if near.is_empty() {
         error.help("`stepstack runs` lists them.")
     } else {
@@ -53,12 +54,12 @@ pub(crate) async fn runs(global: &Global, runs: &Runs) -> Result<Code> {
 
 async fn list(session: &Session) -> Result<Code> {
     let runs = session.runs().await?;
-    let mut listed = Vec::new();
-    for run in runs.iter().rev().take(RUNS) {
-        let record: Option<RunRecord> = of_run(session, run, "request.json").await?;
-        let result: Option<RunResult> = of_run(session, run, "result.json").await?;
-        listed.push((run.clone(), record, result));
-    }
+    let listed = runs.iter().rev().take(RUNS).map(|run| async move {
+        let (record, result) =
+            tokio::try_join!(of_run(session, run, "request.json"), of_run(session, run, "result.json"))?;
+        Ok::<show::Listed, CliError>((run.clone(), record, result))
+    });
+    let listed = try_join_all(listed).await?;
     if session.json {
         let one = |(run, record, result): &show::Listed| {
             let outcome = result.as_ref().map_or_else(|| "running".to_owned(), |result| word(result.outcome));
@@ -66,7 +67,10 @@ async fn list(session: &Session) -> Result<Code> {
                 "run": run,
                 "operation": record.as_ref().map(|record| record.run.operation),
                 "trigger": record.as_ref().map(|record| record.run.trigger),
+                "caller": record.as_ref().and_then(|record| record.run.caller.as_ref()),
+                "started_at": record.as_ref().map(|record| &record.run.started_at),
                 "outcome": outcome,
+                "release": result.as_ref().and_then(|result| result.outputs.get("release")),
                 "result": result,
             })
         };
@@ -94,23 +98,32 @@ async fn show_run(session: &Session, run: &str) -> Result<Code> {
         );
         return Ok(Code::Done);
     }
-    if let Some(record) = record {
-        show::line(&show::record(&record));
+    let page = Page::stdout();
+    if let Some(record) = &record {
+        show::lines(&page.fit(&show::record(record), 0));
+        show::lines(&show::asked(record).iter().flat_map(|told| page.fit(told, 2)).collect::<Vec<_>>());
+        if let Some(other) = record.waits_for.as_ref().filter(|_| result.is_none()) {
+            show::line(&format!("It waits for run {other}."));
+        }
     }
     if let Some(plan) = plan {
-        show::lines(&show::plan::plan(&plan, Page::stdout()));
+        show::lines(&show::plan::plan(&plan, page));
     }
-    show::line("");
-    show::lines(&show::stages(reports.iter()));
+    let timeline = show::timeline(record.as_ref(), reports.iter(), page);
+    if !timeline.is_empty() {
+        show::line("");
+        show::lines(&timeline);
+        show::line("");
+    }
     match result {
-        Some(result) => show::lines(&show::result(&result, result.duration_ms, Page::stdout())),
+        Some(result) => show::lines(&show::result(&result, result.duration_ms, page)),
         None => show::line("It is still running."),
     }
     Ok(Code::Done)
 }
 
 /// The stages' reports of a run, in order; those it only looked at are left out.
-async fn reports(session: &Session, run: &str) -> Result<Vec<StageReport>> {
+pub(super) async fn reports(session: &Session, run: &str) -> Result<Vec<StageReport>> {
     let mut reports = Vec::new();
     for stage in STAGES {
         if let Some(report) = session.get(&keys::report(&session.environment, run, stage)).await? {
@@ -120,78 +133,37 @@ async fn reports(session: &Session, run: &str) -> Result<Vec<StageReport>> {
     Ok(reports)
 }
 
-/// The newest run that was meant to change something, with its result.
-async fn last(session: &Session) -> Result<Option<(String, RunRecord, Option<RunResult>)>> {
-    for run in session.runs().await?.into_iter().rev() {
-        let record: Option<RunRecord> = of_run(session, &run, "request.json").await?;
-        if let Some(record) = record.filter(|record| !record.run.operation.only_looks()) {
-            let result = of_run(session, &run, "result.json").await?;
-            return Ok(Some((run, record, result)));
+pub(super) fn no_runs(session: &Session) -> CliError {
+    let error = CliError::refused(format!("{} was never applied.", session.stack()));
+    error.help("Stand it up with `stepstack apply`.")
+}
+
+/// What the newest run that ended well put out; `None` when there was none since the last destroy. `runs` are
+/// the newest first.
+pub(super) async fn outputs(session: &Session, runs: &[String]) -> Result<Option<BTreeMap<String, String>>> {
+    for run in runs {
+        let record: Option<RunRecord> = of_run(session, run, "request.json").await?;
+        let Some(operation) = record.map(|record| record.run.operation) else { continue };
+        if operation.only_looks() {
+            continue;
+        }
+        let result: Option<RunResult> = of_run(session, run, "result.json").await?;
+        let Some(result) = result.filter(|result| result.failure.is_none()) else { continue };
+        if operation == Operation::Destroy && result.outcome == Outcome::Succeeded {
+            return Ok(None);
+        }
+        // A run that ended early has put out nothing.
+        if result.outputs.len() > 1 {
+            return Ok(Some(result.outputs));
         }
     }
     Ok(None)
 }
 
-fn no_runs(session: &Session) -> CliError {
-    let error = CliError {
-        code: Code::Refused,
-        ..CliError::failed(format!("{} was never applied.", session.stack()))
-    };
-    error.help("Stand it up with `stepstack apply`.")
-}
-
-pub(crate) async fn status(global: &Global) -> Result<Code> {
-    let session = Session::open(global, false).await?;
-    let (run, record, result) = last(&session).await?.ok_or_else(|| no_runs(&session))?;
-    let lock: Option<Lock> = session.get(&keys::lock(&session.environment)).await?;
-    let reports = reports(&session, &run).await?;
-    let now = match session.accepted_stack().await? {
-        Some(stack) => Some(now(&session, &stack, &reports).await),
-        None => None,
-    };
-    if session.json {
-        show::json(
-            &json!({ "stack": session.stack(), "run": run, "request": record, "result": result, "lock": lock, "stages": reports, "now": now }),
-        );
-        return Ok(Code::Done);
-    }
-    let stack = session.stack();
-    let glance = show::Glance {
-        stack: &stack,
-        account: &session.scope.account,
-        region: &session.scope.region,
-        run: &run,
-        record: &record,
-        result: result.as_ref(),
-        lock: lock.as_ref(),
-        stages: &reports,
-    };
-    show::lines(&show::status(&glance, Page::stdout()));
-    if let Some(now) = now {
-        show::line("");
-        show::lines(&show::now(&now, Page::stdout()));
-    }
-    Ok(Code::Done)
-}
-
 pub(crate) async fn output(global: &Global, output: &Output) -> Result<Code> {
     let session = Session::open(global, false).await?;
-    let mut outputs: Option<BTreeMap<String, String>> = None;
-    for run in session.runs().await?.into_iter().rev() {
-        let record: Option<RunRecord> = of_run(&session, &run, "request.json").await?;
-        let operation = record.map(|record| record.run.operation);
-        let destroyed = operation == Some(Operation::Destroy);
-        let is_apply = operation.is_some_and(|operation| !operation.only_looks());
-        let result: Option<RunResult> = of_run(&session, &run, "result.json").await?;
-        if destroyed && result.as_ref().is_some_and(|result| result.failure.is_none()) {
-            break;
-        }
-        if let Some(result) = result.filter(|result| is_apply && result.outputs.len() > 1) {
-            outputs = Some(result.outputs);
-            break;
-        }
-    }
-    let outputs = outputs.ok_or_else(|| no_runs(&session))?;
+    let runs: Vec<String> = session.runs().await?.into_iter().rev().collect();
+    let outputs = outputs(&session, &runs).await?.ok_or_else(|| no_runs(&session))?;
     match &output.name {
         None if session.json => show::json(&outputs),
         None => {
@@ -251,10 +223,7 @@ pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
                     .take(3)
                     .map(String::as_str)
                     .collect();
-                let error = CliError {
-                    code: Code::Refused,
-                    ..CliError::failed(format!("There is no resource {name:?}."))
-                };
+                let error = CliError::refused(format!("There is no resource {name:?}."));
                 return Err(if near.is_empty() {
                     error.help("`stepstack state list` lists them.")
                 } else {

@@ -10,6 +10,7 @@ mod look;
 mod now;
 mod operate;
 mod runs;
+mod status;
 
 use statemachine::resource::{DataPolicy, Options};
 
@@ -43,7 +44,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
         Command::Logs(logs) => logs::logs(&global, &logs).await,
         Command::Attach(attach) => runs::attach(&global, &attach).await,
         Command::Runs(runs) => look::runs(&global, &runs).await,
-        Command::Status => look::status(&global).await,
+        Command::Status => status::status(&global).await,
         Command::Output(output) => look::output(&global, &output).await,
         Command::State(state) => look::state(&global, &state).await,
         Command::Bootstrap(Bootstrap { github: Some(repository), .. }) => {

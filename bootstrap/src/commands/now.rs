@@ -5,40 +5,54 @@ use std::collections::BTreeMap;
 
 use aws::failed;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
-use aws_sdk_ecs::types::{Container, DesiredStatus, TaskStopCode};
+use aws_sdk_ecs::types::{Container, DesiredStatus, Service, TaskStopCode};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use statemachine::config::Stack;
-use statemachine::message::{Intent, ReleaseRecord, RunRecord, RunResult, StageReport, keys};
+use statemachine::lock::Lock;
+use statemachine::message::{Intent, PlanRecord, ReleaseRecord, RunRecord, RunResult, StageReport, keys};
 use statemachine::resource::Name;
 
+use super::look::outputs;
 use crate::session::Session;
 use crate::show::{DatabaseNow, Now, ServiceNow};
 
 /// Seconds that the metrics are of.
-const HOUR: i32 = 3_600;
+const HOUR: i64 = 3_600;
 /// How many of the newest runs are looked through for those that wait.
 const RUNS: usize = 20;
 
-/// Looks at everything. `certificate` and `ingress` are those stages' last reports.
-pub(super) async fn now(session: &Session, stack: &Stack, reports: &[StageReport]) -> Now {
+/// Looks at everything. `runs` are the newest first, `reports` those of the last run's stages.
+pub(super) async fn now(
+    session: &Session,
+    stack: &Stack,
+    runs: &[String],
+    reports: &[StageReport],
+    lock: Option<&Lock>,
+) -> Now {
     let intent: Option<Intent> = session.get(&keys::intent(&session.environment)).await.ok().flatten();
-    let (mut services, database, metrics, certificate, waiting) = tokio::join!(
+    let runs = &runs[..runs.len().min(RUNS)];
+    let (mut services, database, metrics, certificate, waiting, outputs) = tokio::join!(
         services(session, stack, intent.as_ref()),
         database(session, stack, intent.as_ref()),
         metrics(session, stack, reports),
-        certificate(session),
-        waiting(session),
+        certificate(session, stack, runs),
+        waiting(session, runs, lock),
+        outputs(session, runs),
     );
     let metrics = metrics.unwrap_or_default();
     for service in &mut services {
-        service.cpu = metrics.get(&format!("cpu{}", service.service)).copied();
-        service.memory = metrics.get(&format!("memory{}", service.service)).copied();
+        service.cpu = mean(metrics.get(&Asked::Cpu(service.service.clone())));
+        service.memory = mean(metrics.get(&Asked::Memory(service.service.clone())));
+        service.tasks = range(metrics.get(&Asked::Tasks(service.service.clone())));
     }
+    let requests = metrics.get(&Asked::Requests).filter(|values| !values.is_empty());
     Now {
+        url: outputs.ok().flatten().and_then(|outputs| outputs.get("url").cloned()),
         services,
         database,
         certificate,
-        requests: metrics.get("requests").copied(),
+        requests: requests.map(|values| values.iter().sum()),
         notes: intent.map(|intent| intent.notes(stack)).unwrap_or_default(),
         waiting,
     }
@@ -55,21 +69,30 @@ async fn services(session: &Session, stack: &Stack, intent: Option<&Intent>) -> 
     for batch in names.chunks(10) {
         let describe = ecs.describe_services().cluster(cluster(session)).set_services(Some(batch.to_vec()));
         let Ok(described) = describe.send().await else { continue };
-        for service in described.services().iter().filter(|service| service.status() != Some("INACTIVE")) {
-            let name = service.service_name().unwrap_or_default().to_owned();
-            let digest = digest(&ecs, service.task_definition()).await.unwrap_or_default();
-            found.push(ServiceNow {
-                desired: service.desired_count(),
-                running: service.running_count(),
-                release: release(session, intent, &digest).await,
-                stopped: stopped(session, &ecs, &name).await,
-                digest,
-                service: name,
-                ..ServiceNow::default()
-            });
-        }
+        let active = described.services().iter().filter(|service| service.status() != Some("INACTIVE"));
+        found.extend(join_all(active.map(|active| service(session, &ecs, active, intent))).await);
     }
     found
+}
+
+async fn service(
+    session: &Session,
+    ecs: &aws_sdk_ecs::Client,
+    found: &Service,
+    intent: Option<&Intent>,
+) -> ServiceNow {
+    let name = found.service_name().unwrap_or_default().to_owned();
+    let (digest, stopped) = tokio::join!(digest(ecs, found.task_definition()), stopped(session, ecs, &name));
+    let digest = digest.unwrap_or_default();
+    ServiceNow {
+        desired: found.desired_count(),
+        running: found.running_count(),
+        release: release(session, intent, &digest).await,
+        stopped,
+        digest,
+        service: name,
+        ..ServiceNow::default()
+    }
 }
 
 async fn digest(ecs: &aws_sdk_ecs::Client, definition: Option<&str>) -> Option<String> {
@@ -140,86 +163,180 @@ async fn database(session: &Session, stack: &Stack, intent: Option<&Intent>) -> 
     })
 }
 
-/// The certificate as the last run saw it.
-async fn certificate(session: &Session) -> Option<String> {
-    for run in session.runs().await.ok()?.into_iter().rev().take(RUNS) {
-        for key in [
-            keys::report(&session.environment, &run, "certificate"),
-            keys::look(&session.environment, &run, "certificate"),
-        ] {
-            let report: Option<StageReport> = session.get(&key).await.ok().flatten();
-            let report = report.filter(|report| report.names.of_kind("certificate").next().is_some());
-            if let Some(report) = report {
-                let (name, _) = report.names.of_kind("certificate").next()?;
-                let settled = report.names.is_settled(name);
-                return Some(if settled { "issued".to_owned() } else { "not issued yet".to_owned() });
-            }
+/// The certificate as the newest run saw it, by the report of its making or else by its plan.
+async fn certificate(session: &Session, stack: &Stack, runs: &[String]) -> Option<String> {
+    const STAGE: &str = "certificate";
+    stack.domain.as_ref()?;
+    for run in runs {
+        let report: Option<StageReport> =
+            session.get(&keys::report(&session.environment, run, STAGE)).await.ok().flatten();
+        let names = if let Some(report) = report {
+            Some(report.names)
+        } else {
+            let plan: Option<PlanRecord> =
+                session.get(&keys::of_run(&session.environment, run, "plan.json")).await.ok().flatten();
+            let stages = plan.map(|plan| plan.plan.stages).unwrap_or_default();
+            stages.into_iter().find(|stage| stage.stage == STAGE).map(|stage| stage.names)
+        };
+        let settled = names.and_then(|names| {
+            let (name, _) = names.of_kind("certificate").next()?;
+            Some(names.is_settled(name))
+        });
+        if let Some(settled) = settled {
+            return Some(if settled { "issued" } else { "not issued yet" }.to_owned());
         }
     }
     None
 }
 
-/// Runs that wait for the lock.
-async fn waiting(session: &Session) -> Vec<String> {
-    let mut waiting = Vec::new();
-    for run in session.runs().await.unwrap_or_default().into_iter().rev().take(RUNS) {
-        let of_run = |object: &str| keys::of_run(&session.environment, &run, object);
-        let record: Option<RunRecord> = session.get(&of_run("request.json")).await.ok().flatten();
-        if record.is_none_or(|record| record.waits_for.is_none()) {
-            continue;
-        }
-        let ended: Option<RunResult> = session.get(&of_run("result.json")).await.ok().flatten();
-        if ended.is_none() {
-            waiting.push(run);
-        }
+/// Runs that wait for the lock; none while nobody holds it.
+async fn waiting(session: &Session, runs: &[String], lock: Option<&Lock>) -> Vec<String> {
+    if lock.is_none_or(|lock| lock.holder.is_none()) {
+        return Vec::new();
     }
-    waiting
+    let waits = runs.iter().map(|run| async move {
+        let of_run = |object: &str| keys::of_run(&session.environment, run, object);
+        let record: Option<RunRecord> = session.get(&of_run("request.json")).await.ok().flatten();
+        record.filter(|record| record.waits_for.is_some())?;
+        let ended: Option<RunResult> = session.get(&of_run("result.json")).await.ok().flatten();
+        ended.is_none().then(|| run.clone())
+    });
+    join_all(waits).await.into_iter().flatten().collect()
 }
 
-/// CPU and memory by service and the requests of the last hour, in one call, by the query's id.
-async fn metrics(session: &Session, stack: &Stack, reports: &[StageReport]) -> Option<BTreeMap<String, f64>> {
-    let mut asked: BTreeMap<String, String> = BTreeMap::new();
-    let mut queries = Vec::new();
-    let mut ask = |name: String, stat: &str, metric: Metric| {
-        // Ids are letters, digits and underscores, a lower-case letter first; services have hyphens.
-        let id = format!("q{}", queries.len());
-        let stat = MetricStat::builder().metric(metric).period(HOUR).stat(stat).build();
-        queries.push(MetricDataQuery::builder().id(&id).metric_stat(stat).build());
-        asked.insert(id, name);
-    };
-    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
-    for service in stack.services.keys() {
-        for (what, metric) in [("cpu", "CPUUtilization"), ("memory", "MemoryUtilization")] {
-            let metric = Metric::builder()
-                .namespace("AWS/ECS")
-                .metric_name(metric)
-                .dimensions(dimension("ClusterName", &cluster(session)))
-                .dimensions(dimension("ServiceName", service));
-            ask(format!("{what}{service}"), "Average", metric.build());
-        }
-    }
+/// What CloudWatch is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    /// A service's use of its CPU, percent.
+    Cpu(String),
+    /// A service's use of its memory, percent.
+    Memory(String),
+    /// A service's running tasks, minute by minute.
+    Tasks(String),
+    /// Requests to the load balancer.
+    Requests,
+}
+
+/// Metrics of the last hour in one call: each with its values, one for each period that has any.
+async fn metrics(
+    session: &Session,
+    stack: &Stack,
+    reports: &[StageReport],
+) -> Option<BTreeMap<Asked, Vec<f64>>> {
     let balancer = reports.iter().find_map(|report| report.names.id(&Name::new("load-balancer", "main")));
-    if let Some((_, balancer)) = balancer.and_then(|arn| arn.split_once("loadbalancer/")) {
-        let metric = Metric::builder()
-            .namespace("AWS/ApplicationELB")
-            .metric_name("RequestCount")
-            .dimensions(dimension("LoadBalancer", balancer));
-        ask("requests".to_owned(), "Sum", metric.build());
-    }
+    let balancer = balancer.and_then(|arn| arn.split_once("loadbalancer/")).map(|(_, name)| name);
+    let services = stack.services.keys().map(String::as_str);
+    let queries = queries(&cluster(session), services, balancer);
     let now = Timestamp::now().as_second();
     let time = aws_sdk_cloudwatch::primitives::DateTime::from_secs;
     let get = aws_sdk_cloudwatch::Client::new(&session.config)
         .get_metric_data()
-        .set_metric_data_queries(Some(queries))
-        .start_time(time(now - i64::from(HOUR)))
+        .set_metric_data_queries(Some(queries.iter().map(|(_, query)| query.clone()).collect()))
+        .start_time(time(now - HOUR))
         .end_time(time(now));
     let data = get.send().await.map_err(failed("cloudwatch:GetMetricData")).ok()?;
     let values = data.metric_data_results().iter().filter_map(|result| {
-        let name = asked.get(result.id()?)?.clone();
-        let values = result.values();
-        let sum: f64 = values.iter().sum();
-        let count = f64::from(u32::try_from(values.len()).ok().filter(|count| *count > 0)?);
-        Some((name.clone(), if name == "requests" { sum } else { sum / count }))
+        let (asked, _) = queries.iter().find(|(_, query)| query.id() == result.id())?;
+        Some((asked.clone(), result.values().to_vec()))
     });
     Some(values.collect())
+}
+
+/// The queries. Periods divide the hour: CloudWatch begins each at a multiple of itself, so a period of an hour
+/// would be two halves of hours.
+fn queries<'a>(
+    cluster: &str,
+    services: impl Iterator<Item = &'a str>,
+    balancer: Option<&str>,
+) -> Vec<(Asked, MetricDataQuery)> {
+    const MINUTES: i32 = 60;
+    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+    let mut queries = Vec::new();
+    let mut ask = |asked: Asked, stat: &str, period: i32, metric: Metric| {
+        // Ids are letters, digits and underscores, a lower-case letter first; services have hyphens.
+        let id = format!("q{}", queries.len());
+        let stat = MetricStat::builder().metric(metric).period(period).stat(stat).build();
+        queries.push((asked, MetricDataQuery::builder().id(id).metric_stat(stat).build()));
+    };
+    for service in services {
+        let metric = |name: &str| {
+            Metric::builder()
+                .namespace("AWS/ECS")
+                .metric_name(name)
+                .dimensions(dimension("ClusterName", cluster))
+                .dimensions(dimension("ServiceName", service))
+                .build()
+        };
+        ask(Asked::Cpu(service.to_owned()), "Average", 5 * MINUTES, metric("CPUUtilization"));
+        ask(Asked::Memory(service.to_owned()), "Average", 5 * MINUTES, metric("MemoryUtilization"));
+        // ECS sends one sample a minute for each running task (ECS Developer Guide, "Service RUNNING task count").
+        ask(Asked::Tasks(service.to_owned()), "SampleCount", MINUTES, metric("CPUUtilization"));
+    }
+    if let Some(balancer) = balancer {
+        let metric = Metric::builder()
+            .namespace("AWS/ApplicationELB")
+            .metric_name("RequestCount")
+            .dimensions(dimension("LoadBalancer", balancer));
+        ask(Asked::Requests, "Sum", 5 * MINUTES, metric.build());
+    }
+    queries
+}
+
+fn mean(values: Option<&Vec<f64>>) -> Option<f64> {
+    let values = values.filter(|values| !values.is_empty())?;
+    let number = u32::try_from(values.len()).ok()?;
+    Some(values.iter().sum::<f64>() / f64::from(number))
+}
+
+/// Least and most, as whole numbers.
+fn range(values: Option<&Vec<f64>>) -> Option<(u32, u32)> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count, and the cast saturates"
+    )]
+    let whole = |value: f64| value.round() as u32;
+    let values = values?.iter().copied().map(whole);
+    values.clone().min().zip(values.max())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_call_asks_for_each_service_and_the_load_balancer() {
+        let queries = queries(
+            "arive-production",
+            ["api", "log-worker"].into_iter(),
+            Some("app/arive-production/50dc6c4"),
+        );
+        assert_eq!(queries.len(), 7);
+        let ids: std::collections::BTreeSet<_> = queries.iter().filter_map(|(_, query)| query.id()).collect();
+        assert_eq!(ids.len(), 7, "each has an id of its own");
+        let good = |id: &&str| id.starts_with('q') && id[1..].bytes().all(|byte| byte.is_ascii_digit());
+        assert!(ids.iter().all(good), "{ids:?}");
+        for (asked, query) in &queries {
+            let stat = query.metric_stat().expect("a stat");
+            let metric = stat.metric().expect("a metric");
+            let dimensions: Vec<_> = metric.dimensions().iter().filter_map(Dimension::value).collect();
+            let expected = match asked {
+                Asked::Cpu(service) => ("CPUUtilization", "Average", vec!["arive-production", service]),
+                Asked::Memory(service) => ("MemoryUtilization", "Average", vec!["arive-production", service]),
+                Asked::Tasks(service) => ("CPUUtilization", "SampleCount", vec!["arive-production", service]),
+                Asked::Requests => ("RequestCount", "Sum", vec!["app/arive-production/50dc6c4"]),
+            };
+            let is = (metric.metric_name().unwrap_or_default(), stat.stat().unwrap_or_default(), dimensions);
+            assert_eq!(is, expected);
+            assert_eq!(i32::try_from(HOUR).expect("small") % stat.period().unwrap_or_default(), 0);
+        }
+    }
+
+    #[test]
+    fn values_are_summed_up_and_none_is_no_data() {
+        assert_eq!(mean(Some(&vec![10.0, 20.0, 60.0])), Some(30.0));
+        assert_eq!((mean(Some(&Vec::new())), mean(None)), (None, None));
+        assert_eq!(range(Some(&vec![2.0, 5.0, 3.0])), Some((2, 5)));
+        assert_eq!((range(Some(&Vec::new())), range(None)), (None, None));
+    }
 }

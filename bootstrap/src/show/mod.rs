@@ -3,6 +3,7 @@
 //! What renders is pure: lines out of a record, a [`Page`] and, where time shows, the time.
 
 mod change;
+mod history;
 mod now;
 mod page;
 mod picture;
@@ -18,6 +19,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use owo_colors::{OwoColorize as _, Style};
 
+pub use history::{asked, timeline};
 pub use now::{DatabaseNow, Now, ServiceNow, now};
 pub use page::Page;
 pub use picture::picture;

@@ -23,6 +23,8 @@ pub struct ServiceNow {
     pub cpu: Option<f64>,
     /// See `cpu`.
     pub memory: Option<f64>,
+    /// Fewest and most tasks that ran in the last hour, where CloudWatch knows.
+    pub tasks: Option<(u32, u32)>,
 }
 
 /// The database as RDS tells it.
@@ -41,11 +43,13 @@ pub struct DatabaseNow {
 /// What runs now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Now {
+    /// Where it answers, as the last good run put it out.
+    pub url: Option<String>,
     /// The services.
     pub services: Vec<ServiceNow>,
     /// The database, where the stack has one.
     pub database: Option<DatabaseNow>,
-    /// The certificate's status and hosts, where there is one.
+    /// The certificate's status, where there is one.
     pub certificate: Option<String>,
     /// Requests of the last hour, where CloudWatch has any.
     pub requests: Option<f64>,
@@ -61,8 +65,9 @@ pub fn now(now: &Now, page: Page) -> Vec<String> {
     let percent =
         |value: Option<f64>| value.map_or_else(|| "no data".to_owned(), |value| format!("{value:.0} %"));
     if !now.services.is_empty() {
-        let mut rows =
-            vec![["SERVICE", "RUNS", "IMAGE", "RELEASE", "CPU", "MEMORY"].map(str::to_owned).to_vec()];
+        let mut rows = vec![
+            ["SERVICE", "RUNS", "IMAGE", "RELEASE", "CPU", "MEMORY", "TASKS"].map(str::to_owned).to_vec(),
+        ];
         rows.extend(now.services.iter().map(|one| {
             vec![
                 one.service.clone(),
@@ -71,9 +76,15 @@ pub fn now(now: &Now, page: Page) -> Vec<String> {
                 one.release.map(|number| number.to_string()).unwrap_or_default(),
                 percent(one.cpu),
                 percent(one.memory),
+                match one.tasks {
+                    None => "no data".to_owned(),
+                    Some((fewest, most)) if fewest == most => fewest.to_string(),
+                    Some((fewest, most)) => format!("{fewest} to {most}"),
+                },
             ]
         }));
         lines.extend(table(&rows));
+        lines.push("CPU, memory and tasks are of the last hour.".to_owned());
         for one in &now.services {
             for (why, times) in &one.stopped {
                 let times = if *times == 1 { String::new() } else { format!(" ({times} times)") };
@@ -83,9 +94,16 @@ pub fn now(now: &Now, page: Page) -> Vec<String> {
         lines.push(String::new());
     }
     let mut rows = Vec::new();
+    rows.extend(now.url.iter().map(|url| ("URL", url.clone())));
     if let Some(database) = &now.database {
         let (least, most) = database.acu;
-        rows.push(("Database", format!("{} {}, {least} to {most} ACU", database.cluster, database.status)));
+        rows.push((
+            "Database",
+            format!(
+                "{} {}, {least} to {most} ACU, at {}",
+                database.cluster, database.status, database.endpoint
+            ),
+        ));
     }
     rows.extend(now.certificate.iter().map(|certificate| ("Certificate", certificate.clone())));
     if !now.services.is_empty() {
@@ -119,9 +137,12 @@ mod tests {
             ],
             cpu: Some(41.6),
             memory: Some(73.2),
+            tasks: Some((2, 5)),
         };
-        let worker = ServiceNow { service: "worker".to_owned(), digest, ..ServiceNow::default() };
+        let worker =
+            ServiceNow { service: "worker".to_owned(), digest, tasks: Some((1, 1)), ..ServiceNow::default() };
         let all = Now {
+            url: Some("https://api.tryarive.com".to_owned()),
             services: vec![api, worker],
             database: Some(DatabaseNow {
                 cluster: "arive-production-2".to_owned(),
@@ -129,7 +150,7 @@ mod tests {
                 acu: (0.5, 4.0),
                 endpoint: "arive-production-2.cluster-abc.us-east-1.rds.amazonaws.com".to_owned(),
             }),
-            certificate: Some("ISSUED for api.tryarive.com".to_owned()),
+            certificate: Some("issued".to_owned()),
             requests: Some(12_345.0),
             notes: vec![
                 "worker runs 0 tasks instead of the file's 1: set by scale on 2026-11-23 (run 20261123-101500-abcd)."

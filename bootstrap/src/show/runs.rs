@@ -1,9 +1,10 @@
 //! Runs and environments at a glance, as a person reads them.
 
 use statemachine::lock::Lock;
-use statemachine::message::{RunRecord, RunResult, StageReport, Status};
+use statemachine::message::{RunRecord, RunResult, StageReport, Status, Trigger};
 use statemachine::plan::Progress;
 
+use super::history::asked;
 use super::page::{duration, moment};
 use super::{Page, result, table};
 
@@ -28,14 +29,7 @@ pub fn stages<'a>(reports: impl Iterator<Item = &'a StageReport>) -> Vec<String>
         let from = worked.clone().filter_map(|item| item.started_ms).min();
         let to = worked.filter_map(|item| item.ended_ms).max();
         let took = from.zip(to).map(|(from, to)| duration(to.saturating_sub(from))).unwrap_or_default();
-        let status = match report.status {
-            Status::Pending => "not started",
-            Status::Looked => "looked at",
-            Status::Ready => "ready",
-            Status::NotReady => "at work",
-            Status::Failed => "failed",
-            Status::Stopped => "stopped",
-        };
+        let status = standing(report.status);
         let count = match report.items.len() {
             1 => "1 resource".to_owned(),
             count => format!("{count} resources"),
@@ -47,22 +41,41 @@ pub fn stages<'a>(reports: impl Iterator<Item = &'a StageReport>) -> Vec<String>
     table(&reports.map(row).collect::<Vec<_>>())
 }
 
+/// How a stage stands, as a person says it.
+pub(super) fn standing(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "not started",
+        Status::Looked => "looked at",
+        Status::Ready => "ready",
+        Status::NotReady => "at work",
+        Status::Failed => "failed",
+        Status::Stopped => "stopped",
+    }
+}
+
 /// A run as `runs` lists it; what its record does not have (yet) is absent.
 pub type Listed = (String, Option<RunRecord>, Option<RunResult>);
 
-/// The table of runs, the newest first as given.
+/// The table of runs, the newest first as given. The release is the one that the services ran at the run's end.
 pub fn runs(runs: &[Listed]) -> Vec<String> {
-    let mut rows = vec![["RUN", "WHAT", "STARTED BY", "OUTCOME", "TOOK"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["RUN", "WHAT", "BY", "OUTCOME", "RELEASE", "TOOK"].map(str::to_owned).to_vec()];
     rows.extend(runs.iter().map(|(run, record, result)| {
         let what = record.as_ref().map(|record| record.run.operation.name().to_owned());
-        let trigger = record.as_ref().map(|record| word(record.run.trigger));
+        let by = record.as_ref().map(|record| match record.run.trigger {
+            Trigger::Cli => "cli".to_owned(),
+            Trigger::ConfigUpload => "upload".to_owned(),
+            Trigger::ImagePush => "push".to_owned(),
+            Trigger::Schedule => "schedule".to_owned(),
+        });
         let outcome = match (record, result) {
             (_, Some(result)) => word(result.outcome),
+            (Some(record), None) if record.waits_for.is_some() => "waiting".to_owned(),
             (Some(_), None) => "running".to_owned(),
             (None, None) => "not begun".to_owned(),
         };
+        let release = result.as_ref().and_then(|result| result.outputs.get("release").cloned());
         let took = result.as_ref().map(|result| duration(result.duration_ms));
-        let row = [Some(run.clone()), what, trigger, Some(outcome), took];
+        let row = [Some(run.clone()), what, by, Some(outcome), release, took];
         row.map(Option::unwrap_or_default).to_vec()
     }));
     table(&rows)
@@ -93,6 +106,7 @@ pub struct Glance<'a> {
 pub fn status(glance: &Glance<'_>, page: Page) -> Vec<String> {
     let mut lines = vec![format!("{}  in {} {}", glance.stack, glance.account, glance.region)];
     lines.extend(page.hang("Last run  ", &format!("{}: {}", glance.run, record(glance.record))));
+    lines.extend(asked(glance.record).iter().flat_map(|told| page.hang("          ", told)));
     match glance.lock.and_then(|lock| lock.holder.as_ref()) {
         Some(holder) => lines.extend(page.hang(
             "Lock      ",

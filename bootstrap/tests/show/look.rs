@@ -3,7 +3,7 @@
 use bootstrap::show::{self, Glance, Page};
 use insta::assert_snapshot;
 use statemachine::lock::{Holder, Lock};
-use statemachine::message::{Mode, Operation, Outcome, StageReport, Status, Trigger};
+use statemachine::message::{Mode, Operation, Outcome, RunRecord, StageReport, Status, Trigger};
 use statemachine::plan::Action;
 
 use crate::screens;
@@ -62,9 +62,15 @@ fn status_of_a_run_that_goes_on_and_of_one_that_ended() {
 
 #[test]
 fn runs_are_a_table() {
-    let good = result(Outcome::Succeeded, "");
+    let mut good = result(Outcome::Succeeded, "");
+    good.outputs = [("release".to_owned(), "12".to_owned())].into();
     let refused = result(Outcome::Refused, "");
+    let waiting = RunRecord {
+        waits_for: Some("20261123-110000-00aa".to_owned()),
+        ..trigger(record(Operation::SnapshotCreate), Trigger::Schedule)
+    };
     let runs = [
+        ("20261123-110500-00a9".to_owned(), Some(waiting), None),
         ("20261123-110000-00aa".to_owned(), Some(record(Operation::Apply)), None),
         (
             "20261123-104500-00ab".to_owned(),

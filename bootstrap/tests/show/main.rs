@@ -2,6 +2,7 @@
 //! at a fixed time.
 
 mod errors;
+mod history;
 mod look;
 mod plan;
 mod progress;
