@@ -4,6 +4,7 @@ import ipaddress
 import json
 import time
 
+import slow_ingress
 from rules import after, before
 from world import Refused
 
@@ -52,6 +53,28 @@ def _by_token(service, operation, field):
 
 for (_service, _operation), _field in TOKENS.items():
     _by_token(_service, _operation, _field)
+
+
+NAMED = {"CreateLoadBalancer": ("LoadBalancers", "DescribeLoadBalancers"), "CreateTargetGroup": ("TargetGroups", "DescribeTargetGroups")}
+
+
+@before("elbv2", *NAMED)
+def same_name(world, call):
+    """The same settings under the same name give what is there already; the emulator refuses them like others."""
+    plural, describe = NAMED[call.operation]
+    name = call.params.get("Name", "")
+    params = world.note("named").get((call.operation, name))
+    if params != json.dumps(call.params, sort_keys=True):
+        return None
+    there = world.found("elbv2", describe, Names=[name]).get(plural, [])
+    for balancer in there if plural == "LoadBalancers" else []:
+        slow_ingress.show_balancer(world, balancer)
+    return call.answer({plural: there}) if there else None
+
+
+@after("elbv2", *NAMED)
+def remember_name(world, call, value):
+    world.note("named")[(call.operation, call.params.get("Name", ""))] = json.dumps(call.params, sort_keys=True)
 
 
 @before("ec2", "CreateSubnet")
