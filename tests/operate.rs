@@ -177,6 +177,83 @@ async fn a_rollout_that_fails_puts_every_service_back() {
     emulator.strict().record().is_sound();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_cancelled_and_the_next_goes_on_from_where_it_was() {
+    let emulator = Emulator::start();
+    // Long enough for a hand to come between.
+    let seconds = BTreeMap::from([("db-instance", 8.0)]);
+    emulator.strict().configure(&Settings { seconds, ..Settings::default() });
+    let file = emulator.write("stepstack.toml", FILE);
+    let started = emulator.stepstack(&file, &["apply", "--yes", "--detach", "--json"]).expect(0).json();
+    let id = started["run"].as_str().expect("a run").to_owned();
+    for _ in 0..600 {
+        if emulator.object(&format!("runs/production/{id}/stages/database.json")).await.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    // Behind it a second one waits for its turn: that one can simply end.
+    let mut runs = Runs::of(&emulator);
+    let waits = runs.start(Operation::Apply, Parameters::default()).await;
+    for _ in 0..200 {
+        if emulator.object(&format!("runs/production/{waits}/request.json")).await.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let told = emulator.stepstack(&file, &["cancel", &waits]).expect(0);
+    assert!(told.stdout.contains("has changed nothing"), "{told}");
+    let waited = runs.result(&waits).await;
+    assert_eq!(waited["outcome"], "stopped", "{waited:#}");
+
+    emulator.stepstack(&file, &["cancel", &id]).expect(0);
+    let result = runs.result(&id).await;
+    assert_eq!(result["outcome"], "stopped", "{result:#}");
+    assert!(result["message"].as_str().expect("words").contains("cancelled by"), "{result:#}");
+    emulator.stepstack(&file, &["cancel", &id]).expect(4);
+    emulator.stepstack(&file, &["cancel", "20200101-000000-0000"]).expect(4);
+
+    emulator.stepstack(&file, &["apply", "--yes"]).expect(0);
+    in_sync(&emulator, &file);
+    emulator.strict().record().is_sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_burst_of_pushes_the_newest_wins_and_the_others_say_so() {
+    let emulator = Emulator::start();
+    let file = emulator.write("stepstack.toml", FILE);
+    emulator.stepstack(&file, &["apply", "--yes"]).expect(0);
+    let known = emulator.runs("production").await;
+    for _ in 0..4 {
+        emulator.stepstack(&file, &["local", "push"]).expect(0);
+    }
+    let ecr = aws_sdk_ecr::Client::new(&emulator.config());
+    let tagged = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag("latest").build();
+    let newest = ecr.describe_images().repository_name("arive/production").image_ids(tagged).send().await;
+    let newest = newest.expect("the image").image_details()[0].image_digest().expect("a digest").to_owned();
+    let mut ids = Vec::new();
+    for _ in 0..600 {
+        ids = emulator.runs("production").await.into_iter().filter(|run| !known.contains(run)).collect();
+        if ids.len() == 4 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(ids.len(), 4, "each push has a run: {ids:?}");
+    let runs = Runs::of(&emulator);
+    let mut outcomes = Vec::new();
+    for id in &ids {
+        let outcome = runs.result(id).await["outcome"].as_str().expect("an outcome").to_owned();
+        assert!(matches!(outcome.as_str(), "succeeded" | "superseded" | "no-changes"), "{id}: {outcome}");
+        outcomes.push(outcome);
+    }
+    assert!(outcomes.iter().any(|outcome| outcome == "succeeded"), "{outcomes:?}");
+    assert!(
+        services(&emulator).await.values().all(|(runs, _, _)| *runs == newest),
+        "the newest runs: {outcomes:?}"
+    );
+}
+
 /// Pushes another sample image under a tag; answers its digest.
 async fn push(emulator: &Emulator, file: &std::path::Path, tag: &str) -> String {
     emulator.stepstack(file, &["local", "push", "--tag", tag]).expect(0);
