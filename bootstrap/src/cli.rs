@@ -197,6 +197,9 @@ pub struct Deploy {
     /// Build this directory with docker and push it first
     #[arg(long, value_name = "DIR", conflicts_with = "image")]
     pub build: Option<PathBuf>,
+    /// With --build: what it is built for, `linux/arm64` or `linux/amd64`; else what docker builds for here
+    #[arg(long, requires = "build")]
+    pub platform: Option<String>,
     /// How it starts
     #[command(flatten)]
     pub start: Start,

@@ -14,7 +14,9 @@ use crate::session::Session;
 pub(crate) async fn deploy(global: &Global, deploy: &Deploy) -> Result<Code> {
     let session = Session::open(global, false).await?;
     let built = match &deploy.build {
-        Some(directory) => Some(super::operate::build_and_push(&session, directory).await?),
+        Some(directory) => {
+            Some(super::operate::build_and_push(&session, directory, deploy.platform.as_deref()).await?)
+        }
         None => None,
     };
     let image = built.as_deref().or(deploy.image.as_deref()).unwrap_or_default();
@@ -43,7 +45,7 @@ async fn resolve(session: &Session, image: &str) -> Result<(String, Option<Strin
     let known = tags(&ecr, &session.stack()).await?;
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let message = format!("There is no image {image:?} in the repository {}.", session.stack());
-    let error = CliError { code: Code::Refused, ..CliError::failed(message) };
+    let error = CliError::refused(message);
     Err(match tag.and_then(|tag| near(tag, &known)) {
         Some(near) => error.help(format!("Did you mean {near:?}?")),
         None if known.is_empty() => {

@@ -1,6 +1,6 @@
 //! Files and a role for a user's repository on GitHub.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -14,14 +14,14 @@ use crate::show;
 /// Where GitHub looks for workflows.
 const WORKFLOWS: &str = ".github/workflows";
 
-/// Writes the workflows beside the configuration. What stands there already is left alone.
+/// Writes the workflows into the configuration's repository. What stands there already is left alone.
 pub(crate) async fn init(global: &Global) -> Result<Code> {
     let session = Session::open(global, true).await?;
     let Some(file) = &session.file else {
         return Err(CliError::usage("The workflows name the configuration's file: name it with -c."));
     };
-    let name = global.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let directory = global.file.parent().unwrap_or(Path::new("")).join(WORKFLOWS);
+    let (root, name) = place(&global.file)?;
+    let directory = root.join(WORKFLOWS);
     let cannot = |path: &Path, error: &std::io::Error| {
         CliError::failed(format!("{} cannot be written: {error}.", path.display()))
     };
@@ -51,6 +51,16 @@ pub(crate) async fn init(global: &Global) -> Result<Code> {
     Ok(Code::Done)
 }
 
+/// The repository that a file is in, and the file's place in it; without a repository its own directory.
+fn place(file: &Path) -> Result<(PathBuf, String)> {
+    let file = std::path::absolute(file)
+        .map_err(|error| CliError::failed(format!("{} has no place: {error}.", file.display())))?;
+    let own = file.parent().unwrap_or(Path::new("/"));
+    let root = own.ancestors().find(|directory| directory.join(".git").exists()).unwrap_or(own);
+    let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
+    Ok((root.to_owned(), name))
+}
+
 /// Makes the role that the workflows of a repository take.
 pub(crate) async fn role(global: &Global, repository: &str) -> Result<Code> {
     if !is_repository(repository) {
@@ -66,4 +76,22 @@ pub(crate) async fn role(global: &Global, repository: &str) -> Result<Code> {
         show::line("It may put configurations in their place and push images, and nothing else.");
     }
     Ok(Code::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workflows_stand_at_the_repository_s_root_and_name_the_file_from_there() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let below = directory.path().join("infra/production");
+        std::fs::create_dir_all(&below).expect("directories");
+        let file = below.join("stepstack.toml");
+        assert_eq!(place(&file).expect("a place"), (below, "stepstack.toml".to_owned()));
+        // In a worktree `.git` is a file.
+        std::fs::write(directory.path().join(".git"), "gitdir: elsewhere").expect("a file");
+        let in_repository = (directory.path().to_owned(), "infra/production/stepstack.toml".to_owned());
+        assert_eq!(place(&file).expect("a place"), in_repository);
+    }
 }

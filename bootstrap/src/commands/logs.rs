@@ -75,10 +75,10 @@ async fn go_on(
     mut since: i64,
 ) -> Result<()> {
     // The lines that were printed, with their times: so many as may be read once more.
-    let mut seen: BTreeMap<String, i64> = BTreeMap::new();
+    let mut seen: BTreeMap<(String, String), i64> = BTreeMap::new();
     loop {
         let mut lines = read(session, groups, since, logs.filter.as_deref()).await?;
-        lines.retain(|line| seen.insert(line.id.clone(), line.at_ms).is_none());
+        lines.retain(|line| seen.insert((line.source.clone(), line.id.clone()), line.at_ms).is_none());
         print(session, &lines, services);
         if !logs.follow {
             return Ok(());

@@ -7,6 +7,7 @@ mod files;
 mod github;
 mod logs;
 mod look;
+mod metrics;
 mod now;
 mod operate;
 mod runs;

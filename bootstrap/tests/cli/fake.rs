@@ -27,6 +27,10 @@ pub(crate) struct World {
     pub(crate) stranger: Option<(&'static str, &'static str)>,
     /// Every StartExecution, by name and request.
     pub(crate) started: Vec<(String, Request)>,
+    /// Answers to any other operation, by its name: JSON, or a text of XML.
+    pub(crate) answers: BTreeMap<&'static str, Value>,
+    /// Every operation of these services that was asked for, with the request's body.
+    pub(crate) asked: Vec<(String, String)>,
 }
 
 /// How a StartExecution is answered.
@@ -141,10 +145,20 @@ fn respond(asked: &Asked, world: &mut World) -> Answer {
         Some(target) => {
             let body: Value = serde_json::from_str(&asked.body).expect("the body is JSON");
             let operation = target.rsplit('.').next().unwrap_or_default();
-            let (status, value) = operate(operation, &body, world);
+            world.asked.push((operation.to_owned(), asked.body.clone()));
+            let (status, value) = match world.answers.get(operation) {
+                Some(value) => (200, value.clone()),
+                None => operate(operation, &body, world),
+            };
             answer(status, "application/x-amz-json-1.1", value.to_string())
         }
         None if asked.body.contains("Action=") => {
+            let action = asked.body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+            let action = action.unwrap_or_default();
+            world.asked.push((action.to_owned(), asked.body.clone()));
+            if let Some(Value::String(known)) = world.answers.get(action) {
+                return answer(200, "text/xml", known.clone());
+            }
             let body = "<ErrorResponse><Error><Code>InvalidAction</Code><Message>not here</Message></Error></ErrorResponse>";
             answer(400, "text/xml", body)
         }
@@ -250,6 +264,10 @@ fn s3(asked: &Asked, world: &mut World) -> Answer {
         || answer(404, "application/xml", "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>");
     match (asked.method.as_str(), key) {
         ("GET", "") if asked.query.contains("list-type=2") => list(&asked.query, world),
+        ("GET", "") if asked.query.contains("versions") => match world.answers.get("ListObjectVersions") {
+            Some(Value::String(known)) => answer(200, "application/xml", known.clone()),
+            _ => missing(),
+        },
         ("GET", key) => match world.objects.get(key) {
             Some(text) => {
                 let headers = format!("ETag: \"{}\"\r\n", etag(text));
@@ -258,8 +276,10 @@ fn s3(asked: &Asked, world: &mut World) -> Answer {
             None => missing(),
         },
         ("PUT", key) => {
+            let there = world.objects.get(key).map(|text| etag(text));
             let once = asked.headers.get("if-none-match").is_some_and(|value| value == "*");
-            if once && world.objects.contains_key(key) {
+            let over = asked.headers.get("if-match").map(|etag| etag.trim_matches('"').to_owned());
+            if once && there.is_some() || over.is_some() && over != there {
                 let body = "<Error><Code>PreconditionFailed</Code><Message>there</Message></Error>";
                 return answer(412, "application/xml", body);
             }

@@ -5,7 +5,10 @@ mod answers;
 mod fake;
 mod following;
 mod machine;
+mod operate;
+mod tasks;
 mod terminal;
+mod workshop;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -10,7 +10,7 @@ use crate::{Done, PLAN, PROGRAM, Place, record, text, world};
 const PYTHON: &str = include_str!("terminal.py");
 
 /// Runs the program on a terminal and types `answer` once it has written `wait_for`.
-fn type_in(place: &Place, wait_for: &str, answer: &str, arguments: &[&str]) -> Done {
+pub(crate) fn type_in(place: &Place, wait_for: &str, answer: &str, arguments: &[&str]) -> Done {
     let mut all = vec!["-c", PYTHON, wait_for, answer, PROGRAM];
     all.extend(arguments);
     let output = place
