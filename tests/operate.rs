@@ -135,6 +135,7 @@ async fn a_running_environment_is_operated_by_runs() {
     snapshots(&emulator, &mut runs, &file).await;
     pause(&emulator, &mut runs, &file).await;
     uploads(&emulator, &mut runs).await;
+    looks(&emulator, &file);
     emulator.stepstack(&file, &["destroy", "--yes", "--delete-data"]).expect(0);
     let refused = runs.run(Operation::Scale, counts(2)).await;
     assert_eq!(refused["outcome"], "refused");
@@ -346,6 +347,18 @@ async fn commands(emulator: &Emulator, runs: &mut Runs<'_>, file: &std::path::Pa
     let evidence = result["diagnosis"]["evidence"].to_string();
     assert!(evidence.contains("oh no"), "the last lines of its log: {evidence}");
 
+    // The program streams the log and hands on the exit code; the log is there afterwards, too.
+    let ran = emulator
+        .stepstack(file, &["run", "--service", "worker", "--", "sh", "-c", "echo from a task; exit 7"]);
+    assert_eq!(ran.code, 7, "{ran}");
+    assert!(ran.stdout.contains("from a task"), "{ran}");
+    let logs = emulator.stepstack(file, &["logs", "worker", "--since", "10m", "--json"]).expect(0);
+    assert!(
+        logs.stdout.lines().any(|line| line.contains("from a task") && line.contains("\"worker\"")),
+        "{logs}"
+    );
+    emulator.stepstack(file, &["logs", "wroker"]).expect(4);
+
     // The release command goes before the traffic: where it fails, nothing moves.
     let before = services(emulator).await;
     let releasing = |exit: u32| {
@@ -399,6 +412,62 @@ async fn passwords(emulator: &Emulator, runs: &mut Runs<'_>, file: &std::path::P
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains(&password) && !text.contains(&next), "{key} holds a password");
     }
+}
+
+/// What the program tells of a running environment, and the files that it writes for it.
+fn looks(emulator: &Emulator, file: &std::path::Path) {
+    let status = emulator.stepstack(file, &["status"]).expect(0).stdout;
+    for part in ["api", "worker", "1 of 1", "arive-production-2", "0.5 to 4 ACU", "no data"] {
+        assert!(status.contains(part), "status shows {part:?}:\n{status}");
+    }
+    let all = emulator.stepstack(file, &["state", "pull"]).expect(0).json();
+    let names: Vec<&str> =
+        all.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
+    for name in ["vpc/main", "service/api", "db-cluster/main", "bucket/uploads", "role/task"] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    let listed = emulator.stepstack(file, &["runs", "--json"]).expect(0).json();
+    let newest = listed.as_array().and_then(|runs| runs.first()).and_then(|run| run["run"].as_str());
+    let shown = emulator.stepstack(file, &["runs", "show", newest.expect("a run")]).expect(0);
+    assert!(shown.stdout.contains("arive/production"), "{shown}");
+    emulator.stepstack(file, &["init", "--github"]).expect(0);
+    emulator.stepstack(file, &["bootstrap", "--github", "acme/arive"]).expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_fails_brings_the_old_password_back_everywhere() {
+    let emulator = Emulator::start();
+    let file = emulator.write("stepstack.toml", FILE);
+    emulator.stepstack(&file, &["apply", "--yes"]).expect(0);
+    let secrets = aws_sdk_secretsmanager::Client::new(&emulator.config());
+    let value = async |name: &str| {
+        let value = secrets.get_secret_value().secret_id(format!("arive/production/{name}")).send().await;
+        value.expect("a secret").secret_string().expect("a value").to_owned()
+    };
+    let before = value("database-password").await;
+    let task = FailedTask {
+        stop_code: "EssentialContainerExited",
+        stopped_reason: "Essential container in task exited",
+        exit_code: Some(1),
+        log: vec!["password authentication failed"],
+        times: 1,
+    };
+    let failing_services = BTreeMap::from([("worker", task)]);
+    emulator.strict().configure(&Settings { failing_services, ..Settings::default() });
+    let mut runs = Runs::of(&emulator);
+    let failed = runs.run(Operation::Rotate, Parameters::default()).await;
+    assert_eq!(failed["outcome"], "failed", "{failed:#}");
+    assert!(
+        failed["message"].as_str().expect("words").contains("Every service runs what it ran before"),
+        "{failed:#}"
+    );
+    assert_eq!(value("database-password").await, before);
+    assert!(value("database-url").await.contains(&before));
+    in_sync(&emulator, &file);
+
+    runs.succeeds(Operation::Rotate, Parameters::default()).await;
+    assert_ne!(value("database-password").await, before);
+    emulator.strict().record().is_sound();
 }
 
 async fn snapshots(emulator: &Emulator, runs: &mut Runs<'_>, file: &std::path::Path) {
