@@ -46,7 +46,7 @@ pub(crate) async fn init(global: &Global) -> Result<Code> {
     for path in &left {
         show::line(&format!("{} is there already, and was left as it is.", path.display()));
     }
-    show::line("Keep one of the first, or the other two. Then make their role:");
+    show::line("Keep stepstack.yml, or the other two instead of it. Then make their role:");
     show::line("  stepstack bootstrap --github OWNER/REPO");
     Ok(Code::Done)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use statemachine::config::near;
 use statemachine::message::{
     Operation, Outcome, PlanRecord, RunRecord, RunResult, STAGES, StageReport, keys,
 };
@@ -28,14 +29,13 @@ pub(super) async fn of_run<T: serde::de::DeserializeOwned>(
 
 /// There is no such run; the near misses.
 pub(super) fn no_run(run: &str, runs: &[String]) -> CliError {
+    let known: Vec<&str> = runs.iter().rev().map(String::as_str).collect();
     let begin = run.chars().take(8).collect::<String>();
-    let near: Vec<&str> = runs
-        .iter()
-        .rev()
-        .filter(|known| known.contains(run) || known.starts_with(&begin))
-        .take(3)
-        .map(String::as_str)
-        .collect();
+    let like = |known: &&&str| known.contains(run) || known.starts_with(&begin);
+    let near: Vec<&str> = match near(run, &known) {
+        Some(near) => vec![near],
+        None => known.iter().filter(like).take(3).copied().collect(),
+    };
     let error = CliError::refused(format!("There is no run {run:?}."));
     if near.is_empty() {
         error.help("`stepstack runs` lists them.")

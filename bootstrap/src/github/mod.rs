@@ -30,9 +30,14 @@ pub fn workflows(stack: &Stack, scope: &Scope, file: &str) -> Vec<Workflow> {
         stack.environment
     );
     let tag = stack.image.deploy_on_push.first().map_or("latest", String::as_str);
-    let push = format!(
-        "      - name: Log in to ECR\n        id: ecr\n        uses: {LOGIN}\n      - name: Build and push the image\n        env:\n          IMAGE: ${{{{ steps.ecr.outputs.registry }}}}/{}/{}:{tag}\n        run: |\n          docker build --platform linux/arm64 --tag \"$IMAGE\" .\n          docker push \"$IMAGE\"\n",
+    let build = format!(
+        "      - name: Log in to ECR\n        id: ecr\n        uses: {LOGIN}\n      - name: Build and push the image\n        env:\n          IMAGE: ${{{{ steps.ecr.outputs.registry }}}}/{}/{}:{tag}\n        run: |\n          docker build --platform linux/arm64 --tag \"$IMAGE\" .\n",
         stack.app, stack.environment
+    );
+    let push = format!("{build}          docker push \"$IMAGE\"\n");
+    // The first run makes the repository while the image is built, and may not be there yet.
+    let push_soon = format!(
+        "{build}          # The first configuration makes the repository: it may take a minute.\n          for pause in 15 30 60; do\n            docker push \"$IMAGE\" && exit 0\n            sleep \"$pause\"\n          done\n          docker push \"$IMAGE\"\n"
     );
     let paths = format!("    paths: [\"{file}\"]\n");
     let but = format!("    paths-ignore: [\"{file}\"]\n");
@@ -59,7 +64,7 @@ pub fn workflows(stack: &Stack, scope: &Scope, file: &str) -> Vec<Workflow> {
             "Configuration and image",
             "Puts the configuration in its place and pushes the image, at every push to main.",
             "",
-            format!("{upload}{push}"),
+            format!("{upload}{push_soon}"),
         ),
         one(
             "stepstack-infrastructure.yml",

@@ -27,6 +27,10 @@ pub(crate) async fn build_and_push(
         let error = CliError::usage(format!("There is no Dockerfile in {}.", directory.display()));
         return Err(error.help("Name the directory that has one: `stepstack deploy --build .`"));
     }
+    if session.local {
+        let error = CliError::usage("The AWS on this machine takes no image from docker.");
+        return Err(error.help("Push a sample with `stepstack --local local push`, and deploy its tag."));
+    }
     let place =
         directory.to_str().ok_or_else(|| CliError::usage("The directory's name is no plain text."))?;
     let platform = match platform {
