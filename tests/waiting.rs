@@ -61,7 +61,9 @@ impl Record {
     fn nothing_was_created_twice(&self) {
         let creates = ["Create", "Allocate", "Request", "RegisterTaskDefinition"];
         let mut made: BTreeMap<(&str, &str, &str), u32> = BTreeMap::new();
-        for call in self.calls.iter().filter(|call| call.outcome == "ok" && !call.subject.is_empty()) {
+        // What the layer answers itself is a repeat with the same token: it makes nothing.
+        let made_by_aws = |call: &&Call| call.outcome == "ok" && call.by == "emulator";
+        for call in self.calls.iter().filter(made_by_aws).filter(|call| !call.subject.is_empty()) {
             if creates.iter().any(|create| call.operation.starts_with(create)) {
                 *made.entry((&call.service, &call.operation, &call.subject)).or_default() += 1;
             }
@@ -79,6 +81,9 @@ fn overlap(one: &Phase, other: &Phase) -> bool {
 #[tokio::test]
 async fn what_takes_long_overlaps_and_nothing_is_done_too_early() {
     let emulator = Emulator::start();
+    // Long beside what a busy machine takes between two calls.
+    let long = [("db-instance", 4.0), ("load-balancer", 3.0), ("nat-gateway", 3.0), ("certificate", 3.0)];
+    emulator.strict().configure(&Settings { seconds: BTreeMap::from(long), ..Settings::default() });
     let file = example();
     emulator.stepstack(&file, &["apply", "--yes"]).expect(0);
     let record = emulator.strict().record();

@@ -44,11 +44,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def setup(self):
         super().setup()
+        self.caller = None
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def finish(self):
         self.server.world.drop_connection()
-        self.server.record.forget(self.client_address)
         try:
             super().finish()
         except OSError:
@@ -95,7 +95,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if request.header("authorization").startswith("AWS4-"):
                 record.unread(request)
             return world.send(request)
-        caller = record.caller(request, self.client_address)
+        if self.caller is None:
+            self.caller = records.caller(request, self.client_address[1])
+        caller = self.caller
         by, fault = "fault", faults.take(world, call, caller)
         try:
             if fault:

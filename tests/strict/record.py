@@ -30,7 +30,6 @@ class Record:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._callers = {}
         self.clear()
 
     def clear(self):
@@ -83,18 +82,13 @@ class Record:
                 "violations": list(self._violations), "late_failures": list(self._late), "unread": list(self._unread),
             }
 
-    def caller(self, request, peer):
-        """Who calls: the app id of the user agent, else the function whose process holds the connection
-        (Linux shows it under /proc), else the program that is no function."""
-        told = APP.search(request.header("user-agent"))
-        if told:
-            return Caller(told.group(1), None)
-        if peer not in self._callers:
-            self._callers[peer] = Caller(*_function_at(peer[1]))
-        return self._callers[peer]
 
-    def forget(self, peer):
-        self._callers.pop(peer, None)
+def caller(request, port):
+    """Who calls from a port of this machine: the app id of the user agent, else the function whose process holds
+    the connection (Linux shows it under /proc), else the program that is no function. To be asked while the
+    connection is open: a port goes to another process soon after."""
+    told = APP.search(request.header("user-agent"))
+    return Caller(told.group(1), None) if told else Caller(*_function_at(port))
 
 
 def subject(params):
