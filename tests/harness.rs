@@ -207,15 +207,23 @@ impl Emulator {
         list.common_prefixes().iter().filter_map(|common| one(common.prefix())).collect()
     }
 
+    /// The run that started last, once there are `count`. Ids alone do not tell: two may be of one second.
+    async fn newest(&self, environment: &str, count: usize) -> Option<String> {
+        let mut started = Vec::new();
+        for run in self.runs(environment).await {
+            let request = self.object(&format!("runs/{environment}/{run}/request.json")).await?;
+            started.push((request["run"]["started_at"].as_str()?.parse::<jiff::Timestamp>().ok()?, run));
+        }
+        (started.len() >= count).then(|| started.into_iter().max().map(|(_, run)| run)).flatten()
+    }
+
     /// Waits until an environment has `count` runs and the newest has ended; answers its id and result.
     pub(crate) async fn run_ended(&self, environment: &str, count: usize) -> (String, Value) {
         for _ in 0..600 {
-            let runs = self.runs(environment).await;
-            if runs.len() >= count {
-                let newest = runs.last().expect("a run").clone();
-                if let Some(result) = self.object(&format!("runs/{environment}/{newest}/result.json")).await {
-                    return (newest, result);
-                }
+            if let Some(newest) = self.newest(environment, count).await
+                && let Some(result) = self.object(&format!("runs/{environment}/{newest}/result.json")).await
+            {
+                return (newest, result);
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
