@@ -99,6 +99,15 @@ impl Watcher for Watching<'_> {
     fn passed(&mut self, view: &View) {
         self.live.draw(view);
     }
+
+    /// The services look for an image soon after the repository is made.
+    fn hurries(&self, view: &View) -> bool {
+        let repository = Name::new("repository", "main");
+        let plan = view.plan.as_ref().filter(|_| self.pushes_sample && !self.pushed);
+        plan.is_some_and(|record| {
+            record.plan.items().any(|(_, item)| item.name == repository && item.action.is_change())
+        })
+    }
 }
 
 /// Puts a sample image into the stack's repository, where it holds none.

@@ -146,6 +146,7 @@ fn report() -> StageReport {
         failure: None,
         stopped: None,
         left_over: 0,
+        absent: std::collections::BTreeSet::new(),
         at_ms: 0,
     }
 }

@@ -88,6 +88,7 @@ pub(crate) fn report(stage: &str, mode: Mode, status: Status, items: Vec<Item>) 
         failure: None,
         stopped: None,
         left_over: 0,
+        absent: BTreeSet::new(),
         at_ms: BEGUN_MS,
     }
 }

@@ -9,10 +9,10 @@ use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
 use statemachine::lock::Holder;
 use statemachine::message::{
-    Document, Intent, Next, Operation, Outcome, Parameters, Run, RunRecord, RunResult, Stages, Trigger,
-    Verdict, keys,
+    Document, Intent, Next, Operation, Outcome, Parameters, Run, RunRecord, RunResult, Trigger, Verdict, keys,
 };
-use statemachine::resource::{Options, hex};
+use statemachine::resource::{DataPolicy, Options, hex};
+use statemachine::tick::now_ms;
 use statemachine::{Error, Result};
 
 use crate::Control;
@@ -52,9 +52,12 @@ impl Control {
             None => None,
         };
         if !ask.operation.only_looks() {
+            let asked_ms = now_ms();
             match self.claim(&ask.environment, holder(&run)).await? {
-                Claim::Taken(generation, etag) => (run.lock, run.lock_etag) = (generation, etag),
-                Claim::Busy(other) => return self.wait_for(document(run, None), &ask, other).await,
+                Claim::Taken(generation, etag) => {
+                    (run.lock, run.lock_ms, run.lock_etag) = (generation, asked_ms, etag);
+                }
+                Claim::Busy(other) => return self.wait_for(Document::new(run, None), &ask, other).await,
             }
         }
         let before = get_json::<Intent>(&self.bucket, &keys::intent(&ask.environment)).await?;
@@ -69,7 +72,7 @@ impl Control {
                 Err(reason) => return self.end_early(run, Outcome::Refused, reason).await,
             },
         };
-        let mut document = document(run.clone(), stack);
+        let mut document = Document::new(run.clone(), stack);
         document.config = (!text.is_empty()).then(|| fingerprint(&text));
         document.known_hosts.clone_from(&before.hosts);
         document.known_buckets.clone_from(&before.buckets);
@@ -100,13 +103,10 @@ impl Control {
 
     fn run(&self, id: String, execution: String, started_at: &str, ask: &Ask) -> Run {
         let mut options = ask.options.clone();
-        if ask.operation.removes_all() && options.data == statemachine::resource::DataPolicy::Refuse {
-            // A destroy may take what its final snapshot keeps.
-            options.data = statemachine::resource::DataPolicy::Snapshot;
-        }
-        if ask.operation == Operation::SnapshotForget {
-            // A kept cluster leaves its final snapshot.
-            options.data = statemachine::resource::DataPolicy::Snapshot;
+        // A destroy may take what its final snapshot keeps, and a kept cluster leaves one.
+        let takes_what_is_kept = ask.operation.removes_all() && options.data == DataPolicy::Refuse;
+        if takes_what_is_kept || ask.operation == Operation::SnapshotForget {
+            options.data = DataPolicy::Snapshot;
         }
         Run {
             id,
@@ -122,6 +122,7 @@ impl Control {
             parameters: ask.parameters.clone(),
             config_key: ask.source.as_ref().map(|source| source.key.clone()),
             lock: 0,
+            lock_ms: 0,
             lock_etag: None,
         }
     }
@@ -250,7 +251,7 @@ impl Control {
             outcome if outcome.is_good() => Next::Succeed,
             _ => Next::Fail,
         };
-        let mut document = document(run, None);
+        let mut document = Document::new(run, None);
         document.verdict = Verdict { next, retry_after_s: 0, message };
         Ok(document)
     }
@@ -319,24 +320,6 @@ fn holder(run: &Run) -> Holder {
         execution: run.execution.clone(),
         operation: run.operation.name().to_owned(),
         since: Timestamp::now().to_string(),
-    }
-}
-
-fn document(run: Run, stack: Option<Stack>) -> Document {
-    Document {
-        run,
-        stack,
-        release: None,
-        known_hosts: Vec::new(),
-        known_buckets: Vec::new(),
-        intent: Intent::default(),
-        before: None,
-        putting_back: None,
-        config: None,
-        stages: Stages::default(),
-        looks: 0,
-        verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
-        caught: None,
     }
 }
 

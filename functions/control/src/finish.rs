@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws::failed;
 use futures_util::future::try_join_all;
-use lambda::{get_json, put_json};
+use lambda::{get_json, put_json, work_report};
 use statemachine::error::Optional as _;
 use statemachine::message::{
     Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Release, ReleaseRecord, Run, RunResult,
@@ -37,7 +37,7 @@ impl Control {
             }
         }
         let mut result = RunResult::without_plan(&run, Outcome::Succeeded, String::new());
-        result.plan = self.plan_id(&run).await?;
+        result.plan.clone_from(&document.plan);
         result.outputs = outputs(&document, &self.scope);
         result.waiting = waiting;
         result.exit_code = document
@@ -97,23 +97,22 @@ impl Control {
     async fn reports(&self, document: &Document) -> Result<Vec<StageReport>> {
         let run = &document.run;
         let reports = STAGES.map(|stage| async move {
-            let made: Option<(StageReport, String)> =
-                get_json(&self.bucket, &keys::report(&run.environment, &run.id, stage)).await?;
-            match made {
-                Some((report, _)) => Ok::<_, Error>(Some(report)),
-                None => Ok(get_json(&self.bucket, &keys::look(&run.environment, &run.id, stage))
-                    .await?
-                    .map(|(look, _)| look)),
+            let slot = document.stages.get(stage);
+            let look = slot.and_then(|slot| slot.look());
+            // A look that failed comes after everything that was done.
+            if let Some(failed) = look.filter(|look| look.failure.is_some()) {
+                return Ok::<_, Error>(Some(failed.clone()));
             }
+            if let Some(report) = work_report(&self.bucket, document, stage).await? {
+                return Ok(Some(report));
+            }
+            if look.is_some() || slot.is_none_or(|slot| slot.quiet) {
+                return Ok(look.cloned());
+            }
+            let key = keys::look(&run.environment, &run.id, stage);
+            Ok(get_json(&self.bucket, &key).await?.map(|(look, _)| look))
         });
         Ok(try_join_all(reports).await?.into_iter().flatten().collect())
-    }
-
-    async fn plan_id(&self, run: &Run) -> Result<Option<String>> {
-        let key = keys::of_run(&run.environment, &run.id, "plan.json");
-        let record: Option<(statemachine::message::PlanRecord, String)> =
-            get_json(&self.bucket, &key).await?;
-        Ok(record.map(|(record, _)| record.id))
     }
 
     /// What the next run has to know: what was described, the hosts, the release. Answers the release that
@@ -147,13 +146,21 @@ impl Control {
         }
         // An image deployed by itself changes what was asked of the services; the rest stays as it was asked.
         let asked_key = keys::asked(&run.environment);
-        let known =
-            get_json::<Asked>(&self.bucket, &asked_key).await?.map(|(asked, _)| asked).unwrap_or_default();
+        let known = self.asked(document).await?;
         let asked = asked(known.clone(), reports);
         if asked != known {
             put_json(&self.bucket, &asked_key, &asked).await?;
         }
         Ok(intent.release)
+    }
+
+    /// What the last good run described; of an environment without one, nothing.
+    async fn asked(&self, document: &Document) -> Result<Asked> {
+        if document.before.as_deref().unwrap_or(&document.intent).run.is_none() {
+            return Ok(Asked::default());
+        }
+        let key = keys::asked(&document.run.environment);
+        Ok(get_json(&self.bucket, &key).await?.map(|(asked, _)| asked).unwrap_or_default())
     }
 
     /// `releases/{env}/{n}.json`, and the tag `release-{n}` on the image, so that it is never expired.

@@ -44,6 +44,9 @@ impl Control {
         }
         let counts = plan.counts();
         let record = PlanRecord { id: plan.id(), notes: notes(&document), plan };
+        if !again {
+            document.plan = Some(record.id.clone());
+        }
         let busy = record.plan.items().any(|(_, item)| item.action == Action::Wait);
         let changes = counts.create + counts.update + counts.delete > 0 || busy;
         let says_nothing = !run.operation.only_looks() && !changes && counts.refuse == 0;
@@ -117,6 +120,9 @@ impl Control {
         let reports = STAGES.map(|stage| async move {
             if let Some(slot) = document.stages.get(stage).filter(|slot| slot.quiet) {
                 return Ok(StageReport::of_quiet(stage, slot));
+            }
+            if let Some(look) = document.stages.get(stage).and_then(|slot| slot.look()) {
+                return Ok(look.clone());
             }
             let key = keys::look(&run.environment, &run.id, stage);
             let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await?;

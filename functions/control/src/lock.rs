@@ -3,7 +3,7 @@
 use aws::failed;
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use lambda::get_json;
+use lambda::{get_json, is_lost_race};
 use statemachine::error::Optional as _;
 use statemachine::lock::{Holder, Lock};
 use statemachine::message::{Run, keys};
@@ -138,10 +138,6 @@ impl Control {
             Err(error) => Err(error),
         }
     }
-}
-
-fn is_lost_race(error: &Error) -> bool {
-    matches!(error.code.as_deref(), Some("PreconditionFailed" | "ConditionalRequestConflict"))
 }
 
 #[cfg(test)]

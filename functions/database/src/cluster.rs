@@ -234,8 +234,16 @@ impl Resource for Cluster {
             None => self.make(&ctx, &client, &ids).await,
         };
         match made {
-            // What hangs on it reads its attributes from the look that follows.
-            Ok(()) => Ok(Made::started(self.identifier)),
+            Ok(made) => {
+                // Of one that is still creating, what hangs on it reads the attributes from the look that follows.
+                let done = made.filter(|made| made.status() == Some("available"));
+                let identity = done.and_then(|made| Self::identify(&ctx, &made, &ids));
+                Ok(Made {
+                    settled: identity.is_some(),
+                    attributes: identity.map(|identity| identity.attributes).unwrap_or_default(),
+                    ..Made::started(self.identifier)
+                })
+            }
             // An earlier call got through without our hearing of it: the next look says whose it is.
             Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.identifier)),
             Err(error) => Err(error),

@@ -180,7 +180,10 @@ impl Resource for Instance {
             .promotion_tier(self.promotion_tier)
             .set_tags(Some(tags(&ctx, &self.name(), &[])));
         match create.send().await.map_err(failed("rds:CreateDBInstance")) {
-            Ok(_) => Ok(Made::started(self.identifier)),
+            Ok(made) => {
+                let status = made.db_instance().and_then(|instance| instance.db_instance_status());
+                Ok(Made { settled: status == Some("available"), ..Made::started(self.identifier) })
+            }
             // An earlier call got through without our hearing of it: the next look says whose it is.
             Err(error) if error.kind == ErrorKind::Exists => Ok(Made::started(self.identifier)),
             Err(error) => Err(error),

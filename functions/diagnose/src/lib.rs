@@ -14,7 +14,7 @@ use aws_types::SdkConfig;
 use futures_util::future::BoxFuture;
 use lambda::{Bucket, get_json};
 use serde::{Deserialize, Serialize};
-use statemachine::message::{Diagnosis, Document, Failure, STAGES, StageReport, keys};
+use statemachine::message::{Diagnosis, Document, Failure, StageReport, keys};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::Name;
 use statemachine::{Error, ErrorKind, Result};
@@ -88,7 +88,12 @@ impl Clients {
     /// What failed: what a stage reports, else what a Catch caught.
     async fn failure(&self, document: &Document) -> Option<Failure> {
         let run = &document.run;
-        for stage in STAGES {
+        let told =
+            document.stages.iter().filter_map(|(_, slot)| slot.report.as_ref()?.failure.clone()).next();
+        if told.is_some() {
+            return told;
+        }
+        for (stage, _) in document.stages.iter().filter(|(_, slot)| slot.report.is_none()) {
             for key in
                 [keys::report(&run.environment, &run.id, stage), keys::look(&run.environment, &run.id, stage)]
             {

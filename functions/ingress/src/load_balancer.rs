@@ -190,9 +190,10 @@ impl Resource for LoadBalancer {
             made.load_balancers().first().ok_or_else(|| Error::missing_field("load balancer", "itself"))?;
         let arn = balancer.load_balancer_arn().unwrap_or_default();
         // What fails here is a difference that the next look finds.
-        let _ = set_attributes(&client, arn, &self.attributes).await;
+        let set = set_attributes(&client, arn, &self.attributes).await;
+        let active = balancer.state().and_then(|state| state.code()) == Some(&LoadBalancerStateEnum::Active);
         let identity = with_attributes(Identity::ours(name(), arn).with(OURS, ""), balancer);
-        Ok(Made { id: arn.to_owned(), settled: false, attributes: identity.attributes })
+        Ok(Made { id: arn.to_owned(), settled: active && set.is_ok(), attributes: identity.attributes })
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {

@@ -1,5 +1,6 @@
 //! The runtime loop of a function.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,19 +10,22 @@ use futures_util::future::BoxFuture;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use statemachine::message::{Failure, Mode, Slot, StageCall, StageReport, Status, keys};
-use statemachine::plan::{Item, Progress};
+use statemachine::message::{Document, Failure, Mode, Slot, StageCall, StageReport, Status, keys};
+use statemachine::plan::{Action, Item, Progress};
 use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::{now_ms, tick};
 use statemachine::{Error, ErrorKind, Result};
 use tracing::{error, info};
 
-use crate::record::{Bucket, RunLink, get_json, put_json, stop_siblings};
+use crate::record::{Bucket, RunLink, put_json, stop_siblings, work_report};
 
 /// A function answers within this time, whatever its own timeout.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 /// It starts no call in the last part of it.
 const QUIET_BEFORE_END: Duration = Duration::from_secs(10);
+
+/// So many kinds are looked at again sooner than a call is spent on not having to.
+const FEW_KINDS: usize = 3;
 
 /// An error as Step Functions sees it: its errorType is the kind's public name, so that `Retry` can list it.
 #[derive(Debug)]
@@ -117,9 +121,22 @@ async fn answer<F: Function>(
             names.extend(&slot.outputs);
         }
     }
-    let input = slot.input(mode, now_ms(), names.clone());
+    let mut input = slot.input(mode, now_ms(), names.clone());
     let since_ms = input.since_ms;
-    let link = RunLink { bucket, run, stage: &stage };
+    let link = RunLink::new(bucket, run, &stage);
+    input.held_ms = run.lock_ms;
+    // The first call that may write goes on from what the look has just not found. To be known as the first costs
+    // a call itself.
+    if let (Mode::Make, Some(look)) = (mode, slot.look())
+        && look.absent.len() > FEW_KINDS
+    {
+        let creates = look.items.iter().filter(|item| item.action == Action::Create);
+        let creates: BTreeSet<Name> = creates.map(|item| item.name.clone()).collect();
+        if link.is_first(&creates, now_ms()).await? {
+            input.absent.clone_from(&look.absent);
+            input.noted = creates;
+        }
+    }
     let result = match function.stage(&ctx, &document, &names).await {
         Ok(stage) => tick(stage, &ctx, mode, input, &link).await,
         Err(error) => Err(error),
@@ -138,7 +155,7 @@ async fn answer<F: Function>(
     if report.status == Status::Failed && mode != Mode::Plan {
         stop_siblings(bucket, run, &stage).await?;
     }
-    let report = keep(bucket, run, report, since_ms, slot.mode == Some(mode)).await?;
+    let report = keep(bucket, &document, report, since_ms, slot.mode == Some(mode)).await?;
     info!(
         run = run.id,
         stage,
@@ -155,23 +172,23 @@ async fn answer<F: Function>(
 /// Puts the report into the run's record. What earlier ticks of this mode did stays on it.
 async fn keep(
     bucket: &Bucket,
-    run: &statemachine::message::Run,
+    document: &Document,
     mut report: StageReport,
     since_ms: u64,
     again: bool,
 ) -> Result<StageReport> {
-    let environment = &run.environment;
-    // Of a look that has nothing to say, the document keeps all there is.
-    if report.mode == Mode::Plan && report.is_quiet() {
+    // What a look has found travels with the document, where it is not too much.
+    if report.mode == Mode::Plan && (report.is_quiet() || report.travels()) {
         return Ok(report);
     }
+    let run = &document.run;
     let key = match report.mode {
-        Mode::Plan => keys::look(environment, &run.id, &report.stage),
-        Mode::Make | Mode::Remove => keys::report(environment, &run.id, &report.stage),
+        Mode::Plan => keys::look(&run.environment, &run.id, &report.stage),
+        Mode::Make | Mode::Remove => keys::report(&run.environment, &run.id, &report.stage),
     };
     let removes_after_make = report.mode == Mode::Remove;
     let goes_on = (again && report.mode != Mode::Plan) || removes_after_make;
-    if goes_on && let Some((earlier, _)) = get_json::<StageReport>(bucket, &key).await? {
+    if goes_on && let Some(earlier) = work_report(bucket, document, &report.stage).await? {
         merge(&mut report, earlier, since_ms);
     }
     put_json(bucket, &key, &report).await?;
@@ -226,6 +243,7 @@ impl FailedReport for StageReport {
             failure: Some(failure),
             stopped: None,
             left_over: slot.left_over,
+            absent: BTreeSet::new(),
             at_ms: now_ms(),
         }
     }

@@ -101,7 +101,9 @@ impl Clients {
             return Ok(Some(Image { digest: digest.clone(), architecture: architecture.clone() }));
         }
         let asked = document.release.as_ref().map(|release| release.digest.clone());
-        let running = self.running(ctx, stack).await?;
+        // In a cluster that this run has made, nothing runs yet.
+        let cluster_is_new = document.stages.foundation.made.contains(&Name::new("cluster", "main"));
+        let running = if cluster_is_new { None } else { self.running(ctx, stack).await? };
         if let Some(running) =
             running.filter(|running| asked.as_ref().is_none_or(|asked| *asked == running.digest))
         {

@@ -254,11 +254,9 @@ impl Resource for Service {
             Err(error) if error.message.contains("not idempotent") => return Ok(Made::started(self.service)),
             Err(error) => return Err(error),
         };
-        let arn = made
-            .service()
-            .and_then(RawService::service_arn)
-            .ok_or_else(|| Error::missing_field("service", "an ARN"))?;
-        Ok(Made::started(arn))
+        let service = made.service().ok_or_else(|| Error::missing_field("service", "itself"))?;
+        let arn = service.service_arn().ok_or_else(|| Error::missing_field("service", "an ARN"))?;
+        Ok(Made { settled: is_steady(service), ..Made::started(arn) })
     }
 
     async fn update(self, now: Self, id: String, _: Context, client: Services, ids: Names) -> Result<Made> {

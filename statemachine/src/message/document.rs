@@ -34,6 +34,9 @@ pub struct Document {
     pub stages: Stages,
     /// What control has decided last; the machine's choices read it.
     pub verdict: Verdict,
+    /// [`crate::plan::Plan::id`] of the joined plan, once there is one.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// How often the stages were looked at; a destroy looks again after it has removed.
     pub looks: u32,
     /// What the last Catch outside the stages caught.
@@ -42,25 +45,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// For tests: the document of a run of the app `arive`, environment `production`.
-    pub fn example(operation: Operation, stack: Option<Stack>) -> Self {
+    /// The document of a run that has not looked yet.
+    pub fn new(run: Run, stack: Option<Stack>) -> Self {
         Self {
-            run: Run {
-                id: "20261123-101500-abcd".to_owned(),
-                execution: "arn:aws:states:us-east-1:123456789012:execution:stepstack-arive:x".to_owned(),
-                app: "arive".to_owned(),
-                environment: "production".to_owned(),
-                operation,
-                trigger: Trigger::Cli,
-                caller: None,
-                started_at: "2026-11-23T10:15:00Z".to_owned(),
-                plan: None,
-                options: Options::default(),
-                parameters: Parameters::default(),
-                config_key: None,
-                lock: 1,
-                lock_etag: None,
-            },
+            run,
             stack,
             release: None,
             known_hosts: Vec::new(),
@@ -71,9 +59,32 @@ impl Document {
             config: None,
             stages: Stages::default(),
             verdict: Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
+            plan: None,
             looks: 0,
             caught: None,
         }
+    }
+
+    /// For tests: the document of a run of the app `arive`, environment `production`.
+    pub fn example(operation: Operation, stack: Option<Stack>) -> Self {
+        let run = Run {
+            id: "20261123-101500-abcd".to_owned(),
+            execution: "arn:aws:states:us-east-1:123456789012:execution:stepstack-arive:x".to_owned(),
+            app: "arive".to_owned(),
+            environment: "production".to_owned(),
+            operation,
+            trigger: Trigger::Cli,
+            caller: None,
+            started_at: "2026-11-23T10:15:00Z".to_owned(),
+            plan: None,
+            options: Options::default(),
+            parameters: Parameters::default(),
+            config_key: None,
+            lock: 1,
+            lock_ms: 0,
+            lock_etag: None,
+        };
+        Self::new(run, stack)
     }
 }
 
@@ -116,6 +127,9 @@ pub struct Run {
     pub config_key: Option<String>,
     /// The lock's generation that the run holds; 0 for a run that only looks.
     pub lock: u64,
+    /// Milliseconds since the epoch when it took the lock.
+    #[serde(default)]
+    pub lock_ms: u64,
     /// The lock's ETag as the run took it: with it, the lock is given back by one call.
     #[serde(default)]
     pub lock_etag: Option<String>,

@@ -1,7 +1,8 @@
 //! What travels between the state machine and the functions, and what stands in a run's record.
 //!
-//! The document is small on purpose: Step Functions refuses payloads over 262,144 bytes. Full reports go to
-//! the provisioner's bucket, under the keys that [`keys`] makes.
+//! The document is small on purpose: Step Functions refuses payloads over 262,144 bytes. A stage's last report
+//! travels with it up to a limit; the record of all reports is the provisioner's bucket, under the keys that
+//! [`keys`] makes.
 
 mod document;
 mod failure;

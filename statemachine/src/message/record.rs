@@ -8,7 +8,8 @@ use super::{Failure, Mode, Operation, Release, Run, Slot, Status, Trigger, Waiti
 use crate::plan::{Action, Item, Plan};
 use crate::resource::{Name, Names};
 
-/// A stage's full report, one object in the run's record, written anew by each tick.
+/// A stage's full report, written anew by each tick. What makes and removes writes it into the run's record; it
+/// also travels with the document as long as it is small ([`StageReport::travels`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
     /// The stage.
@@ -35,11 +36,23 @@ pub struct StageReport {
     pub stopped: Option<String>,
     /// How much is no longer described.
     pub left_over: usize,
+    /// Of a look: kinds of which AWS has nothing that is ours or in the place of ours.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<String>,
     /// Milliseconds since the epoch.
     pub at_ms: u64,
 }
 
+/// The most bytes of a report, as JSON, that travel with the document: seven of them, twice what any stack of
+/// the examples needs, are well under half of what Step Functions carries.
+const TRAVELS_BYTES: usize = 16_384;
+
 impl StageReport {
+    /// Whether it is small enough for the document.
+    pub fn travels(&self) -> bool {
+        serde_json::to_vec(self).is_ok_and(|json| json.len() <= TRAVELS_BYTES)
+    }
+
     /// Whether there is nothing to say but that everything is as described.
     pub fn is_quiet(&self) -> bool {
         let kept = self.items.iter().all(|item| item.action == Action::Keep);
@@ -62,6 +75,7 @@ impl StageReport {
             failure: None,
             stopped: None,
             left_over: slot.left_over,
+            absent: BTreeSet::new(),
             at_ms: slot.since_ms,
         }
     }

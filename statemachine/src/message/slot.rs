@@ -39,6 +39,9 @@ pub struct Slot {
     /// Its look found everything as described: there is no report of it, `outputs` says what is there.
     #[serde(default)]
     pub quiet: bool,
+    /// Its last report, where that is not quiet and small enough to travel; otherwise it stands in the record.
+    #[serde(default)]
+    pub report: Option<Box<StageReport>>,
     /// What a Catch of the state machine caught of its function.
     #[serde(default)]
     pub caught: Option<Caught>,
@@ -56,6 +59,16 @@ pub struct Caught {
 }
 
 impl Slot {
+    /// Its last report, if that is a look's and travels.
+    pub fn look(&self) -> Option<&StageReport> {
+        self.report.as_deref().filter(|report| report.mode == Mode::Plan)
+    }
+
+    /// Its last report, if that is of making or removing and travels.
+    pub fn work(&self) -> Option<&StageReport> {
+        self.report.as_deref().filter(|report| report.mode != Mode::Plan)
+    }
+
     /// What a tick in `mode` is to know, with the ids of the other stages.
     pub fn input(&self, mode: Mode, now_ms: u64, others: Names) -> Input {
         let same = self.mode == Some(mode) && self.since_ms > 0;
@@ -64,6 +77,7 @@ impl Slot {
             made: self.made.clone(),
             changed: self.changed.clone(),
             since_ms: if same { self.since_ms } else { now_ms },
+            ..Input::default()
         }
     }
 
@@ -93,6 +107,7 @@ impl Slot {
             mode: Some(report.mode),
             make: self.make,
             quiet: looked && report.is_quiet(),
+            report: (!(looked && report.is_quiet()) && report.travels()).then(|| Box::new(report.clone())),
             caught: None,
         }
     }

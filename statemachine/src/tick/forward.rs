@@ -1,14 +1,13 @@
 //! The writing half of a tick: pushes what is due, and on each completion what has become due.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::stage::{Acted, Raws, Todo};
-use super::{Board, HOLD_MS, Hold, LOOK_UP_MS, Link, now_ms, passes};
+use super::{Board, HOLD_MS, Hold, Input, LOOK_UP_MS, Link, now_ms, passes};
 use crate::message::Mode;
 use crate::plan::{Action, Progress};
 use crate::resource::{Context, Gone, Name};
@@ -27,18 +26,26 @@ struct Running<'a> {
     acts: Vec<usize>,
     /// Kinds to be looked at again.
     stale: Vec<bool>,
-    held_at: Option<Instant>,
-    noted: bool,
+    /// Milliseconds since the epoch when the run was last seen to hold the lock.
+    held_ms: u64,
+    /// The token-less creates that were noted for this tick.
+    noted: BTreeSet<Name>,
 }
 
-pub(super) async fn run(board: &mut Board, ctx: &Context, mode: Mode, link: &dyn Link) -> Result<()> {
+pub(super) async fn run(
+    board: &mut Board,
+    ctx: &Context,
+    mode: Mode,
+    input: Input,
+    link: &dyn Link,
+) -> Result<()> {
     let kinds = board.kinds.len();
     let mut running = Running {
         calls: FuturesUnordered::new(),
         acts: vec![0; kinds],
         stale: vec![false; kinds],
-        held_at: None,
-        noted: false,
+        held_ms: input.held_ms,
+        noted: input.noted,
     };
     loop {
         push(board, ctx, mode, link, &mut running).await?;
@@ -79,9 +86,10 @@ async fn push(
         board.out_of_time = true;
         return Ok(());
     }
-    if running.held_at.is_none_or(|at| at.elapsed().as_millis() > u128::from(HOLD_MS)) {
+    if now_ms().saturating_sub(running.held_ms) > HOLD_MS {
+        let asked_ms = now_ms();
         match link.hold().await? {
-            Hold::Yes => running.held_at = Some(Instant::now()),
+            Hold::Yes => running.held_ms = asked_ms,
             Hold::Stop(why) => {
                 board.stopped = Some(why);
                 return Ok(());
@@ -160,28 +168,36 @@ async fn note_tokenless(
     }
     let now = now_ms();
     let mut notes: BTreeMap<Name, u64> = link.notes().await?;
-    if !running.noted {
-        due.retain(|&place| {
-            let name = &board.rows[place.0][place.1].item.name;
-            let lost = notes.get(name).is_some_and(|at| now.saturating_sub(*at) < LOOK_UP_MS);
-            if is_tokenless(board, place) && lost && !board.made.contains(name) {
-                let why = "an earlier call to create it was not answered; looking for what it may have made"
-                    .to_owned();
-                board.not_ready.insert(name.clone(), why);
-                return false;
-            }
-            true
-        });
-    }
-    let new: Vec<Name> = due
+    due.retain(|&place| {
+        let name = &board.rows[place.0][place.1].item.name;
+        let lost = !running.noted.contains(name)
+            && !board.made.contains(name)
+            && notes.get(name).is_some_and(|at| now.saturating_sub(*at) < LOOK_UP_MS);
+        if is_tokenless(board, place) && lost {
+            let why = "an earlier call to create it was not answered; looking for what it may have made";
+            board.not_ready.insert(name.clone(), why.to_owned());
+            return false;
+        }
+        true
+    });
+    let new: BTreeSet<Name> = due
         .iter()
         .filter(|&&place| is_tokenless(board, place))
         .map(|&(kind, row)| board.rows[kind][row].item.name.clone())
+        .filter(|name| !running.noted.contains(name))
         .collect();
-    if !new.is_empty() {
-        notes.extend(new.into_iter().map(|name| (name, now)));
-        link.note(notes).await?;
-        running.noted = true;
+    if new.is_empty() {
+        return Ok(());
+    }
+    notes.extend(new.iter().map(|name| (name.clone(), now)));
+    match link.note(notes).await {
+        Ok(()) => running.noted.extend(new),
+        // Another call of this function notes at the same moment: what it makes is not made here too.
+        Err(error) if error.kind == ErrorKind::NotReady => {
+            due.retain(|&(kind, row)| !new.contains(&board.rows[kind][row].item.name));
+            board.not_ready.extend(new.into_iter().map(|name| (name, error.message.clone())));
+        }
+        Err(error) => return Err(error),
     }
     Ok(())
 }

@@ -38,7 +38,8 @@ pub trait Link: Send + Sync {
     fn hold(&self) -> BoxFuture<'_, Result<Hold>>;
     /// What earlier ticks of this stage noted: names, with milliseconds since the epoch.
     fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>>;
-    /// Notes that token-less creates are about to be sent.
+    /// Notes that token-less creates are about to be sent. The error is [`ErrorKind::NotReady`] where another call
+    /// for the same stage and run has noted since [`Link::notes`] was asked: then this one must not send them.
     fn note(&self, notes: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>>;
 }
 
@@ -63,6 +64,13 @@ pub struct Input {
     pub changed: BTreeSet<Name>,
     /// Milliseconds since the epoch of the stage's first tick in this mode.
     pub since_ms: u64,
+    /// Kinds that are not looked at before the first writes: when the run looked, AWS had nothing of them that is
+    /// ours or in the place of ours, and nobody has written for the stage since.
+    pub absent: BTreeSet<String>,
+    /// Token-less creates that were noted for this tick already.
+    pub noted: BTreeSet<Name>,
+    /// Milliseconds since the epoch when the run was last seen to hold the lock; 0: never.
+    pub held_ms: u64,
 }
 
 /// Longest that a stage may go on in one run before it is a failure.
@@ -81,7 +89,7 @@ pub async fn tick(
     input: Input,
     link: &dyn Link,
 ) -> Result<StageReport> {
-    let mut board = Board::look(stage, ctx, input).await?;
+    let mut board = Board::look(stage, ctx, &input).await?;
     if mode != Mode::Plan {
         let refused = board
             .todos()
@@ -94,7 +102,7 @@ pub async fn tick(
             board.failure = refused;
         } else {
             forward::refuse_endless_changes(&mut board, ctx);
-            forward::run(&mut board, ctx, mode, link).await?;
+            forward::run(&mut board, ctx, mode, input, link).await?;
         }
     }
     Ok(board.report(ctx, mode))
@@ -129,18 +137,28 @@ struct Board {
     times: BTreeMap<Name, (u64, Option<u64>)>,
     /// Items gone or done in this tick whose rows a second look would show otherwise.
     done: BTreeMap<Name, Item>,
+    /// Kinds of which this tick's first look found nothing that is ours or in the place of ours.
+    absent: BTreeSet<String>,
 }
 
 impl Board {
-    async fn look(stage: Stage, ctx: &Context, input: Input) -> Result<Self> {
+    async fn look(stage: Stage, ctx: &Context, input: &Input) -> Result<Self> {
         let Stage { kinds, parked, refused, waiting, outputs } = stage;
-        let early: Vec<BoxFuture<'static, Result<Raws>>> =
-            kinds.iter().filter(|kind| !kind.late).map(|kind| kind.start_fetch(ctx, &input.names)).collect();
+        // What is known to be absent is not asked for.
+        let fetch = |kind: &Kind, names: &Names| -> BoxFuture<'static, Result<Raws>> {
+            if input.absent.contains(kind.name) {
+                Box::pin(std::future::ready(Ok((kind.nothing)())))
+            } else {
+                kind.start_fetch(ctx, names)
+            }
+        };
+        let early: Vec<_> =
+            kinds.iter().filter(|kind| !kind.late).map(|kind| fetch(kind, &input.names)).collect();
         let mut early = try_join_all(early).await?.into_iter();
 
         let mut board = Self {
             rows: kinds.iter().map(|_| Vec::new()).collect(),
-            names: input.names,
+            names: input.names.clone(),
             own: BTreeSet::new(),
             parked,
             waiting,
@@ -149,8 +167,8 @@ impl Board {
                 .into_iter()
                 .map(|(name, why)| Item { reason: Some(why), ..Item::new(name, Action::Refuse) })
                 .collect(),
-            made: input.made,
-            changed: input.changed,
+            made: input.made.clone(),
+            changed: input.changed.clone(),
             since_ms: input.since_ms,
             failure: None,
             stopped: None,
@@ -160,6 +178,7 @@ impl Board {
             asked: BTreeMap::new(),
             times: BTreeMap::new(),
             done: BTreeMap::new(),
+            absent: BTreeSet::new(),
             kinds,
         };
         let mut identified: Vec<Option<Identified>> = board.kinds.iter().map(|_| None).collect();
@@ -172,12 +191,15 @@ impl Board {
         // One after the other: a rule is looked for on the listeners that were found just before it.
         for (at, slot) in identified.iter_mut().enumerate() {
             if slot.is_none() {
-                let raws = board.kinds[at].start_fetch(ctx, &board.names).await?;
+                let raws = fetch(&board.kinds[at], &board.names).await?;
                 *slot = Some(board.identify(ctx, raws));
             }
         }
         for (at, identified) in identified.into_iter().enumerate() {
             let identified = identified.expect("every kind was fetched, early or late");
+            if identified.identities.is_empty() {
+                board.absent.insert(board.kinds[at].name.to_owned());
+            }
             board.rows[at] = board.read(ctx, at, identified)?;
         }
         board.refuse_rows();
@@ -400,6 +422,7 @@ impl Board {
             failure: self.failure,
             stopped: self.stopped,
             left_over,
+            absent: if mode == Mode::Plan { self.absent } else { BTreeSet::new() },
             at_ms: now,
         }
     }

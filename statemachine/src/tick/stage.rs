@@ -84,6 +84,8 @@ pub(super) struct Kind {
     pub(super) lingers: bool,
     pub(super) tokenless: bool,
     pub(super) fetch: Fetch,
+    /// As if it had been fetched, and nothing been there.
+    pub(super) nothing: Arc<dyn Fn() -> Raws + Send + Sync>,
 }
 
 /// What was found of a kind, matched with names, still to be read and decided about.
@@ -112,17 +114,23 @@ pub(super) struct Todo {
 impl Kind {
     fn new<R: Resource>(client: R::Client, wanted: Vec<R>) -> Self {
         let wanted = Arc::new(wanted);
+        let nothing = {
+            let (client, wanted) = (client.clone(), Arc::clone(&wanted));
+            Arc::new(move || fetched::<R>(Vec::new(), client.clone(), Arc::clone(&wanted)))
+        };
         let fetch: Fetch = Arc::new(move |ctx, names| {
             let (client, wanted) = (client.clone(), Arc::clone(&wanted));
             Box::pin(async move {
                 let raws = R::fetch(&ctx, &client, &names).await?;
-                let identify: Raws =
-                    Box::new(move |ctx, names| identify::<R>(ctx, names, raws, client, wanted));
-                Ok(identify)
+                Ok(fetched::<R>(raws, client, wanted))
             })
         });
-        Self { name: R::KIND, late: R::LATE, lingers: R::LINGERS, tokenless: R::TOKENLESS, fetch }
+        Self { name: R::KIND, late: R::LATE, lingers: R::LINGERS, tokenless: R::TOKENLESS, fetch, nothing }
     }
+}
+
+fn fetched<R: Resource>(raws: Vec<R::Raw>, client: R::Client, wanted: Arc<Vec<R>>) -> Raws {
+    Box::new(move |ctx, names| identify::<R>(ctx, names, raws, client, wanted))
 }
 
 fn identify<R: Resource>(

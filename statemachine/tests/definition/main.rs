@@ -135,6 +135,7 @@ impl World {
             failure: None,
             stopped: None,
             left_over,
+            absent: std::collections::BTreeSet::new(),
             at_ms: 1,
         };
         slot.after(&report, 1)

@@ -4,14 +4,14 @@ use aws::failed;
 use statemachine::Result;
 use statemachine::resource::{Context, Names, Resource as _};
 
-use super::{Cluster, NO_EXTENDED_SUPPORT, Rds};
+use super::{Cluster, NO_EXTENDED_SUPPORT, Raw, Rds};
 use crate::secret;
 use crate::tags::{PASSWORD_VERSION, tags};
 use crate::version::ENGINE;
 
 impl Cluster {
     /// An empty cluster, with the password's current version.
-    pub(super) async fn make(&self, ctx: &Context, client: &Rds, ids: &Names) -> Result<()> {
+    pub(super) async fn make(&self, ctx: &Context, client: &Rds, ids: &Names) -> Result<Option<Raw>> {
         let password = secret::value(&client.clients.secrets, ids).await?;
         let version = ids.need_attribute(&self.password, "version")?;
         let create = client
@@ -37,8 +37,7 @@ impl Cluster {
             .db_cluster_parameter_group_name(ids.need(&self.parameter_group)?)
             .set_vpc_security_group_ids(Some(self.group_ids(ids)?))
             .set_tags(Some(tags(ctx, &self.name(), &[(PASSWORD_VERSION, &version)])));
-        create.send().await.map_err(failed("rds:CreateDBCluster"))?;
-        Ok(())
+        Ok(create.send().await.map_err(failed("rds:CreateDBCluster"))?.db_cluster)
     }
 
     /// A cluster out of a snapshot. The call takes neither password nor retention: the ordinary difference sets
@@ -49,7 +48,7 @@ impl Cluster {
         client: &Rds,
         ids: &Names,
         snapshot: String,
-    ) -> Result<()> {
+    ) -> Result<Option<Raw>> {
         let restore = client
             .clients
             .rds
@@ -69,7 +68,6 @@ impl Cluster {
             .set_vpc_security_group_ids(Some(self.group_ids(ids)?))
             // No version of the password: the snapshot's own is nobody's.
             .set_tags(Some(tags(ctx, &self.name(), &[(PASSWORD_VERSION, "of the snapshot")])));
-        restore.send().await.map_err(failed("rds:RestoreDBClusterFromSnapshot"))?;
-        Ok(())
+        Ok(restore.send().await.map_err(failed("rds:RestoreDBClusterFromSnapshot"))?.db_cluster)
     }
 }
