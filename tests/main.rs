@@ -2,6 +2,7 @@
 
 mod faults;
 mod harness;
+mod hostile;
 mod least_privilege;
 mod lifecycle;
 mod locks;
