@@ -11,7 +11,7 @@ const KEY: &str = "environments/production.toml";
 const FILE: &str = "app = \"arive\"\nenvironment = \"production\"\n[network]\negress = \"public\"\n[services.worker]\ncommand = [\"work\"]\n";
 
 /// An event as EventBridge sends it.
-fn event(detail_type: &str, detail: Value) -> Value {
+fn event(detail_type: &str, detail: &Value) -> Value {
     json!({
         "version": "0", "id": "6f87d04b-9f74-4f04-a780-7acf4b0a9b38", "detail-type": detail_type,
         "source": "aws.s3", "account": "000000000000", "time": "2026-11-23T10:15:00Z",
@@ -25,7 +25,7 @@ fn upload_event(bucket: &str, key: &str, version: Option<&str>) -> Value {
         "object": { "key": key, "size": 5, "etag": "b1946ac9", "version-id": version, "sequencer": "617f08299329d189" },
         "request-id": "N4N7GDK58NMKJ12R", "requester": "000000000000", "reason": "PutObject",
     });
-    event("Object Created", detail)
+    event("Object Created", &detail)
 }
 
 fn push_event(repository: &str, digest: &str) -> Value {
@@ -33,7 +33,7 @@ fn push_event(repository: &str, digest: &str) -> Value {
         "action-type": "PUSH", "result": "SUCCESS", "repository-name": repository,
         "image-digest": digest, "image-tag": "latest",
     });
-    event("ECR Image Action", detail)
+    event("ECR Image Action", &detail)
 }
 
 /// Of an image that nobody has pushed.
@@ -60,11 +60,11 @@ fn inputs() -> Vec<(&'static str, Value)> {
         ("nothing", json!({})),
         ("a list", json!([{ "app": "arive" }])),
         ("a nest", nested(100)),
-        ("a nest in an event", event("Object Created", nested(100))),
+        ("a nest in an event", event("Object Created", &nested(100))),
         ("a long text", json!({ "app": "x".repeat(100_000) })),
-        ("an event of an unknown kind", event("EC2 Instance State-change Notification", json!({}))),
+        ("an event of an unknown kind", event("EC2 Instance State-change Notification", &json!({}))),
         ("an event without its detail", json!({ "detail-type": "Object Created", "source": "aws.s3" })),
-        ("an event of the wrong types", event("Object Created", json!({ "bucket": 1, "object": [] }))),
+        ("an event of the wrong types", event("Object Created", &json!({ "bucket": 1, "object": [] }))),
         ("another account's bucket", upload_event("stepstack-arive-123456789012-us-east-1", KEY, None)),
         ("a key out of its place", upload_event(BUCKET, "environments/../locks/production.toml", None)),
         ("a key of a record", upload_event(BUCKET, "runs/production/x/config.toml", None)),
@@ -72,7 +72,7 @@ fn inputs() -> Vec<(&'static str, Value)> {
         ("a version that was never there", upload_event(BUCKET, KEY, Some("3/L4kqtJlcpXroDTDmpUMLUo"))),
         ("another's repository", push_event("arive-admin/production", &digest())),
         ("a digest that is none", push_event("arive/production", "sha256:../../etc")),
-        ("a schedule of nobody", event("Scheduled Event", json!({}))),
+        ("a schedule of nobody", event("Scheduled Event", &json!({}))),
         (
             "another app's request",
             json!({ "app": "other", "environment": "production", "operation": "destroy" }),

@@ -29,6 +29,23 @@ pub struct Ask {
     pub options: Options,
 }
 
+impl Ask {
+    /// What asks for an operation and says nothing more of it.
+    pub fn new(trigger: Trigger, environment: String, operation: Operation) -> Self {
+        Self {
+            trigger,
+            caller: None,
+            environment,
+            operation,
+            source: None,
+            parameters: Parameters::default(),
+            waits: true,
+            plan: None,
+            options: Options::default(),
+        }
+    }
+}
+
 /// Where the configuration stands in the provisioner's bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -185,17 +202,8 @@ fn from_upload(detail: ObjectCreated, bucket: &str) -> Result<Ask, NotAsked> {
     if !UPLOADS.contains(&detail.reason.as_str()) {
         return Err(not(format!("An object made by {:?} is not an upload.", detail.reason)));
     }
-    Ok(Ask {
-        trigger: Trigger::ConfigUpload,
-        caller: None,
-        environment: environment.to_owned(),
-        operation: Operation::Apply,
-        source: Some(Source { key, version: detail.object.version }),
-        parameters: Parameters::default(),
-        waits: true,
-        plan: None,
-        options: Options::default(),
-    })
+    let ask = Ask::new(Trigger::ConfigUpload, environment.to_owned(), Operation::Apply);
+    Ok(Ask { source: Some(Source { key, version: detail.object.version }), ..ask })
 }
 
 /// A rule of ours with a schedule: `…:rule/stepstack-{app}-{env}-{what}`.
@@ -203,31 +211,21 @@ fn from_schedule(resources: &[String], app: &str) -> Result<Ask, NotAsked> {
     let rule = resources.first().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
     let named = rule.strip_prefix("stepstack-").and_then(|rest| rest.strip_prefix(app));
     let named = named.and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.rsplit_once('-'));
-    let (environment, operation) = match named {
-        Some((environment, "rotate")) => (environment, Operation::Rotate),
+    let (environment, what) = named.unwrap_or_default();
+    let operation = match what {
+        "rotate" => Some(Operation::Rotate),
         // AWS starts a stopped cluster again after seven days; the pause goes on.
-        Some((environment, "pause")) => (environment, Operation::Pause),
-        Some((environment, _)) => (environment, Operation::Plan),
-        None => ("", Operation::Plan),
+        "pause" => Some(Operation::Pause),
+        _ => None,
     };
-    if operation == Operation::Plan || !is_name(environment) {
-        return Err(NotAsked {
+    match operation.filter(|_| is_name(environment)) {
+        Some(operation) => Ok(Ask::new(Trigger::Schedule, environment.to_owned(), operation)),
+        None => Err(NotAsked {
             environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
             trigger: Trigger::Schedule,
             reason: format!("The rule {rule:?} is none of {app}'s."),
-        });
+        }),
     }
-    Ok(Ask {
-        trigger: Trigger::Schedule,
-        caller: None,
-        environment: environment.to_owned(),
-        operation,
-        source: None,
-        parameters: Parameters::default(),
-        waits: true,
-        plan: None,
-        options: Options::default(),
-    })
 }
 
 fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
@@ -247,21 +245,12 @@ fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
     if !is_digest(&detail.image_digest) {
         return Err(not(format!("{:?} is no digest.", detail.image_digest)));
     }
-    Ok(Ask {
-        trigger: Trigger::ImagePush,
-        caller: None,
-        environment: environment.to_owned(),
-        operation: Operation::Deploy,
-        source: None,
-        parameters: Parameters {
-            image: Some(detail.image_digest),
-            tag: detail.image_tag.filter(|tag| !tag.is_empty()),
-            ..Parameters::default()
-        },
-        waits: true,
-        plan: None,
-        options: Options::default(),
-    })
+    let parameters = Parameters {
+        image: Some(detail.image_digest),
+        tag: detail.image_tag.filter(|tag| !tag.is_empty()),
+        ..Parameters::default()
+    };
+    Ok(Ask { parameters, ..Ask::new(Trigger::ImagePush, environment.to_owned(), Operation::Deploy) })
 }
 
 /// An environment's name, as the configuration has it: it becomes part of keys.

@@ -9,9 +9,9 @@ use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
 use statemachine::lock::Holder;
 use statemachine::message::{
-    Document, Intent, Next, Operation, Outcome, Parameters, Run, RunRecord, RunResult, Trigger, Verdict, keys,
+    Document, Intent, Next, Operation, Outcome, Run, RunRecord, RunResult, Trigger, Verdict, keys,
 };
-use statemachine::resource::{DataPolicy, Options, hex};
+use statemachine::resource::{DataPolicy, hex};
 use statemachine::tick::now_ms;
 use statemachine::{Error, Result};
 
@@ -37,7 +37,7 @@ impl Control {
         let ask = match ask(input, &self.scope.app, &self.bucket.name) {
             Ok(ask) => ask,
             Err(NotAsked { environment, trigger, reason }) => {
-                let ask = Ask::nothing(environment, trigger);
+                let ask = Ask::new(trigger, environment, Operation::Apply);
                 let run = self.run(id, execution, started_at, &ask);
                 return self.end_early(run, Outcome::Refused, reason).await;
             }
@@ -242,18 +242,8 @@ impl Control {
     /// Ends a run before it looked at anything. A trigger never ends in silence.
     async fn end_early(&self, run: Run, outcome: Outcome, message: String) -> Result<Document> {
         self.put_request(&run, None).await?;
-        let result = RunResult::without_plan(&run, outcome, message.clone());
-        put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "result.json"), &result).await?;
-        if run.lock > 0 {
-            self.release(&run).await?;
-        }
-        let next = match outcome {
-            outcome if outcome.is_good() => Next::Succeed,
-            _ => Next::Fail,
-        };
-        let mut document = Document::new(run, None);
-        document.verdict = Verdict { next, retry_after_s: 0, message };
-        Ok(document)
+        let result = RunResult::without_plan(&run, outcome, message);
+        self.end(Document::new(run, None), result).await
     }
 
     async fn put_request(&self, run: &Run, waits_for: Option<String>) -> Result<()> {
@@ -292,22 +282,6 @@ impl Control {
             }
         }
         Ok(Some(bytes))
-    }
-}
-
-impl Ask {
-    fn nothing(environment: String, trigger: Trigger) -> Self {
-        Self {
-            trigger,
-            caller: None,
-            environment,
-            operation: Operation::Apply,
-            source: None,
-            parameters: Parameters::default(),
-            waits: true,
-            plan: None,
-            options: Options::default(),
-        }
     }
 }
 

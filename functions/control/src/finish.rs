@@ -18,7 +18,7 @@ use statemachine::{Error, ErrorKind, Result};
 use crate::Control;
 use crate::intent::{Asked, buckets, hosts};
 use crate::join::kept;
-use crate::put_back::{Ended as _, can_put_back};
+use crate::put_back::{can_put_back, counts_when_done, result_of};
 
 impl Control {
     /// The last step of a run that went beyond looking, and of every run that failed.
@@ -47,7 +47,7 @@ impl Control {
             .attribute(&Name::new("task", "run"), "exit_code")
             .and_then(|code| code.parse().ok());
         if let Some(put_back) = document.putting_back.take() {
-            return self.end(document, put_back.result(result, failure, stopped, &reports)).await;
+            return self.end(document, result_of(*put_back, result, failure, stopped, &reports)).await;
         }
         match (failure, stopped) {
             (Some(failure), _) => {
@@ -140,8 +140,7 @@ impl Control {
                 }
             }
         }
-        // A deploy's or a rollback's intent was not accepted before it was true.
-        if intent != document.intent || matches!(run.operation, Operation::Deploy | Operation::Rollback) {
+        if intent != document.intent || counts_when_done(run.operation) {
             put_json(&self.bucket, &keys::intent(&run.environment), &intent).await?;
         }
         // An image deployed by itself changes what was asked of the services; the rest stays as it was asked.

@@ -15,6 +15,7 @@ use statemachine::resource::hex;
 use crate::Control;
 use crate::finish::outputs;
 use crate::intent::{Asked, buckets, hosts, joined as joined_names};
+use crate::put_back::counts_when_done;
 use crate::why::explain;
 
 /// How often a destroy looks again for what came back (a log group after a late write) before it says so.
@@ -161,8 +162,7 @@ impl Control {
             intent.hosts = joined_names(hosts(stack), &intent.hosts);
             intent.buckets = joined_names(buckets(stack), &intent.buckets);
         }
-        // What a deploy or a rollback asks for counts once the services run it.
-        if matches!(run.operation, Operation::Deploy | Operation::Rollback) || intent == before {
+        if counts_when_done(run.operation) || intent == before {
             return Ok(());
         }
         put_json(&self.bucket, &keys::intent(&run.environment), &intent).await?;
@@ -178,10 +178,7 @@ impl Control {
         if run.lock > 0 {
             self.release(run).await?;
         }
-        let next = match result.outcome {
-            outcome if outcome.is_good() => Next::Succeed,
-            _ => Next::Fail,
-        };
+        let next = if result.outcome.is_good() { Next::Succeed } else { Next::Fail };
         document.verdict = Verdict { next, retry_after_s: 0, message: result.message };
         Ok(document)
     }

@@ -12,6 +12,12 @@ use statemachine::plan::Progress;
 
 use crate::Control;
 
+/// Whether what an operation asks for becomes the intent only once the services run it. Of every other, the next run
+/// goes on with it.
+pub(crate) fn counts_when_done(operation: Operation) -> bool {
+    matches!(operation, Operation::Deploy | Operation::Rollback)
+}
+
 /// Whether a failed run has moved anything that an earlier release can be put back over.
 pub(crate) fn can_put_back(document: &Document) -> bool {
     let made = |stage: &&&str| {
@@ -33,8 +39,7 @@ impl Control {
         let run = document.run.clone();
         if let Some(before) = document.before.take() {
             document.intent = *before;
-            // A deploy's or a rollback's intent was never written.
-            if !matches!(run.operation, Operation::Deploy | Operation::Rollback) {
+            if !counts_when_done(run.operation) {
                 put_json(&self.bucket, &keys::intent(&run.environment), &document.intent).await?;
             }
         }
@@ -42,9 +47,10 @@ impl Control {
         for stage in STAGES {
             let concerned = run.operation.stages().contains(&stage);
             if let Some(slot) = document.stages.get_mut(stage) {
-                slot.make = concerned;
                 if concerned {
                     *slot = again(slot);
+                } else {
+                    slot.make = false;
                 }
             }
         }
@@ -84,52 +90,37 @@ fn again(slot: &Slot) -> Slot {
     }
 }
 
-/// How a run ends that put back what was there.
-pub(crate) trait Ended {
-    /// The result: the first failure, and what runs now.
-    fn result(
-        self,
-        result: RunResult,
-        failure: Option<Failure>,
-        stopped: Option<String>,
-        reports: &[StageReport],
-    ) -> RunResult;
-}
-
-impl Ended for Box<PuttingBack> {
-    fn result(
-        self,
-        mut result: RunResult,
-        failure: Option<Failure>,
-        stopped: Option<String>,
-        reports: &[StageReport],
-    ) -> RunResult {
-        let PuttingBack { failure: first, diagnosis } = *self;
-        result.fail(first, diagnosis);
-        let services = reports.iter().find(|report| report.stage == "services");
-        let open = services
-            .iter()
-            .flat_map(|report| &report.items)
-            .any(|item| item.name.as_str().starts_with("service/") && item.progress != Progress::Done);
-        let after = match (failure, stopped) {
-            (Some(second), _) => format!(
-                "Putting back what ran before failed too: {} {}: {}",
-                second.stage, second.name, second.message
-            ),
-            (None, Some(why)) => format!("Putting back what ran before was stopped: {why}."),
-            (None, None) if open => {
-                "What ran before is asked for again, and not all of it runs yet.".to_owned()
-            }
-            (None, None) => {
-                let now = services.and_then(|report| {
-                    report.names.attribute(&statemachine::resource::Name::from_tag("image/current"), "digest")
-                });
-                format!("Every service runs what it ran before: {}.", now.unwrap_or("the earlier image"))
-            }
-        };
-        result.message = format!("{} {after}", ended(&result.message));
-        result
-    }
+/// How a run ends that put back what was there: the first failure, and what runs now.
+pub(crate) fn result_of(
+    put_back: PuttingBack,
+    mut result: RunResult,
+    failure: Option<Failure>,
+    stopped: Option<String>,
+    reports: &[StageReport],
+) -> RunResult {
+    let PuttingBack { failure: first, diagnosis } = put_back;
+    result.fail(first, diagnosis);
+    let services = reports.iter().find(|report| report.stage == "services");
+    let open = services
+        .iter()
+        .flat_map(|report| &report.items)
+        .any(|item| item.name.as_str().starts_with("service/") && item.progress != Progress::Done);
+    let after = match (failure, stopped) {
+        (Some(second), _) => format!(
+            "Putting back what ran before failed too: {} {}: {}",
+            second.stage, second.name, second.message
+        ),
+        (None, Some(why)) => format!("Putting back what ran before was stopped: {why}."),
+        (None, None) if open => "What ran before is asked for again, and not all of it runs yet.".to_owned(),
+        (None, None) => {
+            let now = services.and_then(|report| {
+                report.names.attribute(&statemachine::resource::Name::from_tag("image/current"), "digest")
+            });
+            format!("Every service runs what it ran before: {}.", now.unwrap_or("the earlier image"))
+        }
+    };
+    result.message = format!("{} {after}", ended(&result.message));
+    result
 }
 
 /// A sentence with its full stop.

@@ -88,8 +88,7 @@ impl Clients {
     /// What failed: what a stage reports, else what a Catch caught.
     async fn failure(&self, document: &Document) -> Option<Failure> {
         let run = &document.run;
-        let told =
-            document.stages.iter().filter_map(|(_, slot)| slot.report.as_ref()?.failure.clone()).next();
+        let told = document.stages.iter().find_map(|(_, slot)| slot.report.as_ref()?.failure.clone());
         if told.is_some() {
             return told;
         }
