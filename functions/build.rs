@@ -11,7 +11,7 @@ fn main() {
     println!("cargo::rerun-if-changed=../build.rs");
     println!("cargo::rerun-if-changed={script}");
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
-    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_PANIC", "abort") {
+    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
         let package = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{package}/{script}");
         println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");

@@ -9,6 +9,7 @@ A fault is {"service": "ec2", "operation": "CreateVpc", "kind": KIND, "times": 2
   invisible  carried out; what was created is in no listing for `seconds`
   kill       carried out; the function that asked is killed before it hears of it
   stop       every execution that runs is stopped, then the call is carried out
+  twice      carried out; the function that asked is invoked once more with the same event, beside this one
 Only calls of functions meet faults, unless `"caller": "program"` says otherwise.
 """
 
@@ -16,8 +17,9 @@ import os
 import signal
 
 import models
+import twice
 
-KINDS = ("throttle", "error500", "reset", "lost", "denied", "invisible", "kill", "stop")
+KINDS = ("throttle", "error500", "reset", "lost", "denied", "invisible", "kill", "stop", "twice")
 
 THROTTLED = {
     "ec2": ("RequestLimitExceeded", 503), "s3": ("SlowDown", 503), "lambda": ("TooManyRequestsException", 429),
@@ -80,6 +82,9 @@ def carry_out(world, call, caller, fault, send):
         raise Reset(False)
     if fault.kind == "stop":
         _stop_executions(world)
+        return send()
+    if fault.kind == "twice":
+        twice.invoke(world, caller)
         return send()
     answer = send()
     if fault.kind == "invisible":

@@ -1,6 +1,8 @@
 """Everything that the emulator holds, by names that do not depend on chance: two runs that made the same have
 the same inventory."""
 
+import twice
+
 TAG = "stepstack:name"
 
 
@@ -13,6 +15,7 @@ def name_of(item, *fields):
 
 
 def listed(world):
+    twice.wait()
     return sorted([*_network(world), *_ingress(world), *_databases(world), *_tasks(world), *_rest(world)])
 
 

@@ -23,6 +23,7 @@ import traceback
 
 import check
 import creates  # noqa: F401 (they register their rules)
+import executions  # noqa: F401
 import faults
 import in_use  # noqa: F401
 import inventory

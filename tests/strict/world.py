@@ -37,6 +37,8 @@ SECONDS = {
     "ecs-cluster": 0.2,
     "service": 0.4,
     "service-delete": 0.3,
+    # Not a time that a thing takes: how much longer ago a stopped execution seems to have ended.
+    "stopped-execution-age": 0.0,
 }
 
 

@@ -6,6 +6,7 @@ for what AWS does and MiniStack 1.5.33 does not. `python ministack.py --mended` 
 Beside MiniStack's own paths it answers:
   GET  /_stepstack/calls        the calls so far, by `service:Operation`
   POST /_stepstack/calls/reset  forgets them
+  GET  /_stepstack/event/FUNCTION  the last event that Step Functions called a function with
 And with AUTH=true, where IAM is enforced:
   GET  /_stepstack/actions      the IAM actions that were allowed so far, by the caller's ARN
   POST /_stepstack/withhold/FUNCTION/ACTION  denies an action to a function's role, until
@@ -30,7 +31,7 @@ sys.path[:] = [place for place in sys.path if place != os.path.dirname(os.path.a
 
 from ministack import app
 from ministack.core import iam_evaluator
-from ministack.services import acm, alb, cloudwatch_logs, ec2, ecr, ecs, eventbridge, iam, rds, s3, secretsmanager
+from ministack.services import acm, alb, cloudwatch_logs, ec2, ecr, ecs, eventbridge, iam, rds, s3, secretsmanager, stepfunctions
 
 MENDED = []
 MEMORIES = []
@@ -861,6 +862,26 @@ def forget_on_reset():
             memory.clear()
 
     wrap(app, "_reset_all_state", reset)
+
+
+@mend("the last event of each function can be asked for")
+def remember_events():
+    """Step Functions' history shows no state inside a Parallel."""
+    events = forgotten_on_reset({})
+
+    def call(original, function, event):
+        events[function.partition(":function:")[2].partition(":")[0]] = event
+        return original(function, event)
+
+    async def answered(method, path, headers, query_params, request_id):
+        if path.startswith("/_stepstack/event/") and method == "GET":
+            event = events.get(path.rpartition("/")[2])
+            return 200 if event else 404, {"Content-Type": "application/json"}, json.dumps(event).encode()
+        return await pre_body(method, path, headers, query_params, request_id)
+
+    pre_body = app._handle_pre_body_request
+    app._handle_pre_body_request = answered
+    wrap(stepfunctions, "_call_lambda", call)
 
 
 @mend("calls are counted by operation")

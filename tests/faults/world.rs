@@ -1,0 +1,126 @@
+//! A stack under faults, and whether it came through them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::harness::{Done, Emulator};
+use crate::strict::{Fault, Settings};
+
+/// A command of the program on a configuration.
+#[derive(Clone)]
+pub(super) struct Step {
+    pub(super) file: PathBuf,
+    pub(super) arguments: Vec<&'static str>,
+}
+
+impl Step {
+    pub(super) fn new(file: PathBuf, arguments: &[&'static str]) -> Self {
+        Self { file, arguments: arguments.to_vec() }
+    }
+}
+
+/// An emulator behind the strict AWS.
+pub(super) struct World {
+    pub(super) emulator: Emulator,
+}
+
+impl World {
+    /// A stopped run's lock is taken over a minute after its end. Here that minute is over at once: functions of
+    /// the stopped run have ended after [`FUNCTIONS_END_WITHIN`], which is waited for.
+    pub(super) fn new() -> Self {
+        let emulator = Emulator::start();
+        let seconds = [("stopped-execution-age", 60.0)].into();
+        emulator.strict().configure(&Settings { seconds, ..Settings::default() });
+        Self { emulator }
+    }
+
+    pub(super) fn run(&self, step: &Step) -> Done {
+        self.emulator.stepstack(&step.file, &step.arguments)
+    }
+
+    /// Everything there is, but for the final snapshots: each destroy keeps one, under its run's name.
+    pub(super) fn inventory(&self) -> Vec<String> {
+        let mut inventory = self.emulator.strict().inventory();
+        inventory.retain(|line| !line.starts_with("snapshot of "));
+        inventory
+    }
+
+    /// Runs a command with faults on its way, again and again until it comes through and every fault was met.
+    /// Answers what is wrong in the end; nothing where all is as an undisturbed run leaves it.
+    pub(super) fn survives(&self, step: &Step, faults: Vec<Fault>, expected: &[String]) -> Option<String> {
+        // One fault can hide another until the next run, so a bundle of them may take some.
+        let runs = if faults.len() > 1 { 5 } else { 2 };
+        let kinds: BTreeSet<&str> = faults.iter().map(|fault| fault.kind).collect();
+        let mut open: BTreeSet<(&str, &str)> =
+            faults.iter().map(|fault| (fault.service, fault.operation)).collect();
+        let strict = self.emulator.strict();
+        strict.forget_record();
+        strict.configure(&Settings { faults: Some(faults), ..Settings::default() });
+        let mut told: Vec<Done> = Vec::new();
+        for _ in 0..runs {
+            if kinds.contains("stop") && !told.is_empty() {
+                std::thread::sleep(FUNCTIONS_END_WITHIN);
+            }
+            told.push(self.run(step));
+            if told.last().is_some_and(|done| done.code == 0) {
+                break;
+            }
+        }
+        strict.configure(&Settings { faults: Some(vec![]), ..Settings::default() });
+        let record = strict.record();
+        let all = told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        if told.last().is_none_or(|done| done.code != 0) {
+            return Some(format!("it does not come through, not in {runs} runs:\n{all}"));
+        }
+        for call in record.calls.iter().filter(|call| call.by == "fault") {
+            open.remove(&(call.service.as_str(), call.operation.as_str()));
+        }
+        if !open.is_empty() {
+            return Some(format!("these calls were not made: {open:?}\n{all}"));
+        }
+        if !record.late_failures.is_empty() {
+            return Some(format!("{:#?}", record.late_failures));
+        }
+        if let Some(silent) = told.iter().find(|done| done.code != 0 && !explains(done, &kinds)) {
+            return Some(format!("a failure is not explained:\n{silent}"));
+        }
+        let found = self.inventory();
+        if found != expected {
+            return Some(format!("{}\n{all}", difference(&found, expected)));
+        }
+        self.is_locked().then(|| format!("the lock is still held:\n{all}"))
+    }
+
+    fn is_locked(&self) -> bool {
+        let lock = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(self.emulator.object("locks/production.json"))
+        });
+        !lock.is_some_and(|lock| lock["holder"].is_null())
+    }
+}
+
+/// No call of a function here takes longer.
+const FUNCTIONS_END_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether a failed run says what failed: the stage or resource, for a denied call function and action, for a run
+/// that was stopped just that.
+fn explains(done: &Done, kinds: &BTreeSet<&str>) -> bool {
+    let said = format!("{}{}", done.stdout, done.stderr);
+    let says = |text: &str| said.contains(text);
+    let names_a_stage = statemachine::message::STAGES.into_iter().chain(["control"]).any(says);
+    if kinds.contains("denied") {
+        return says("may not call") && names_a_stage;
+    }
+    if kinds.contains("stop") {
+        return says("was stopped from outside") || names_a_stage;
+    }
+    names_a_stage
+}
+
+fn difference(found: &[String], expected: &[String]) -> String {
+    let more: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+    let less: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
+    let twice: Vec<_> = found.windows(2).filter(|two| two[0] == two[1]).map(|two| &two[0]).collect();
+    format!("more: {more:#?}\nless: {less:#?}\ntwice (some are so by nature): {twice:#?}")
+}
