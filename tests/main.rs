@@ -8,6 +8,7 @@ mod lifecycle;
 mod locks;
 mod operate;
 mod reference_stack;
+mod secrets;
 mod strict;
 mod strict_layer;
 mod triggers;
