@@ -1,5 +1,6 @@
 //! Whole runs against an emulator: the real program, the real functions, the real state machine.
 
+mod console;
 mod faults;
 mod harness;
 mod hostile;

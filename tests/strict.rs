@@ -168,6 +168,21 @@ impl Strict {
         serde_json::from_str(&text).expect("names")
     }
 
+    /// Makes a call by hand, as a person does in the console: under every rule, recorded nowhere. Answers AWS's
+    /// refusal, if it is one.
+    pub(crate) fn by_hand(
+        &self,
+        service: &str,
+        operation: &str,
+        params: &serde_json::Value,
+    ) -> Option<String> {
+        let call = serde_json::json!({ "service": service, "operation": operation, "params": params });
+        let sent = ureq::post(&self.url("/_strict/do")).header("Content-Type", "application/json");
+        let answer = sent.send(&call.to_string()).expect("the proxy answers").body_mut().read_to_string();
+        let answer: serde_json::Value = serde_json::from_str(&answer.expect("a text")).expect("JSON");
+        answer["error"].as_str().map(|error| format!("{error}: {}", answer["message"]))
+    }
+
     pub(crate) fn forget_record(&self) {
         self.post("/_strict/record/reset", "{}");
     }

@@ -22,7 +22,7 @@ struct World {
 type Cloud = Arc<Mutex<World>>;
 
 macro_rules! kind {
-    ($kind:ident, $tag:literal, $($constant:item)*) => {
+    ($kind:ident, $tag:literal, $what:literal, $($constant:item)*) => {
         #[derive(Clone, Debug, PartialEq, Serialize)]
         struct $kind(Option<Name>);
 
@@ -33,7 +33,7 @@ macro_rules! kind {
             $($constant)*
 
             fn permissions(_: &Scope) -> Vec<Permission> { Vec::new() }
-            fn name(&self) -> Name { Name::new($tag, "one") }
+            fn name(&self) -> Name { Name::new($tag, $what) }
             fn needs(&self) -> Vec<Need> { self.0.iter().cloned().map(Need::Settled).collect() }
             async fn fetch(_: &Context, cloud: &Cloud, _: &Names) -> Result<Vec<Name>> {
                 let mut world = cloud.lock().expect("one thread");
@@ -42,7 +42,7 @@ macro_rules! kind {
             }
             fn identify(_: &Context, raw: &Name, _: &Names) -> Option<Identity> {
                 // What nobody asks for stands for the account's own, such as its default VPC.
-                (raw.what() == "one").then(|| Identity::ours(raw.clone(), raw.as_str()))
+                (raw.what() == $what).then(|| Identity::ours(raw.clone(), raw.as_str()))
             }
             fn read(_: Name, _: &Names) -> Result<State<Self>> { Ok(State::Settled(Self(None))) }
             async fn create(self, _: Context, cloud: Cloud, _: Names) -> Result<Made> {
@@ -54,8 +54,9 @@ macro_rules! kind {
         }
     };
 }
-kind!(Early, "early", const TOKENLESS: bool = true;);
-kind!(Late, "late", const LATE: bool = true;);
+kind!(Early, "early", "one", const TOKENLESS: bool = true;);
+kind!(Late, "late", "one", const LATE: bool = true;);
+kind!(Kept, "early", "kept",);
 
 /// A run's record: notes, what a write of them leads to, and how often the lock was asked for.
 #[derive(Debug, Default)]
@@ -120,6 +121,16 @@ async fn what_is_there_is_not_absent() {
     let cloud = Cloud::default();
     cloud.lock().expect("one thread").things.push(Name::new("early", "one"));
     let look = run(&cloud, Mode::Plan, Input::default(), &Record::default()).await;
+    assert_eq!(look.absent, BTreeSet::from(["late".to_owned()]));
+}
+
+#[tokio::test]
+async fn of_two_kinds_of_one_name_both_have_to_be_absent() {
+    let cloud = Cloud::default();
+    cloud.lock().expect("one thread").things.push(Name::new("early", "one"));
+    let stage = stage(&cloud).owns::<Kept>(&cloud, vec![]);
+    let ctx = Context::example("test");
+    let look = tick(stage, &ctx, Mode::Plan, Input::default(), &Record::default()).await.expect("the look");
     assert_eq!(look.absent, BTreeSet::from(["late".to_owned()]));
 }
 

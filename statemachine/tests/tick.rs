@@ -524,3 +524,21 @@ async fn a_need_that_nobody_makes_is_an_error_and_not_an_endless_wait() {
     let message = report.failure.expect("a failure").message;
     assert!(message.contains("base/one"), "{message}");
 }
+
+#[tokio::test]
+async fn a_line_keeps_what_was_asked_for_when_the_kind_is_looked_at_again() {
+    let mut run = Run::new();
+    let line = |report: &StageReport, name: &str| {
+        let found = report.items.iter().find(|item| item.name.as_str() == name);
+        found.unwrap_or_else(|| panic!("{name} has a line")).clone()
+    };
+    let made = line(&run.until_done(&all(), Mode::Make).await, "part/a");
+    assert_eq!((made.action, made.progress), (Action::Create, Progress::Done));
+    assert_eq!(made.to.expect("a description")["size"], 1);
+
+    let larger = Wanted { parts: vec![("a", 3), ("b", 2)], ..all() };
+    run.input.made.clear();
+    let changed = line(&run.tick(&larger, Mode::Make).await, "part/a");
+    assert_eq!((changed.action, changed.progress), (Action::Update, Progress::Done));
+    assert_eq!(changed.changes.first().map(|change| change.to.clone()), Some(3.into()));
+}

@@ -7,6 +7,7 @@ outlives the test that started it. What is no call of AWS goes through untouched
   GET  /_strict/record        calls, phases, violations
   POST /_strict/record/reset  forgets them
   GET  /_strict/inventory     everything that the emulator holds, by name
+  POST /_strict/do            {"service": S, "operation": O, "params": {}}: a call by hand, under every rule
   POST /_strict/config        {"seconds": {KIND: S}, "failing_services": {NAME: {}}, "faults": [...]}
 """
 
@@ -67,7 +68,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer_any(self):
         moment = time.monotonic()
         request = wire.Request(self.command, self.path, list(self.headers.items()), self._body())
-        if request.path.startswith("/_strict/"):
+        if request.path == "/_strict/do":
+            answer = self._by_hand(json.loads(request.body))
+        elif request.path.startswith("/_strict/"):
             answer = self.server.control(request)
         else:
             answer = self._aws(request, moment)
@@ -111,6 +114,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         outcome = "ok" if answer.status < 400 else wire.error_code(answer)
         record.call(call, caller, moment, outcome, by)
         return answer
+
+    def _by_hand(self, told):
+        """Carries out a call as a person's own tool would; answers AWS's error code and words, or nothing."""
+        request = self.server.world.request(told["service"], told["operation"], told["params"])
+        answer, _ = self._guarded(wire.read(request))
+        failed = answer.status >= 300
+        said = {"error": wire.error_code(answer), "message": answer.body.decode(errors="replace")} if failed else {}
+        return wire.Answer(200, [("Content-Type", "application/json")], json.dumps(said).encode())
 
     def _reset(self):
         """Resets the connection: no answer, not even an end of one."""

@@ -25,6 +25,17 @@ def describe_gateways(world, call, value):
         value["NatGateways"] = [one for one in value.get("NatGateways", []) if one["State"] in asked]
 
 
+@after("ec2", "DescribeRouteTables")
+def show_black_holes(world, call, value):
+    """A route to a NAT gateway that is gone leads nowhere; the emulator shows it as active."""
+    routes = [route for table in value.get("RouteTables", []) for route in table.get("Routes", []) if route.get("NatGatewayId")]
+    gateways = world.ask("ec2", "DescribeNatGateways").get("NatGateways", []) if routes else []
+    live = {one["NatGatewayId"] for one in gateways if one["State"] != "deleted"}
+    for route in routes:
+        if route["NatGatewayId"] not in live:
+            route["State"] = "blackhole"
+
+
 @before("ec2", "DeleteNatGateway")
 def delete_gateway(world, call):
     name = call.params.get("NatGatewayId", "")

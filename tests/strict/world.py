@@ -162,6 +162,14 @@ class World:
 
     def ask(self, service, operation, /, **params):
         """What the emulator says of itself, past every rule. Fails where it refuses."""
+        sent = self.request(service, operation, params)
+        answer = self.send(sent)
+        if answer.status >= 300:
+            raise Refused(wire.error_code(answer), answer.body.decode(errors="replace")[:300], answer.status)
+        return wire.Call(sent, "test", service, operation, params).value(answer)
+
+    def request(self, service, operation, params):
+        """A call as a client sends it."""
         model = models.operation(service, operation)
         request = models.serializer(service).serialize_to_request(params, model)
         path = request["url_path"]
@@ -178,11 +186,7 @@ class World:
         botocore.auth.SigV4Auth(botocore.credentials.Credentials("test", "test"), name, "us-east-1").add_auth(signed)
         headers = [(key, str(value)) for key, value in signed.headers.items()]
         headers.append(("Host", f"{self.backend[0]}:{self.backend[1]}"))
-        sent = wire.Request(request["method"], path, headers, body or b"")
-        answer = self.send(sent)
-        if answer.status >= 300:
-            raise Refused(wire.error_code(answer), answer.body.decode(errors="replace")[:300], answer.status)
-        return wire.Call(sent, "test", service, operation, params).value(answer)
+        return wire.Request(request["method"], path, headers, body or b"")
 
     def found(self, service, operation, /, **params):
         """The same; nothing where it is not there."""

@@ -152,11 +152,12 @@ impl Control {
                 let copy = self.bucket.s3.copy_object().bucket(&self.bucket.name).key(target);
                 copy.copy_source(source).send().await.map_err(aws::failed("s3:PutObject"))?;
             }
-            if intent.config != config || intent.run.is_none() {
+            let engine = Some(env!("CARGO_PKG_VERSION").to_owned());
+            if intent.config != config || intent.engine != engine || intent.run.is_none() {
                 intent.config = config;
                 intent.run = Some(run.id.clone());
                 intent.at = Some(run.started_at.clone());
-                intent.engine = Some(env!("CARGO_PKG_VERSION").to_owned());
+                intent.engine = engine;
             }
             // They only grow while a run is under way: what leaves with the old file is still to be found.
             intent.hosts = joined_names(hosts(stack), &intent.hosts);

@@ -10,6 +10,7 @@ use crate::intent::Asked;
 /// whether the configuration is the one of that run.
 pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, document: &Document) {
     let run = &document.run;
+    let same_engine = document.intent.engine.as_deref() == Some(env!("CARGO_PKG_VERSION"));
     for stage in &mut plan.stages {
         let asked = asked.get(&stage.stage);
         let stage_operates =
@@ -30,6 +31,8 @@ pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, document: &Docum
                     _ if asked_before => Some(Why::ChangedOutside),
                     Some(by) => Some(Why::Operation(format!("{} {}", by.operation.name(), by.run))),
                     None if before.is_none() => None,
+                    // With the same file and the same engine, it follows from something that is gone or changed.
+                    None if same_file && same_engine => Some(Why::ChangedOutside),
                     None if same_file => Some(Why::NewDefault),
                     None => Some(Why::FileChanged),
                 };
@@ -81,12 +84,13 @@ mod tests {
 
     use super::*;
 
-    fn why(asked: &serde_json::Value, same_file: bool) -> Option<Why> {
+    fn why_by(engine: Option<&str>, asked: &serde_json::Value, same_file: bool) -> Option<Why> {
         let change =
             Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
         let name = Name::new("db-cluster", "main");
         let item = Item { changes: vec![change], ..Item::new(name, Action::Update) };
-        let document = crate::testing::document(Operation::Apply);
+        let mut document = crate::testing::document(Operation::Apply);
+        document.intent.engine = engine.map(str::to_owned);
         let mut plan = Plan {
             stages: vec![StagePlan {
                 stage: "database".to_owned(),
@@ -100,6 +104,10 @@ mod tests {
         plan.stages[0].items[0].changes[0].why.clone()
     }
 
+    fn why(asked: &serde_json::Value, same_file: bool) -> Option<Why> {
+        why_by(Some("0.0.1"), asked, same_file)
+    }
+
     #[test]
     fn a_change_says_where_it_comes_from() {
         let asked = |acu: f64| json!({ "db-cluster/main": { "scaling": { "min_acu": acu } } });
@@ -108,5 +116,8 @@ mod tests {
         assert_eq!(why(&asked(1.0), false), Some(Why::FileChanged));
         assert_eq!(why(&asked(1.0), true), Some(Why::NewDefault));
         assert_eq!(why(&json!({}), true), None);
+        let this = Some(env!("CARGO_PKG_VERSION"));
+        assert_eq!(why_by(this, &asked(1.0), true), Some(Why::ChangedOutside));
+        assert_eq!(why_by(this, &asked(1.0), false), Some(Why::FileChanged));
     }
 }

@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use super::stage::{Acted, Raws, Todo};
 use super::{Board, HOLD_MS, Hold, Input, LOOK_UP_MS, Link, now_ms, passes};
 use crate::message::Mode;
-use crate::plan::{Action, Progress};
+use crate::plan::{Action, Item, Progress};
 use crate::resource::{Context, Gone, Name};
 use crate::{Error, ErrorKind, Result};
 
@@ -298,10 +298,9 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
             return;
         }
     };
-    let before: Vec<(Name, Action)> =
-        board.rows[kind].iter().map(|todo| (todo.item.name.clone(), todo.item.action)).collect();
+    let before: Vec<Item> = board.rows[kind].iter().map(|todo| todo.item.clone()).collect();
     let identified = board.identify(ctx, raws);
-    let row = match board.read(ctx, kind, identified) {
+    let mut row = match board.read(ctx, kind, identified) {
         Ok(row) => row,
         Err(error) => {
             let name = Name::new(board.kinds[kind].name, "*");
@@ -312,7 +311,7 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
     let now = now_ms();
     let gone: Vec<Name> = before
         .iter()
-        .map(|(name, _)| name)
+        .map(|item| &item.name)
         .filter(|name| !row.iter().any(|todo| &todo.item.name == *name))
         .cloned()
         .collect();
@@ -321,11 +320,16 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
         board.names.remove(&name);
         board.own.remove(&name);
     }
+    for todo in &mut row {
+        if let Some(asked) = before.iter().find(|item| item.name == todo.item.name) {
+            remember_what_was_asked(&mut todo.item, asked);
+        }
+    }
     board.rows[kind] = row;
     let names: Vec<(Name, bool)> =
         board.rows[kind].iter().map(|todo| (todo.item.name.clone(), todo.settled)).collect();
     for (name, settled) in names {
-        let asked = before.iter().find(|(before, _)| *before == name).map(|(_, action)| *action);
+        let asked = before.iter().find(|item| item.name == name).map(|item| item.action);
         if settled && board.times.get(&name).is_some_and(|(_, ended)| ended.is_none()) {
             finish(board, &name, now);
             if let (Some(asked), Some(item)) = (asked, board.done.get_mut(&name)) {
@@ -334,6 +338,20 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
         }
     }
     refuse_endless_changes(board, ctx);
+}
+
+/// A line that says no more than that AWS is at work, or done, keeps what was asked for: the next run tells a change
+/// of the file from one outside by it.
+fn remember_what_was_asked(now: &mut Item, asked: &Item) {
+    if !matches!(now.action, Action::Keep | Action::Wait) {
+        return;
+    }
+    if now.to.is_none() {
+        now.to.clone_from(&asked.to);
+    }
+    if now.changes.is_empty() {
+        now.changes.clone_from(&asked.changes);
+    }
 }
 
 /// A second change of a field that this run has already changed means that AWS does not keep it. Going on would

@@ -195,13 +195,17 @@ impl Board {
                 *slot = Some(board.identify(ctx, raws));
             }
         }
+        let mut present: BTreeSet<&'static str> = BTreeSet::new();
         for (at, identified) in identified.into_iter().enumerate() {
             let identified = identified.expect("every kind was fetched, early or late");
-            if identified.identities.is_empty() {
-                board.absent.insert(board.kinds[at].name.to_owned());
+            if !identified.identities.is_empty() {
+                present.insert(board.kinds[at].name);
             }
             board.rows[at] = board.read(ctx, at, identified)?;
         }
+        // Two kinds of a stage may have one name (a live cluster, and those that were kept).
+        let absent = board.kinds.iter().map(|kind| kind.name).filter(|name| !present.contains(name));
+        board.absent = absent.map(str::to_owned).collect();
         board.refuse_rows();
         Ok(board)
     }

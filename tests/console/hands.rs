@@ -1,0 +1,234 @@
+//! Who does what in the console, and what a plan then shows.
+
+use serde_json::{Value, json};
+
+/// A call of AWS.
+pub(super) struct Call {
+    pub(super) service: &'static str,
+    pub(super) operation: &'static str,
+    pub(super) params: Value,
+}
+
+/// What a person does, and the lines of the plan that show it.
+pub(super) struct Hand {
+    pub(super) calls: Vec<Call>,
+    pub(super) shows: Vec<&'static str>,
+}
+
+fn call(service: &'static str, operation: &'static str, params: Value) -> Call {
+    Call { service, operation, params }
+}
+
+fn hand(shows: &[&'static str], calls: impl IntoIterator<Item = Call>) -> Hand {
+    Hand { calls: calls.into_iter().collect(), shows: shows.to_vec() }
+}
+
+/// One field of each kind that has a field to drift.
+pub(super) fn changes() -> Vec<Hand> {
+    [foundation_changes(), network_changes(), data_changes(), traffic_changes()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn foundation_changes() -> Vec<Hand> {
+    let role = json!({ "RoleName": "$role/task", "PolicyName": "stepstack" });
+    let retention = json!({ "logGroupName": "$log-group/api", "retentionInDays": 30 });
+    let insights = json!([{ "name": "containerInsights", "value": "enabled" }]);
+    let scan = json!({ "repositoryName": "$repository/main", "imageScanningConfiguration": { "scanOnPush": false } });
+    vec![
+        hand(&["update role/task"], [call("iam", "DeleteRolePolicy", role)]),
+        hand(&["update log-group/api"], [call("logs", "PutRetentionPolicy", retention)]),
+        hand(
+            &["update cluster/main"],
+            [call(
+                "ecs",
+                "UpdateClusterSettings",
+                json!({ "cluster": "$cluster/main", "settings": insights }),
+            )],
+        ),
+        hand(
+            &["update bucket/uploads"],
+            [call("s3", "DeleteBucketCors", json!({ "Bucket": "$bucket/uploads" }))],
+        ),
+        hand(&["update repository/main"], [call("ecr", "PutImageScanningConfiguration", scan)]),
+    ]
+}
+
+fn network_changes() -> Vec<Hand> {
+    let dns = json!({ "VpcId": "$vpc/main", "EnableDnsHostnames": { "Value": false } });
+    let public = json!({ "SubnetId": "$subnet/public-a", "MapPublicIpOnLaunch": { "Value": true } });
+    let everybody = json!([{ "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] }]);
+    let open = json!({ "GroupId": "$default-security-group/main", "IpPermissions": everybody });
+    let entry = json!({ "NetworkAclId": "$network-acl/main", "RuleNumber": 90, "Egress": false });
+    let route = json!({ "RouteTableId": "$route-table/public", "DestinationCidrBlock": "0.0.0.0/0" });
+    let tables =
+        json!({ "VpcEndpointId": "$vpc-endpoint/s3", "RemoveRouteTableIds": ["$route-table/private-a"] });
+    vec![
+        hand(&["update vpc/main"], [call("ec2", "ModifyVpcAttribute", dns)]),
+        hand(&["update subnet/public-a"], [call("ec2", "ModifySubnetAttribute", public)]),
+        hand(&["update default-security-group/main"], [call("ec2", "AuthorizeSecurityGroupIngress", open)]),
+        hand(&["update network-acl/main"], [call("ec2", "DeleteNetworkAclEntry", entry)]),
+        hand(&["update route-table/public"], [call("ec2", "DeleteRoute", route)]),
+        hand(&["update vpc-endpoint/s3"], [call("ec2", "ModifyVpcEndpoint", tables)]),
+    ]
+}
+
+fn data_changes() -> Vec<Hand> {
+    let backups = json!({ "DBClusterIdentifier": "$db-cluster/main", "BackupRetentionPeriod": 1, "ApplyImmediately": true });
+    let tier = json!({ "DBInstanceIdentifier": "$db-instance/main", "AutoMinorVersionUpgrade": false, "ApplyImmediately": true });
+    let tls = json!({
+        "DBClusterParameterGroupName": "$db-parameter-group/main",
+        "Parameters": [{ "ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate" }],
+    });
+    let subnets = json!({
+        "DBSubnetGroupName": "$db-subnet-group/main",
+        "SubnetIds": ["$subnet/private-a", "$subnet/private-b", "$subnet/public-a"],
+    });
+    vec![
+        hand(&["update db-cluster/main"], [call("rds", "ModifyDBCluster", backups)]),
+        hand(&["update db-instance/main"], [call("rds", "ModifyDBInstance", tier)]),
+        hand(&["update db-parameter-group/main"], [call("rds", "ModifyDBClusterParameterGroup", tls)]),
+        hand(&["update db-subnet-group/main"], [call("rds", "ModifyDBSubnetGroup", subnets)]),
+    ]
+}
+
+fn traffic_changes() -> Vec<Hand> {
+    let attribute = |key: &str, value: &str| json!([{ "Key": key, "Value": value }]);
+    let idle = json!({
+        "LoadBalancerArn": "$load-balancer/main",
+        "Attributes": attribute("idle_timeout.timeout_seconds", "120"),
+    });
+    let policy = json!({ "ListenerArn": "$listener/https", "SslPolicy": "ELBSecurityPolicy-2016-08" });
+    let delay = json!({
+        "TargetGroupArn": "$target-group/api",
+        "Attributes": attribute("deregistration_delay.timeout_seconds", "300"),
+    });
+    let priority = json!({ "RulePriorities": [{ "RuleArn": "$listener-rule/api", "Priority": 7 }] });
+    let count = json!({ "cluster": "$cluster/main", "service": "worker", "desiredCount": 3 });
+    let rule = json!({ "Name": "$event-rule/image-push" });
+    vec![
+        hand(&["update load-balancer/main"], [call("elbv2", "ModifyLoadBalancerAttributes", idle)]),
+        hand(&["update listener/https"], [call("elbv2", "ModifyListener", policy)]),
+        hand(&["update target-group/api"], [call("elbv2", "ModifyTargetGroupAttributes", delay)]),
+        hand(&["update listener-rule/api"], [call("elbv2", "SetRulePriorities", priority)]),
+        hand(&["update service/worker"], [call("ecs", "UpdateService", count)]),
+        hand(&["update event-rule/image-push"], [call("events", "DisableRule", rule)]),
+    ]
+}
+
+/// What AWS lets a person delete, with what has to go before it; round by round.
+pub(super) fn deletions() -> Vec<Vec<Hand>> {
+    vec![loose_ends(), traffic(), ways_out()]
+}
+
+/// What nothing else hangs on.
+fn loose_ends() -> Vec<Hand> {
+    let role = |params: Value| {
+        let mut params = params;
+        params["RoleName"] = "$role/flow-log".into();
+        params
+    };
+    let rule = json!({ "GroupId": "$security-group/load-balancer", "SecurityGroupRuleIds": ["$security-group-rule/load-balancer-in-80-from-internet"] });
+    let event_rule = json!({ "Name": "$event-rule/image-push" });
+    let targets = json!({ "Rule": "$event-rule/image-push", "Ids": ["state-machine"] });
+    vec![
+        hand(
+            &["create log-group/worker"],
+            [call("logs", "DeleteLogGroup", json!({ "logGroupName": "$log-group/worker" }))],
+        ),
+        hand(
+            &["create role/flow-log"],
+            [
+                call("iam", "DeleteRolePolicy", role(json!({ "PolicyName": "stepstack" }))),
+                call("iam", "DeleteRole", role(json!({}))),
+            ],
+        ),
+        hand(
+            &["create flow-log/main"],
+            [call("ec2", "DeleteFlowLogs", json!({ "FlowLogIds": ["$flow-log/main"] }))],
+        ),
+        hand(
+            &["create vpc-endpoint/s3"],
+            [call("ec2", "DeleteVpcEndpoints", json!({ "VpcEndpointIds": ["$vpc-endpoint/s3"] }))],
+        ),
+        hand(
+            &["create security-group-rule/load-balancer-in-80-from-internet"],
+            [call("ec2", "RevokeSecurityGroupIngress", rule)],
+        ),
+        hand(
+            &["create listener/http"],
+            [call("elbv2", "DeleteListener", json!({ "ListenerArn": "$listener/http" }))],
+        ),
+        hand(
+            &["create event-rule/image-push"],
+            [call("events", "RemoveTargets", targets), call("events", "DeleteRule", event_rule)],
+        ),
+    ]
+}
+
+/// A public service with all that leads to it.
+fn traffic() -> Vec<Hand> {
+    let service = json!({ "cluster": "$cluster/main", "service": "api", "force": true });
+    vec![
+        hand(&["create service/api"], [call("ecs", "DeleteService", service)]),
+        hand(
+            &["create listener-rule/api"],
+            [call("elbv2", "DeleteRule", json!({ "RuleArn": "$listener-rule/api" }))],
+        ),
+        hand(
+            &["create target-group/api"],
+            [call("elbv2", "DeleteTargetGroup", json!({ "TargetGroupArn": "$target-group/api" }))],
+        ),
+    ]
+}
+
+/// The way out, and the database's instance: the cluster keeps the data.
+fn ways_out() -> Vec<Hand> {
+    let route = json!({ "RouteTableId": "$route-table/private-b", "DestinationCidrBlock": "0.0.0.0/0" });
+    let url = json!({ "SecretId": "$secret/database-url", "ForceDeleteWithoutRecovery": true });
+    let alias = json!({
+        "HostedZoneId": "$hosted-zone/main",
+        "ChangeBatch": { "Changes": [{ "Action": "DELETE", "ResourceRecordSet": {
+            "Name": "api.tryarive.com", "Type": "A", "AliasTarget": {
+                "HostedZoneId": "$load-balancer/main#zone_id",
+                "DNSName": "$load-balancer/main#dns_name",
+                "EvaluateTargetHealth": false,
+            },
+        } }] },
+    });
+    let instance = json!({ "DBInstanceIdentifier": "$db-instance/main", "SkipFinalSnapshot": true });
+    vec![
+        hand(&["create route/private-b"], [call("ec2", "DeleteRoute", route)]),
+        hand(
+            &["create nat-gateway/a", "update route/private-a"],
+            [call("ec2", "DeleteNatGateway", json!({ "NatGatewayId": "$nat-gateway/a" }))],
+        ),
+        hand(&["create db-instance/main"], [call("rds", "DeleteDBInstance", instance)]),
+        hand(&["create record/alias-api.tryarive.com"], [call("route53", "ChangeResourceRecordSets", alias)]),
+        // Its ARN is another, so the tasks follow it.
+        hand(
+            &[
+                "create secret/database-url",
+                "create task-definition/api",
+                "create task-definition/worker",
+                "delete task-definition/api",
+                "delete task-definition/worker",
+                "update service/api",
+                "update service/worker",
+            ],
+            [call("secretsmanager", "DeleteSecret", url)],
+        ),
+    ]
+}
+
+/// Kinds that nobody can change or delete while the stack stands, or that have a test of their own.
+pub(super) fn untouchable() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("internet-gateway", "nothing of it can drift, and AWS holds it while addresses are mapped"),
+        ("security-group", "its rules are their own kind, and AWS holds a group in use"),
+        ("address", "nothing of it can drift, and AWS holds it while the gateway uses it"),
+        ("certificate", "nothing of it can drift, and AWS holds it while the listener uses it"),
+        ("hosted-zone", "nothing of it can drift, and AWS holds it while it has records"),
+    ]
+}
