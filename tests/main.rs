@@ -10,6 +10,7 @@ mod locks;
 mod operate;
 mod reference_stack;
 mod secrets;
+mod states;
 mod strict;
 mod strict_layer;
 mod triggers;
