@@ -1,7 +1,7 @@
 //! Every state of the state machine that calls a function finds none: the run ends as failed, its record says where
 //! and why, and the lock is free. `statemachine/tests/definition` does the same with every error and no AWS.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ impl Broken {
     }
 
     /// The command with one state broken fails and says so; the same command with the whole machine comes through.
-    async fn fails_at(&self, state: &str, file: &PathBuf, arguments: &[&str]) -> Done {
+    async fn fails_at(&self, state: &str, file: &Path, arguments: &[&str]) -> Done {
         self.define(without(&self.definition, state)).await;
         let failed = self.emulator.stepstack(file, arguments).expect(1);
         self.define(self.definition.clone()).await;
@@ -66,12 +66,12 @@ impl Broken {
     }
 
     /// The newest run is recorded as failed at this stage, and has given its lock back.
-    async fn is_recorded(&self, environment: &str, state: &str, stage: &str) {
+    async fn is_recorded(&self, environment: &str, broken: &str, stage: &str) {
         let (result, lock) = self.left(environment).await;
-        let result = result.unwrap_or_else(|| panic!("{state}: a result"));
-        assert_eq!(result["outcome"], "failed", "{state}: {result:#}");
-        assert_eq!(result["failure"]["stage"], stage, "{state}: {result:#}");
-        assert!(lock["holder"].is_null(), "{state}: {lock:#}");
+        let result = result.unwrap_or_else(|| panic!("{broken}: a result"));
+        assert_eq!(result["outcome"], "failed", "{broken}: {result:#}");
+        assert_eq!(result["failure"]["stage"], stage, "{broken}: {result:#}");
+        assert!(lock["holder"].is_null(), "{broken}: {lock:#}");
     }
 }
 

@@ -124,12 +124,8 @@ pub(super) fn deletions() -> Vec<Vec<Hand>> {
 
 /// What nothing else hangs on.
 fn loose_ends() -> Vec<Hand> {
-    let role = |params: Value| {
-        let mut params = params;
-        params["RoleName"] = "$role/flow-log".into();
-        params
-    };
-    let rule = json!({ "GroupId": "$security-group/load-balancer", "SecurityGroupRuleIds": ["$security-group-rule/load-balancer-in-80-from-internet"] });
+    let role = "$role/flow-log";
+    let http = json!({ "GroupId": "$security-group/load-balancer", "SecurityGroupRuleIds": ["$security-group-rule/load-balancer-in-80-from-internet"] });
     let event_rule = json!({ "Name": "$event-rule/image-push" });
     let targets = json!({ "Rule": "$event-rule/image-push", "Ids": ["state-machine"] });
     vec![
@@ -140,8 +136,8 @@ fn loose_ends() -> Vec<Hand> {
         hand(
             &["create role/flow-log"],
             [
-                call("iam", "DeleteRolePolicy", role(json!({ "PolicyName": "stepstack" }))),
-                call("iam", "DeleteRole", role(json!({}))),
+                call("iam", "DeleteRolePolicy", json!({ "RoleName": role, "PolicyName": "stepstack" })),
+                call("iam", "DeleteRole", json!({ "RoleName": role })),
             ],
         ),
         hand(
@@ -154,7 +150,7 @@ fn loose_ends() -> Vec<Hand> {
         ),
         hand(
             &["create security-group-rule/load-balancer-in-80-from-internet"],
-            [call("ec2", "RevokeSecurityGroupIngress", rule)],
+            [call("ec2", "RevokeSecurityGroupIngress", http)],
         ),
         hand(
             &["create listener/http"],
