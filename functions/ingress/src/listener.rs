@@ -10,7 +10,7 @@ use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, Result};
+use statemachine::{Error, ErrorKind, Result};
 
 use crate::load_balancer;
 use crate::tags::tags;
@@ -146,7 +146,14 @@ impl Resource for Listener {
             .set_certificates(self.certificates(&ids)?)
             .set_ssl_policy(self.tls.as_ref().map(|tls| tls.policy.clone()))
             .set_tags(Some(tags(&ctx, &self.name())));
-        let made = create.send().await.map_err(failed("elasticloadbalancing:CreateListener"))?;
+        let made = match create.send().await.map_err(failed("elasticloadbalancing:CreateListener")) {
+            Ok(made) => made,
+            // An earlier call got through without our hearing of it: the next look finds it.
+            Err(error) if error.kind == ErrorKind::Exists => {
+                return Err(Error::not_ready(format!("Port {} has a listener already.", self.port)));
+            }
+            Err(error) => return Err(error),
+        };
         let arn = made.listeners().first().and_then(RawListener::listener_arn);
         Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("listener", "an ARN"))?))
     }
