@@ -41,7 +41,7 @@ pub(crate) struct Settings {
 pub(crate) struct Fault {
     pub(crate) service: &'static str,
     pub(crate) operation: &'static str,
-    /// `throttle`, `error500`, `reset`, `lost`, `denied`, `invisible`, `kill` or `stop`.
+    /// `throttle`, `error500`, `reset`, `lost`, `denied`, `invisible`, `kill`, `stop` or `twice`.
     pub(crate) kind: &'static str,
     /// How many calls meet it.
     pub(crate) times: u32,
@@ -181,6 +181,13 @@ impl Strict {
         let answer = sent.send(&call.to_string()).expect("the proxy answers").body_mut().read_to_string();
         let answer: serde_json::Value = serde_json::from_str(&answer.expect("a text")).expect("JSON");
         answer["error"].as_str().map(|error| format!("{error}: {}", answer["message"]))
+    }
+
+    /// How many functions Step Functions has called that have not answered yet, also for executions that have ended.
+    pub(crate) fn functions_at_work(&self) -> usize {
+        let answer = ureq::get(&self.url("/_stepstack/at-work")).call();
+        let text = answer.expect("the emulator answers").body_mut().read_to_string().expect("a text");
+        serde_json::from_str(&text).expect("a number")
     }
 
     pub(crate) fn forget_record(&self) {

@@ -28,6 +28,8 @@ const REPEATED: [&str; 3] = ["throttle", "error500", "reset"];
 const AT_ANY: [&str; 2] = ["denied", "kill"];
 /// Faults at each call that writes.
 const AT_WRITES: [&str; 3] = ["lost", "stop", "twice"];
+/// The commands, each the first word of its cases' names.
+const PASSAGES: [&str; 5] = ["apply", "change", "deploy", "rotate", "destroy"];
 /// So many faults go into one run.
 const BUNDLE: usize = 10;
 
@@ -123,6 +125,10 @@ async fn the_whole_matrix() {
     let only = std::env::var("STEPSTACK_FAULTS").unwrap_or_default();
     let (part, of) = shard();
     let (mut number, mut passed, mut failed, mut covered) = (0, 0, Vec::new(), BTreeSet::new());
+    // A passage that the filter does not name need not be learnt.
+    let is_asked = |name: &str| {
+        !PASSAGES.contains(&only.split(' ').next().unwrap_or_default()) || only.starts_with(name)
+    };
     let mut run = |world: &World, passage: &Passage| {
         for (case, faults) in passage.cases() {
             number += 1;
@@ -143,7 +149,9 @@ async fn the_whole_matrix() {
         }
     };
     let (apply, destroy) = (Step::new(example(), &APPLY), Step::new(example(), &DESTROY));
-    run(&world, &Passage::learn(&world, "apply", apply.clone(), Some(destroy.clone())));
+    if is_asked("apply") {
+        run(&world, &Passage::learn(&world, "apply", apply.clone(), Some(destroy.clone())));
+    }
 
     world.run(&apply).expect(0);
     for tag in ["v1", "v2"] {
@@ -151,12 +159,20 @@ async fn the_whole_matrix() {
     }
     world.run(&Step::new(example(), &["deploy", "v1"])).expect(0);
     let change = Step::new(changed(&world), &APPLY);
-    run(&world, &Passage::learn(&world, "change", change, Some(apply.clone())));
+    if is_asked("change") {
+        run(&world, &Passage::learn(&world, "change", change, Some(apply.clone())));
+    }
     let (there, back) = (Step::new(example(), &["deploy", "v2"]), Step::new(example(), &["deploy", "v1"]));
-    run(&world, &Passage::learn(&world, "deploy", there, Some(back)));
+    if is_asked("deploy") {
+        run(&world, &Passage::learn(&world, "deploy", there, Some(back)));
+    }
     let rotate = Step::new(example(), &["rotate", "--yes"]);
-    run(&world, &Passage::learn(&world, "rotate", rotate, None));
-    run(&world, &Passage::learn(&world, "destroy", destroy, Some(apply)));
+    if is_asked("rotate") {
+        run(&world, &Passage::learn(&world, "rotate", rotate, None));
+    }
+    if is_asked("destroy") {
+        run(&world, &Passage::learn(&world, "destroy", destroy, Some(apply)));
+    }
 
     eprintln!("{} calls covered: {passed} passed, {} failed", covered.len(), failed.len());
     assert!(passed > 0 && failed.is_empty(), "{failed:#?}");

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Done, Emulator};
 use crate::strict::{Fault, Settings};
+
+/// The functions' own time limit.
+const FUNCTIONS_LONGEST: Duration = Duration::from_mins(1);
 
 /// A command of the program on a configuration.
 #[derive(Clone)]
@@ -26,8 +29,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A stopped run's lock is taken over a minute after its end. Here that minute is over at once: functions of
-    /// the stopped run have ended after [`FUNCTIONS_END_WITHIN`], which is waited for.
+    /// A stopped run's lock is taken over a minute after its end, when no function of it can be at work. Here that
+    /// minute is over at once, so it is waited until none is.
     pub(super) fn new() -> Self {
         let emulator = Emulator::start();
         let seconds = [("stopped-execution-age", 60.0)].into();
@@ -51,7 +54,8 @@ impl World {
     pub(super) fn survives(&self, step: &Step, faults: Vec<Fault>, expected: &[String]) -> Option<String> {
         // One fault can hide another until the next run, so a bundle of them may take some.
         let runs = if faults.len() > 1 { 5 } else { 2 };
-        let kinds: BTreeSet<&str> = faults.iter().map(|fault| fault.kind).collect();
+        let stops = faults.iter().any(|fault| fault.kind == "stop");
+        let denied = faults.iter().filter(|fault| fault.kind == "denied").map(|fault| fault.operation).next();
         let mut open: BTreeSet<(&str, &str)> =
             faults.iter().map(|fault| (fault.service, fault.operation)).collect();
         let strict = self.emulator.strict();
@@ -59,10 +63,10 @@ impl World {
         strict.configure(&Settings { faults: Some(faults), ..Settings::default() });
         let mut told: Vec<Done> = Vec::new();
         for _ in 0..runs {
-            if kinds.contains("stop") && !told.is_empty() {
-                std::thread::sleep(FUNCTIONS_END_WITHIN);
-            }
             told.push(self.run(step));
+            if stops {
+                self.await_functions();
+            }
             if told.last().is_some_and(|done| done.code == 0) {
                 break;
             }
@@ -82,7 +86,7 @@ impl World {
         if !record.late_failures.is_empty() {
             return Some(format!("{:#?}", record.late_failures));
         }
-        if let Some(silent) = told.iter().find(|done| done.code != 0 && !explains(done, &kinds)) {
+        if let Some(silent) = told.iter().find(|done| done.code != 0 && !explains(done, denied, stops)) {
             return Some(format!("a failure is not explained:\n{silent}"));
         }
         let found = self.inventory();
@@ -90,6 +94,15 @@ impl World {
             return Some(format!("{}\n{all}", difference(&found, expected)));
         }
         self.is_locked().then(|| format!("the lock is still held:\n{all}"))
+    }
+
+    /// Waits until no function is at work.
+    fn await_functions(&self) {
+        let longest = Instant::now() + FUNCTIONS_LONGEST;
+        while self.emulator.strict().functions_at_work() > 0 {
+            assert!(Instant::now() < longest, "a function is still at work");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn is_locked(&self) -> bool {
@@ -100,22 +113,25 @@ impl World {
     }
 }
 
-/// No call of a function here takes longer.
-const FUNCTIONS_END_WITHIN: Duration = Duration::from_secs(2);
-
-/// Whether a failed run says what failed: the stage or resource, for a denied call function and action, for a run
-/// that was stopped just that.
-fn explains(done: &Done, kinds: &BTreeSet<&str>) -> bool {
-    let said = format!("{}{}", done.stdout, done.stderr);
-    let says = |text: &str| said.contains(text);
-    let names_a_stage = statemachine::message::STAGES.into_iter().chain(["control"]).any(says);
-    if kinds.contains("denied") {
-        return says("may not call") && names_a_stage;
+/// Whether a failed run says at its end what failed: stage or resource; for a denied call also the function and the
+/// call; of a run that was stopped, that it was.
+fn explains(done: &Done, denied: Option<&str>, stopped: bool) -> bool {
+    // The result, or where there is none the error: what stands before shows the plan, which names every stage.
+    let end = if done.stdout.is_empty() { done.stderr.rsplit("Error: ").next() } else { Some(&*done.stdout) };
+    let end = end.unwrap_or_default();
+    let said = end.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut stages = statemachine::message::STAGES.into_iter().chain(["control"]);
+    let names_a_stage = stages.any(|stage| said.contains(&format!(" {stage} ")));
+    match denied {
+        Some(operation) => {
+            names_a_stage
+                && said.contains("The function ")
+                && said.contains(" may not call ")
+                && said.contains(operation)
+        }
+        None if stopped => said.contains("was stopped from outside") || names_a_stage,
+        None => names_a_stage,
     }
-    if kinds.contains("stop") {
-        return says("was stopped from outside") || names_a_stage;
-    }
-    names_a_stage
 }
 
 fn difference(found: &[String], expected: &[String]) -> String {

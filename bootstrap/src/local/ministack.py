@@ -7,6 +7,7 @@ Beside MiniStack's own paths it answers:
   GET  /_stepstack/calls        the calls so far, by `service:Operation`
   POST /_stepstack/calls/reset  forgets them
   GET  /_stepstack/event/FUNCTION  the last event that Step Functions called a function with
+  GET  /_stepstack/at-work      how many functions Step Functions waits for
 And with AUTH=true, where IAM is enforced:
   GET  /_stepstack/actions      the IAM actions that were allowed so far, by the caller's ARN
   POST /_stepstack/withhold/FUNCTION/ACTION  denies an action to a function's role, until
@@ -864,16 +865,24 @@ def forget_on_reset():
     wrap(app, "_reset_all_state", reset)
 
 
-@mend("the last event of each function can be asked for")
+@mend("the last event of each function can be asked for, and how many are at work")
 def remember_events():
-    """Step Functions' history shows no state inside a Parallel."""
-    events = forgotten_on_reset({})
+    """Step Functions' history shows no state inside a Parallel. A function that a stopped execution has called
+    goes on."""
+    events, at_work = forgotten_on_reset({}), {}
 
     def call(original, function, event):
         events[function.partition(":function:")[2].partition(":")[0]] = event
-        return original(function, event)
+        this = object()
+        at_work[this] = function
+        try:
+            return original(function, event)
+        finally:
+            del at_work[this]
 
     async def answered(method, path, headers, query_params, request_id):
+        if path == "/_stepstack/at-work" and method == "GET":
+            return 200, {"Content-Type": "application/json"}, json.dumps(len(at_work)).encode()
         if path.startswith("/_stepstack/event/") and method == "GET":
             event = events.get(path.rpartition("/")[2])
             return 200 if event else 404, {"Content-Type": "application/json"}, json.dumps(event).encode()
