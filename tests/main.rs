@@ -1,6 +1,7 @@
 //! Whole runs against an emulator: the real program, the real functions, the real state machine.
 
 mod console;
+mod data_at_stake;
 mod faults;
 mod harness;
 mod hostile;

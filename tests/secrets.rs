@@ -37,8 +37,9 @@ async fn values(emulator: &Emulator) -> Vec<String> {
 /// Every version of every object of the provisioner's bucket.
 async fn records(emulator: &Emulator, said: &mut Said) {
     let s3 = emulator.s3();
-    let versions = s3.list_object_versions().bucket(BUCKET).send().await.expect("versions");
-    for version in versions.versions() {
+    let listed = s3.list_object_versions().bucket(BUCKET).send().await.expect("versions");
+    assert_ne!(listed.is_truncated(), Some(true), "all are in one page");
+    for version in listed.versions() {
         let (key, id) = (version.key().expect("a key"), version.version_id().expect("an id"));
         let object = s3.get_object().bucket(BUCKET).key(key).version_id(id).send().await.expect("an object");
         let bytes = object.body.collect().await.expect("its bytes").into_bytes();
@@ -50,8 +51,8 @@ async fn records(emulator: &Emulator, said: &mut Said) {
 async fn executions(emulator: &Emulator, said: &mut Said) {
     let sfn = aws_sdk_sfn::Client::new(&emulator.config());
     let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:stepstack-arive";
-    let listed = sfn.list_executions().state_machine_arn(machine).send().await.expect("executions");
-    for execution in listed.executions() {
+    let listed = sfn.list_executions().state_machine_arn(machine).into_paginator().items().send();
+    for execution in listed.collect::<Result<Vec<_>, _>>().await.expect("executions") {
         let arn = execution.execution_arn();
         let described = sfn.describe_execution().execution_arn(arn).send().await.expect("an execution");
         let history = sfn.get_execution_history().execution_arn(arn).include_execution_data(true);

@@ -71,6 +71,9 @@ impl Broken {
         let result = result.unwrap_or_else(|| panic!("{broken}: a result"));
         assert_eq!(result["outcome"], "failed", "{broken}: {result:#}");
         assert_eq!(result["failure"]["stage"], stage, "{broken}: {result:#}");
+        let cause = if broken == "Diagnose" { "not authorized" } else { "Lambda.ResourceNotFoundException" };
+        let message = result["failure"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(cause), "{broken}: the record says why: {result:#}");
         assert!(lock["holder"].is_null(), "{broken}: {lock:#}");
     }
 }
@@ -97,6 +100,14 @@ fn without(definition: &str, state: &str) -> String {
     machine.to_string()
 }
 
+/// Every state of a definition that calls a function, those in branches too.
+fn tasks(states: &Value) -> Vec<String> {
+    let states = states.as_object().expect("states");
+    let own = states.iter().filter(|(_, state)| state["Type"] == "Task").map(|(name, _)| name.clone());
+    let branches = states.values().filter_map(|state| state["Branches"].as_array()).flatten();
+    own.chain(branches.flat_map(|branch| tasks(&branch["States"]))).collect()
+}
+
 /// The stages, with their names in the machine's states.
 const STAGES: [(&str, &str); 7] = [
     ("foundation", "Foundation"),
@@ -107,6 +118,22 @@ const STAGES: [(&str, &str); 7] = [
     ("ingress", "Ingress"),
     ("services", "Services"),
 ];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_state_that_calls_a_function_is_broken_by_one_of_these_tests() {
+    let broken = Broken::new().await;
+    let machine: Value = serde_json::from_str(&broken.definition).expect("JSON");
+    let mut known: Vec<String> = STAGES
+        .iter()
+        .flat_map(|(_, state)| ["Look", "Make", "Remove"].map(|verb| format!("{verb}{state}")))
+        .collect();
+    known.extend(["Begin", "Join", "Diagnose", "Finish"].map(str::to_owned));
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    assert_eq!(sorted(tasks(&machine["States"])), sorted(known));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_cannot_look_fails_at_that_stage_and_changes_nothing() {

@@ -57,15 +57,15 @@ impl Resource for Certificate {
             Permission {
                 reason: Some("a certificate's ARN holds only its random id"),
                 ..Permission::on(
-                    &[
-                        "acm:AddTagsToCertificate",
-                        "acm:DeleteCertificate",
-                        "acm:DescribeCertificate",
-                        "acm:ListTagsForCertificate",
-                    ],
-                    [certificates],
+                    &["acm:AddTagsToCertificate", "acm:DescribeCertificate", "acm:ListTagsForCertificate"],
+                    [certificates.clone()],
                 )
             },
+            Permission::on(&["acm:DeleteCertificate"], [certificates]).when(
+                "StringLike",
+                "aws:ResourceTag/stepstack:stack",
+                [format!("{}/*", scope.app)],
+            ),
         ]
     }
 

@@ -15,6 +15,7 @@ use statemachine::resource::hex;
 use crate::Control;
 use crate::finish::outputs;
 use crate::intent::{Asked, buckets, hosts, joined as joined_names};
+use crate::lost::{makes_a_database, refuse_an_empty_database};
 use crate::put_back::counts_when_done;
 use crate::why::explain;
 
@@ -38,10 +39,12 @@ impl Control {
         let mut plan = joined(&looks, run.operation);
         let environment = &run.environment;
         let differs = plan.items().any(|(_, item)| !item.changes.is_empty());
-        if !run.operation.removes_all() && differs {
+        if !run.operation.removes_all() && (differs || makes_a_database(&plan)) {
             let asked = get_json::<Asked>(&self.bucket, &keys::asked(environment)).await?;
+            let asked = asked.map(|(asked, _)| asked).unwrap_or_default();
             let same = document.intent.config == document.config;
-            explain(&mut plan, &asked.map(|(asked, _)| asked).unwrap_or_default(), same, &document);
+            explain(&mut plan, &asked, same, &document);
+            refuse_an_empty_database(&mut plan, &asked, &document);
         }
         let counts = plan.counts();
         let record = PlanRecord { id: plan.id(), notes: notes(&document), plan };

@@ -7,6 +7,7 @@ mod finish;
 mod intent;
 mod join;
 mod lock;
+mod lost;
 mod overlay;
 mod put_back;
 #[cfg(test)]
