@@ -121,7 +121,11 @@ impl Clients {
                 Err(error)
                     if error.kind == ErrorKind::Missing
                         && !matches!(document.run.operation, Operation::Deploy | Operation::Rollback) => {}
-                Err(error) => return Err(Error { kind: ErrorKind::Invalid, ..error }),
+                // There is nothing to wait for: the run ends, and says why.
+                Err(error) if error.kind == ErrorKind::Missing => {
+                    return Err(Error { kind: ErrorKind::Invalid, ..error });
+                }
+                Err(error) => return Err(error),
             }
         }
         let newest = image::newest(&self.ecr, &repository, &stack.image.deploy_on_push).await?;
