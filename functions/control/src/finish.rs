@@ -8,7 +8,7 @@ use lambda::{get_json, put_json, work_report};
 use statemachine::error::Optional as _;
 use statemachine::message::{
     Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Release, ReleaseRecord, Run, RunResult,
-    STAGES, Slot, StageReport, Status, Sweep, Waiting, keys,
+    STAGES, StageReport, Status, Sweep, Waiting, keys,
 };
 use statemachine::permission::Scope;
 use statemachine::plan::{Action, Plan, Progress, StagePlan};
@@ -17,7 +17,7 @@ use statemachine::{Error, ErrorKind, Result};
 
 use crate::Control;
 use crate::intent::{Asked, buckets, hosts};
-use crate::join::kept;
+use crate::join::{is_unrecorded, kept};
 use crate::put_back::{can_put_back, counts_when_done, result_of};
 
 impl Control {
@@ -84,9 +84,18 @@ impl Control {
                     (0, None) => "What was asked for is what is there.".to_owned(),
                     _ => "Everything is made but what waits for you.".to_owned(),
                 };
-                if let Some(release) = self.remember(&document, &reports).await? {
-                    result.outputs.insert("release".to_owned(), release.number.to_string());
-                    result.outputs.insert("image".to_owned(), release.digest);
+                match self.remember(&document, &reports).await {
+                    Ok(Some(release)) => {
+                        result.outputs.insert("release".to_owned(), release.number.to_string());
+                        result.outputs.insert("image".to_owned(), release.digest);
+                    }
+                    Ok(None) => {}
+                    // Step Functions calls again.
+                    Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady) => {
+                        return Err(error);
+                    }
+                    // The run is told to have failed, and its lock is given back; the next run remembers.
+                    Err(error) => result.fail(Failure::of("control", &Name::from_tag("*"), &error), None),
                 }
             }
         }
@@ -124,7 +133,7 @@ impl Control {
             intent.hosts = hosts(stack);
             intent.buckets = buckets(stack);
         }
-        if let Some((digest, architecture)) = running(&document.stages.services) {
+        if let Some((digest, architecture)) = running(document) {
             let known = intent.release.as_ref().filter(|release| release.digest == digest);
             match known {
                 Some(known) if run.operation != Operation::Rollback => {
@@ -239,8 +248,14 @@ fn outage_ms(run: &Run, reports: &[StageReport]) -> Option<u64> {
 }
 
 /// The image that the services run, with its architecture, once they are as described.
-fn running(services: &Slot) -> Option<(String, Option<String>)> {
-    if services.status != Status::Ready || services.outputs.of_kind("service").next().is_none() {
+fn running(document: &Document) -> Option<(String, Option<String>)> {
+    let services = &document.stages.services;
+    let is_as_described = match services.status {
+        Status::Ready => true,
+        Status::Looked => is_unrecorded(document),
+        Status::Pending | Status::NotReady | Status::Failed | Status::Stopped => false,
+    };
+    if !is_as_described || services.outputs.of_kind("service").next().is_none() {
         return None;
     }
     let image = Name::from_tag("image/current");

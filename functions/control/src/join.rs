@@ -96,6 +96,13 @@ impl Control {
             );
             return self.end(document, end(Outcome::Blocked, message)).await;
         }
+        if !changes && is_unrecorded(&document) {
+            return go(
+                document,
+                Next::Finish,
+                "The services run it already; it is not recorded as a release.",
+            );
+        }
         if !changes && run.operation != Operation::Destroy {
             self.accept(&mut document).await?;
             let message = if run.operation.is_overlay() {
@@ -186,6 +193,13 @@ impl Control {
         document.verdict = Verdict { next, retry_after_s: 0, message: result.message };
         Ok(document)
     }
+}
+
+/// Whether a deploy or a rollback asks for what is no release yet. Where the services run it, an earlier run was cut
+/// off before it could say so, and an apply would take the services back.
+pub(crate) fn is_unrecorded(document: &Document) -> bool {
+    counts_when_done(document.run.operation)
+        && document.release.as_ref().is_some_and(|release| release.number == 0)
 }
 
 /// SHA-256 of a configuration's text.
