@@ -77,12 +77,11 @@ impl Link for Record {
     }
     fn note(&self, notes: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
         *self.notings.lock().expect("one thread") += 1;
-        let written = match self.refuses {
-            Some(kind) => Err(Error::new(kind, "somebody else was faster")),
-            None => {
-                *self.notes.lock().expect("one thread") = notes;
-                Ok(())
-            }
+        let written = if let Some(kind) = self.refuses {
+            Err(Error::new(kind, "somebody else was faster"))
+        } else {
+            *self.notes.lock().expect("one thread") = notes;
+            Ok(())
         };
         Box::pin(async move { written })
     }
