@@ -14,7 +14,7 @@ use crate::error::{CliError, Result};
 use crate::session::Session;
 
 /// A run that finds nothing to do takes about as long as this on an emulator; nothing is worth showing before.
-const FIRST_PAUSE_MS: u64 = 450;
+const FIRST_PAUSE_MS: u64 = 600;
 /// Pauses between looks, and how many of each: fast at first, as most of a run's news comes early.
 const PAUSES_MS: [(u64, usize); 3] = [(200, 15), (500, 10), (1_000, 20)];
 /// And from then on.

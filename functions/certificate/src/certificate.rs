@@ -61,11 +61,14 @@ impl Resource for Certificate {
                     [certificates.clone()],
                 )
             },
-            Permission::on(&["acm:DeleteCertificate"], [certificates]).when(
-                "StringLike",
-                "aws:ResourceTag/stepstack:stack",
-                [format!("{}/*", scope.app)],
-            ),
+            Permission {
+                reason: Some("a certificate's ARN holds only its random id: ours are known by their tag"),
+                ..Permission::on(&["acm:DeleteCertificate"], [certificates]).when(
+                    "StringLike",
+                    "aws:ResourceTag/stepstack:stack",
+                    [format!("{}/*", scope.app)],
+                )
+            },
         ]
     }
 

@@ -120,6 +120,7 @@ impl Control {
             return self.end(document, result).await;
         }
         self.accept(&mut document).await?;
+        self.expect_no_database(&document, &record.plan).await?;
         made_by_run(&mut document.stages, run.operation);
         let next = if run.operation == Operation::Destroy { Next::Remove } else { Next::Make };
         go(document, next, &format!("{} {}", run.operation.name(), record.id))

@@ -142,7 +142,113 @@ impl Control {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::Client as S3;
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+    use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
+    use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+    use aws_types::SdkConfig;
+    use statemachine::message::{Document, Operation};
+
     use super::*;
+
+    /// S3's answers to a conditional write that another was faster than.
+    const REFUSALS: [&str; 2] = ["PreconditionFailed", "ConditionalRequestConflict"];
+
+    /// Control over a bucket that takes exactly these calls, in this order.
+    fn control(rules: &[&Rule]) -> Control {
+        let config = SdkConfig::builder().region(aws_types::region::Region::new("us-east-1"));
+        let config = config.behavior_version(aws_sdk_s3::config::BehaviorVersion::latest()).build();
+        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
+        let answers = rules.iter().fold(answers, |answers, rule| answers.with_rule(rule));
+        let credentials = aws_sdk_s3::config::Credentials::new("nobody", "nothing", None, None, "test");
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
+            .credentials_provider(credentials)
+            .http_client(create_mock_http_client())
+            .interceptor(answers);
+        let mut control = Control::new(&config);
+        control.bucket = lambda::Bucket { s3: S3::from_conf(s3.build()), name: "stepstack-arive".to_owned() };
+        control
+    }
+
+    fn there(lock: &Lock, etag: &'static str) -> Rule {
+        let body = serde_json::to_vec(lock).expect("JSON");
+        mock!(S3::get_object).then_output(move || {
+            GetObjectOutput::builder().e_tag(etag).body(ByteStream::from(body.clone())).build()
+        })
+    }
+
+    fn absent() -> Rule {
+        mock!(S3::get_object).then_error(|| {
+            GetObjectError::generic(ErrorMetadata::builder().code("NoSuchKey").message("No").build())
+        })
+    }
+
+    /// A write over the lock with this ETag, or none; refused with a code, or taken.
+    fn put(over: Option<&'static str>, refused: Option<&'static str>) -> Rule {
+        let put = mock!(S3::put_object).match_requests(move |request| {
+            (request.if_match(), request.if_none_match()) == (over, over.is_none().then_some("*"))
+        });
+        match refused {
+            Some(code) => put.then_error(move || {
+                PutObjectError::generic(ErrorMetadata::builder().code(code).message("No").build())
+            }),
+            None => put.then_output(|| PutObjectOutput::builder().e_tag("e2").build()),
+        }
+    }
+
+    fn run() -> Run {
+        let run = Document::example(Operation::Apply, None).run;
+        Run { execution: "arn".to_owned(), lock: 4, lock_etag: Some("e1".to_owned()), ..run }
+    }
+
+    fn held_by(execution: &str) -> Lock {
+        let holder = Holder { execution: execution.to_owned(), ..holder() };
+        Lock { generation: 4, holder: Some(holder), stop: None }
+    }
+
+    #[tokio::test]
+    async fn who_is_too_late_for_the_lock_waits_its_turn() {
+        let free = Lock { generation: 3, holder: None, stop: None };
+        for code in REFUSALS {
+            for (found, over) in [(absent(), None), (there(&free, "e1"), Some("e1"))] {
+                let late = put(over, Some(code));
+                let claimed = control(&[&found, &late]).claim("production", holder()).await;
+                assert!(matches!(claimed, Ok(Claim::Busy(_))), "{code}: {claimed:?}");
+            }
+        }
+        let (found, taken) = (there(&free, "e1"), put(Some("e1"), None));
+        let claimed = control(&[&found, &taken]).claim("production", holder()).await;
+        assert_eq!(claimed.ok(), Some(Claim::Taken(4, Some("e2".to_owned()))));
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_was_written_into_meanwhile_is_read_again_before_it_is_given_back() {
+        for code in REFUSALS {
+            // A stage told the others to stop: still ours.
+            let (late, ours, freed) =
+                (put(Some("e1"), Some(code)), there(&held_by("arn"), "e2"), put(Some("e2"), None));
+            control(&[&late, &ours, &freed]).release(&run()).await.expect("it is given back");
+            assert_eq!(freed.num_calls(), 1, "{code}");
+            // Another run has taken it over: not ours to give.
+            let (late, theirs) = (put(Some("e1"), Some(code)), there(&held_by("another"), "e2"));
+            control(&[&late, &theirs]).release(&run()).await.expect("nothing is left to do");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_over_a_lock_that_has_changed_changes_nothing() {
+        for code in REFUSALS {
+            let late = put(Some("e1"), Some(code));
+            let written =
+                control(&[&late]).replace("locks/production.json", &held_by("arn"), "e1".to_owned()).await;
+            assert_eq!(written.ok(), Some(None), "{code}");
+        }
+        let denied = put(Some("e1"), Some("AccessDenied"));
+        let written =
+            control(&[&denied]).replace("locks/production.json", &held_by("arn"), "e1".to_owned()).await;
+        assert_eq!(written.map_err(|error| error.kind), Err(ErrorKind::Denied));
+    }
 
     fn holder() -> Holder {
         Holder {

@@ -1,10 +1,13 @@
 //! A database that somebody else has deleted is not made anew by itself: it would be empty, and perhaps with nobody
 //! looking.
 
-use statemachine::message::Document;
-use statemachine::plan::{Action, Plan};
+use lambda::{get_json, put_json};
+use statemachine::Result;
+use statemachine::message::{Document, keys};
+use statemachine::plan::{Action, Item, Plan};
 use statemachine::resource::{DataPolicy, Name};
 
+use crate::Control;
 use crate::intent::Asked;
 
 /// Whether a plan makes a cluster, so that it matters whether there was one.
@@ -32,6 +35,23 @@ pub(crate) fn refuse_an_empty_database(plan: &mut Plan, asked: &Asked, document:
     }
 }
 
+impl Control {
+    /// A run that is about to delete the database expects it no longer, even where it is cut off afterwards.
+    pub(crate) async fn expect_no_database(&self, document: &Document, plan: &Plan) -> Result<()> {
+        let deletes = |(_, item): (&str, &Item)| item.action == Action::Delete && item.name == cluster();
+        if !plan.items().any(deletes) {
+            return Ok(());
+        }
+        let key = keys::asked(&document.run.environment);
+        let Some((mut asked, _)) = get_json::<Asked>(&self.bucket, &key).await? else { return Ok(()) };
+        let database = asked.get_mut("database");
+        if database.and_then(|database| database.remove(cluster().as_str())).is_some() {
+            put_json(&self.bucket, &key, &asked).await?;
+        }
+        Ok(())
+    }
+}
+
 fn cluster() -> Name {
     Name::new("db-cluster", "main")
 }
@@ -40,7 +60,7 @@ fn cluster() -> Name {
 mod tests {
     use serde_json::json;
     use statemachine::message::Operation;
-    use statemachine::plan::{Item, StagePlan};
+    use statemachine::plan::StagePlan;
     use statemachine::resource::Names;
 
     use super::*;
