@@ -169,9 +169,9 @@ fn without(emulator: &Emulator, function: &str, action: &str, arguments: &[&str]
     Ok(())
 }
 
-/// `cargo test -p e2e -- --ignored --nocapture taking_any_action_away` (about a quarter of an hour)
+/// `cargo test -p e2e -- --ignored --nocapture taking_any_action_away` (half an hour or more)
 #[test]
-#[ignore = "a quarter of an hour; run it by name"]
+#[ignore = "half an hour or more; run it by name"]
 fn taking_any_action_away_makes_the_run_that_needs_it_fail_and_name_it() {
     let emulator = Emulator::start_enforcing_iam();
     let file = emulator.write("stepstack.toml", &std::fs::read_to_string(example()).expect("the example"));
