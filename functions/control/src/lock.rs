@@ -1,9 +1,8 @@
 //! Taking and releasing the lock. See `statemachine::lock` for what stands in it.
 
 use aws::failed;
-use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use lambda::{get_json, is_lost_race};
+use lambda::{get_json, put_json_over};
 use statemachine::error::Optional as _;
 use statemachine::lock::{Holder, Lock};
 use statemachine::message::{Run, keys};
@@ -72,20 +71,11 @@ impl Control {
     }
 
     async fn put_lock(&self, key: &str, lock: &Lock, etag: Option<String>, holder: Holder) -> Result<Claim> {
-        let body = serde_json::to_vec(lock).map_err(|error| Error::internal(error.to_string()))?;
-        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).body(ByteStream::from(body));
-        let put = match etag {
-            Some(etag) => put.if_match(etag),
-            None => put.if_none_match("*"),
-        };
-        match put.send().await.map_err(failed("s3:PutObject")) {
-            Ok(put) => Ok(Claim::Taken(lock.generation, put.e_tag().map(str::to_owned))),
-            // 412 and 409: somebody else was faster. Whoever it was has it now; ask again.
-            Err(error) if is_lost_race(&error) => {
-                Ok(Claim::Busy(Holder { run: "another run".to_owned(), ..holder }))
-            }
-            Err(error) => Err(error),
-        }
+        Ok(match put_json_over(&self.bucket, key, lock, etag).await? {
+            Some(etag) => Claim::Taken(lock.generation, Some(etag)),
+            // Whoever was faster has it now; ask again.
+            None => Claim::Busy(Holder { run: "another run".to_owned(), ..holder }),
+        })
     }
 
     async fn holder_state(&self, holder: &Holder) -> Result<HolderState> {
@@ -130,13 +120,7 @@ impl Control {
     /// Writes a lock over the one with this ETag, and answers its new ETag; `None` when that is no longer the
     /// one.
     pub(crate) async fn replace(&self, key: &str, lock: &Lock, etag: String) -> Result<Option<String>> {
-        let body = serde_json::to_vec(lock).map_err(|error| Error::internal(error.to_string()))?;
-        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).if_match(etag);
-        match put.body(ByteStream::from(body)).send().await.map_err(failed("s3:PutObject")) {
-            Ok(put) => Ok(Some(put.e_tag().unwrap_or_default().to_owned())),
-            Err(error) if is_lost_race(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+        put_json_over(&self.bucket, key, lock, Some(etag)).await
     }
 }
 
@@ -146,6 +130,7 @@ mod tests {
     use aws_sdk_s3::error::ErrorMetadata;
     use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
     use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
+    use aws_sdk_s3::primitives::ByteStream;
     use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
     use aws_types::SdkConfig;
     use statemachine::message::{Document, Operation};

@@ -4,5 +4,5 @@ mod record;
 mod serve;
 
 pub use lambda_runtime::Error as RuntimeError;
-pub use record::{Bucket, get_json, is_lost_race, put_json, work_report};
+pub use record::{Bucket, get_json, put_json, put_json_over, work_report};
 pub use serve::{Fault, serve, serve_with};

@@ -51,6 +51,32 @@ pub async fn put_json<T: Serialize>(bucket: &Bucket, key: &str, value: &T) -> Re
     Ok(())
 }
 
+/// Writes an object as JSON where it is still as `etag` says: the one with this ETag, or none at all. Answers the new
+/// ETag; `None` when somebody else was faster (S3's 412 and 409).
+pub async fn put_json_over<T: Serialize>(
+    bucket: &Bucket,
+    key: &str,
+    value: &T,
+    etag: Option<String>,
+) -> Result<Option<String>> {
+    let body = serde_json::to_vec(value)
+        .map_err(|error| Error::internal(format!("{key} does not serialize: {error}")))?;
+    let put = bucket.s3.put_object().bucket(&bucket.name).key(key).body(ByteStream::from(body));
+    let put = match etag {
+        Some(etag) => put.if_match(etag),
+        None => put.if_none_match("*"),
+    };
+    match put.send().await.map_err(failed("s3:PutObject")) {
+        Ok(put) => Ok(Some(put.e_tag().unwrap_or_default().to_owned())),
+        Err(error)
+            if matches!(error.code.as_deref(), Some("PreconditionFailed" | "ConditionalRequestConflict")) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The last report of a stage's making or removing, from the document or the record; `None` when it did neither.
 pub async fn work_report(bucket: &Bucket, document: &Document, stage: &str) -> Result<Option<StageReport>> {
     let slot = document.stages.get(stage);
@@ -74,14 +100,8 @@ pub(crate) async fn stop_siblings(bucket: &Bucket, run: &Run, stage: &str) -> Re
         return Ok(());
     }
     let stopped = Lock { stop: Some(format!("the stage {stage} failed")), ..lock };
-    let body = serde_json::to_vec(&stopped).map_err(|error| Error::internal(error.to_string()))?;
-    let put =
-        bucket.s3.put_object().bucket(&bucket.name).key(key).if_match(etag).body(ByteStream::from(body));
-    match put.send().await.map_err(failed("s3:PutObject")) {
-        Ok(_) => Ok(()),
-        Err(error) if is_lost_race(&error) => Ok(()),
-        Err(error) => Err(error),
-    }
+    put_json_over(bucket, &key, &stopped, Some(etag)).await?;
+    Ok(())
 }
 
 /// A tick's tie to its run.
@@ -119,23 +139,11 @@ impl<'a> RunLink<'a> {
     /// Writes the notes, if nobody has written them since this tick saw them; otherwise the error is `NotReady`.
     async fn put_notes(&self, notes: Notes) -> Result<()> {
         let key = keys::notes(&self.run.environment, &self.run.id, self.stage);
-        let body =
-            serde_json::to_vec(&notes.names).map_err(|error| Error::internal(format!("{key}: {error}")))?;
-        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).body(ByteStream::from(body));
-        let put = match &notes.etag {
-            Some(etag) => put.if_match(etag),
-            None => put.if_none_match("*"),
+        let Some(etag) = put_json_over(self.bucket, &key, &notes.names, notes.etag.clone()).await? else {
+            return Err(Error::not_ready("another call of this function is at work on it"));
         };
-        match put.send().await.map_err(failed("s3:PutObject")) {
-            Ok(put) => {
-                self.see(Notes { etag: put.e_tag().map(str::to_owned), ..notes });
-                Ok(())
-            }
-            Err(error) if is_lost_race(&error) => {
-                Err(Error::not_ready("another call of this function is at work on it"))
-            }
-            Err(error) => Err(error),
-        }
+        self.see(Notes { etag: Some(etag), ..notes });
+        Ok(())
     }
 
     fn seen(&self) -> Option<Notes> {
@@ -145,11 +153,6 @@ impl<'a> RunLink<'a> {
     fn see(&self, notes: Notes) {
         *self.notes.lock().unwrap_or_else(PoisonError::into_inner) = Some(notes);
     }
-}
-
-/// S3's answers to a conditional write that somebody else's has overtaken: 412 and 409.
-pub fn is_lost_race(error: &Error) -> bool {
-    matches!(error.code.as_deref(), Some("PreconditionFailed" | "ConditionalRequestConflict"))
 }
 
 impl Link for RunLink<'_> {
