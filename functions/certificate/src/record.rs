@@ -229,6 +229,8 @@ impl Resource for Record {
             {
                 Ok(Made::settled(id))
             }
+            // Ours, of an earlier try whose answer was lost, or a stranger's: the next look tells.
+            Err(error) if error.message.contains("already exists") => Err(Error::not_ready(error.message)),
             Err(error) => Err(error),
         }
     }

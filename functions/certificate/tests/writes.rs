@@ -4,14 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_route53::Client;
 use aws_sdk_route53::config::{Builder, Credentials, SharedCredentialsProvider};
+use aws_sdk_route53::error::ErrorMetadata;
 use aws_sdk_route53::operation::change_resource_record_sets::{
-    ChangeResourceRecordSetsInput, ChangeResourceRecordSetsOutput,
+    ChangeResourceRecordSetsError, ChangeResourceRecordSetsInput, ChangeResourceRecordSetsOutput,
 };
 use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
 use aws_sdk_route53::primitives::DateTime;
 use aws_sdk_route53::types::{ChangeInfo, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType};
-use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use certificate::record::{Kind, Record, Records};
+use statemachine::ErrorKind;
 use statemachine::resource::{Context, Made, Name, Names, Resource as _};
 
 const HOST: &str = "api.tryarive.com";
@@ -48,19 +50,24 @@ async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
         let page = ListResourceRecordSetsOutput::builder().resource_record_sets(found.clone());
         page.is_truncated(false).max_items(300).build().expect("a page")
     });
-    let credentials =
-        SharedCredentialsProvider::new(Credentials::new("nobody", "nothing", None, None, "test"));
-    let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-    let answers =
-        MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(&change).with_rule(&list);
-    let config = Builder::from(&config).http_client(create_mock_http_client()).interceptor(answers);
-    let hosts = vec![HOST.to_owned()];
-    let records = Records::new(&Client::from_conf(config.build()), hosts.clone(), hosts);
+    let records = records(&[&change, &list]);
     let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
     let now = Record::new(HOST, Kind::Alias { load_balancer: Name::foreign("elsewhere") });
     let made = record.update(now, id.to_owned(), Context::example("services"), records, names()).await;
     let sent = sent.lock().expect("one thread").clone();
     (made.expect("a change"), sent)
+}
+
+/// The client of records over these answers.
+fn records(rules: &[&Rule]) -> Records {
+    let credentials =
+        SharedCredentialsProvider::new(Credentials::new("nobody", "nothing", None, None, "test"));
+    let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
+    let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
+    let answers = rules.iter().fold(answers, |answers, rule| answers.with_rule(rule));
+    let config = Builder::from(&config).http_client(create_mock_http_client()).interceptor(answers);
+    let hosts = vec![HOST.to_owned()];
+    Records::new(&Client::from_conf(config.build()), hosts.clone(), hosts)
 }
 
 fn set(kind: RrType, value: &str) -> ResourceRecordSet {
@@ -84,4 +91,18 @@ async fn a_cname_that_is_taken_over_goes_as_the_alias_comes() {
     let (made, sent) = update("CNAME api.tryarive.com", set(RrType::Cname, "old.example")).await;
     assert_eq!(made.id, "A api.tryarive.com");
     assert_eq!(sent, ["DELETE CNAME api.tryarive.com., UPSERT A api.tryarive.com"]);
+}
+
+/// The answer to a create was lost and the SDK sends it again: what stands there already may be ours.
+#[tokio::test]
+async fn an_alias_that_exists_already_is_looked_at_again() {
+    let said =
+        "[Tried to create resource record set [name='api.tryarive.com.', type='A'] but it already exists]";
+    let change = mock!(Client::change_resource_record_sets).then_error(move || {
+        let error = ErrorMetadata::builder().code("InvalidChangeBatch").message(said).build();
+        ChangeResourceRecordSetsError::generic(error)
+    });
+    let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
+    let made = record.create(Context::example("services"), records(&[&change]), names()).await;
+    assert_eq!(made.map_err(|error| error.kind).expect_err("it is refused"), ErrorKind::NotReady);
 }

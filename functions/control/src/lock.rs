@@ -73,8 +73,25 @@ impl Control {
     async fn put_lock(&self, key: &str, lock: &Lock, etag: Option<String>, holder: Holder) -> Result<Claim> {
         Ok(match put_json_over(&self.bucket, key, lock, etag).await? {
             Some(etag) => Claim::Taken(lock.generation, Some(etag)),
-            // Whoever was faster has it now; ask again.
-            None => Claim::Busy(Holder { run: "another run".to_owned(), ..holder }),
+            None => self.whose(key, holder).await?,
+        })
+    }
+
+    /// Whose the lock is after a write that S3 refused: ours, where the answer to an earlier try of this write was
+    /// lost; else whoever was faster.
+    async fn whose(&self, key: &str, holder: Holder) -> Result<Claim> {
+        Ok(match get_json::<Lock>(&self.bucket, key).await? {
+            Some((Lock { generation, holder: Some(present), .. }, etag)) => {
+                if present.execution == holder.execution {
+                    Claim::Taken(generation, Some(etag))
+                } else {
+                    Claim::Busy(present)
+                }
+            }
+            // Taken and given back in between.
+            Some((Lock { holder: None, .. }, _)) | None => {
+                Claim::Busy(Holder { run: "another run".to_owned(), ..holder })
+            }
         })
     }
 
@@ -196,10 +213,18 @@ mod tests {
     async fn who_is_too_late_for_the_lock_waits_its_turn() {
         let free = Lock { generation: 3, holder: None, stop: None };
         for code in REFUSALS {
-            for (found, over) in [(absent(), None), (there(&free, "e1"), Some("e1"))] {
-                let late = put(over, Some(code));
-                let claimed = control(&[&found, &late]).claim("production", holder()).await;
-                assert!(matches!(claimed, Ok(Claim::Busy(_))), "{code}: {claimed:?}");
+            for over in [None, Some("e1")] {
+                let found = || over.map_or_else(absent, |etag| there(&free, etag));
+                let (late, theirs) = (put(over, Some(code)), there(&held_by("another"), "e3"));
+                let claimed = control(&[&found(), &late, &theirs]).claim("production", holder()).await;
+                assert!(
+                    matches!(&claimed, Ok(Claim::Busy(other)) if other.execution == "another"),
+                    "{code}: {claimed:?}"
+                );
+                // What refuses the second try of a write whose answer was lost is the first.
+                let (late, ours) = (put(over, Some(code)), there(&held_by(&holder().execution), "e3"));
+                let claimed = control(&[&found(), &late, &ours]).claim("production", holder()).await;
+                assert_eq!(claimed.ok(), Some(Claim::Taken(4, Some("e3".to_owned()))), "{code}");
             }
         }
         let (found, taken) = (there(&free, "e1"), put(Some("e1"), None));
