@@ -195,7 +195,10 @@ async fn a_run_that_cannot_begin_diagnose_or_finish_holds_nothing_up() {
     broken.emulator.strict().configure(&Settings { faults: Some(denied), ..Settings::default() });
     broken.define(without(&broken.definition, "Diagnose")).await;
     let failed = broken.emulator.stepstack(&file, &APPLY).expect(1);
-    assert!(format!("{}{}", failed.stdout, failed.stderr).contains("ec2:CreateVpc"), "{failed}");
+    let said = format!("{}{}", failed.stdout, failed.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["ec2:CreateVpc", "Not diagnosed. The function ended with Lambda.ResourceNotFoundException"] {
+        assert!(said.contains(part), "{part}: {failed}");
+    }
     broken.is_recorded("ends", "Diagnose", "network").await;
 
     // A run that cannot finish keeps its lock, which nobody else gives back; a minute after its end it is free.

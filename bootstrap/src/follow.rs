@@ -229,8 +229,12 @@ struct End {
 
 impl End {
     fn error(self, run: &str) -> CliError {
+        let is_denied = self.error.as_deref() == Some("Denied");
         let why = match (self.error, self.cause) {
-            (Some(error), Some(cause)) => format!(": {error}: {cause}"),
+            (Some(error), Some(cause)) => match raised(&cause) {
+                Some(message) => format!(". The function control ended with {error}: {message}"),
+                None => format!(": {error}: {cause}"),
+            },
             (Some(one), None) | (None, Some(one)) => format!(": {one}"),
             (None, None) => String::new(),
         };
@@ -241,10 +245,21 @@ impl End {
             Some(_) => format!("The run {run} ended without a result{why}"),
         };
         let what = if what.ends_with('.') { what } else { format!("{what}.") };
-        CliError::failed(what).help(
-            "What it made stays. Run the command again: it goes on from there. The lock frees itself a minute after the run's end.",
-        )
+        let first = if is_denied {
+            "Run `stepstack bootstrap`: it brings the engine's roles up to date. If it is a policy of your organization, ask whoever owns that. "
+        } else {
+            ""
+        };
+        CliError::failed(what).help(format!(
+            "{first}What it made stays. Run the command again: it goes on from there. The lock frees itself a minute after the run's end."
+        ))
     }
+}
+
+/// The words of an error that a function raised: control's, as the machine catches every other.
+fn raised(cause: &str) -> Option<String> {
+    let told: serde_json::Value = serde_json::from_str(cause).ok()?;
+    Some(told.get("errorMessage")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -266,6 +281,11 @@ mod tests {
         assert_eq!(
             message(Some(ExecutionStatus::Failed), Some("Internal"), Some("No bucket.")),
             "The run R ended without a result: Internal: No bucket."
+        );
+        let denied = r#"{"errorType":"Denied","errorMessage":"PutObject failed: no (AccessDenied)"}"#;
+        assert_eq!(
+            message(Some(ExecutionStatus::Failed), Some("Denied"), Some(denied)),
+            "The run R ended without a result. The function control ended with Denied: PutObject failed: no (AccessDenied)."
         );
         let unknown = message(None, None, None);
         assert!(unknown.starts_with("AWS knows no execution of the run R"), "{unknown}");

@@ -133,8 +133,10 @@ fn explains(done: &Done, denied: Option<&str>, stopped: bool) -> bool {
         Some(operation) => {
             names_a_stage
                 && said.contains(operation)
-                // The second is control's own, which nobody diagnoses.
-                && (said.contains(" may not call ") || said.contains("The role of the function `control` lacks "))
+                // The last two are control's own, which nobody diagnoses.
+                && [" may not call ", "The role of the function `control` lacks ", "The function control ended with Denied"]
+                    .iter()
+                    .any(|words| said.contains(words))
         }
         None if stopped => said.contains("was stopped from outside") || names_a_stage,
         None => names_a_stage,

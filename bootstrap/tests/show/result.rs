@@ -81,7 +81,7 @@ fn a_failure_without_a_diagnosis_says_the_next_step() {
 
 #[test]
 fn what_ended_early_says_why() {
-    let blocked = "Nothing was changed. foundation: bucket/uploads: bucket/uploads is not empty. Say --delete-data to delete what it holds, or --keep-data to leave it in place.\ndatabase: db-cluster/main: a major upgrade interrupts the database. Say --allow-downtime.";
+    let blocked = "Nothing was changed.\nfoundation: bucket/uploads is not empty. Say --delete-data to delete what it holds, or --keep-data to leave it in place.\ndatabase: db-cluster/main: a major upgrade interrupts the database. Say --allow-downtime.";
     let all = [
         result(Outcome::Blocked, blocked),
         result(Outcome::Superseded, "A newer configuration was uploaded."),

@@ -7,8 +7,8 @@ use futures_util::future::try_join_all;
 use lambda::{get_json, put_json, work_report};
 use statemachine::error::Optional as _;
 use statemachine::message::{
-    Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Release, ReleaseRecord, Run, RunResult,
-    STAGES, StageReport, Status, Sweep, Waiting, keys,
+    Caught, Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Release, ReleaseRecord, Run,
+    RunResult, STAGES, StageReport, Status, Sweep, Waiting, keys,
 };
 use statemachine::permission::Scope;
 use statemachine::plan::{Action, Plan, Progress, StagePlan};
@@ -54,6 +54,8 @@ impl Control {
                 let key = keys::of_run(&run.environment, &run.id, "diagnosis.json");
                 let diagnosis =
                     get_json::<Diagnosis>(&self.bucket, &key).await?.map(|(diagnosis, _)| diagnosis);
+                let caught = document.undiagnosed.as_ref();
+                let diagnosis = diagnosis.or_else(|| Some(undiagnosed(caught?, &failure)));
                 if can_put_back(&document) {
                     return self.put_back(document, PuttingBack { failure, diagnosis }).await;
                 }
@@ -307,24 +309,16 @@ fn set(value: &mut serde_json::Value, path: &str, to: &serde_json::Value) {
 
 /// What failed: what a stage reports, else what a Catch caught.
 fn failure(document: &Document, reports: &[StageReport]) -> Option<Failure> {
-    if let Some(failure) = reports.iter().find_map(|report| report.failure.clone()) {
-        return Some(failure);
+    reports.iter().find_map(|report| report.failure.clone()).or_else(|| document.caught_failure())
+}
+
+/// Stands for a diagnosis where diagnose itself failed: what it could not do, its role's leave above all.
+fn undiagnosed(caught: &Caught, failure: &Failure) -> Diagnosis {
+    Diagnosis {
+        cause: failure.message.clone(),
+        evidence: vec![format!("Not diagnosed. {caught}")],
+        next: failure.next.clone(),
     }
-    let caught = document.stages.iter().find_map(|(stage, slot)| Some((stage, slot.caught.as_ref()?)));
-    let (stage, caught) = caught.or_else(|| Some(("control", document.caught.as_ref()?)))?;
-    let message = serde_json::from_str::<serde_json::Value>(&caught.cause)
-        .ok()
-        .and_then(|cause| cause.get("errorMessage").and_then(|message| message.as_str().map(str::to_owned)))
-        .unwrap_or_else(|| caught.cause.clone());
-    let error =
-        Error::new(ErrorKind::Internal, format!("The function ended with {}: {message}", caught.error));
-    let mut failure = Failure::of(stage, &Name::from_tag("*"), &error);
-    if caught.error == "Transient" {
-        failure.kind = ErrorKind::Transient;
-        let next = "AWS did not answer in time, several times. Run it again: it goes on from here.";
-        next.clone_into(&mut failure.next);
-    }
-    Some(failure)
 }
 
 fn sweep(looks: &[StageReport]) -> Sweep {

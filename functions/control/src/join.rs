@@ -9,7 +9,7 @@ use statemachine::message::{
     Document, Next, Operation, Outcome, PlanRecord, RunResult, STAGES, StageReport, Stages, Status, Sweep,
     Verdict, Waiting, keys,
 };
-use statemachine::plan::{Action, Plan, StagePlan};
+use statemachine::plan::{Action, Item, Plan, StagePlan};
 use statemachine::resource::hex;
 
 use crate::Control;
@@ -78,15 +78,9 @@ impl Control {
             return go(document, Next::Remove, "Something is left.");
         }
         if counts.refuse > 0 {
-            let reasons: Vec<String> = record
-                .plan
-                .items()
-                .filter(|(_, item)| item.action == Action::Refuse)
-                .map(|(stage, item)| {
-                    format!("{stage}: {}: {}", item.name, item.reason.as_deref().unwrap_or("refused"))
-                })
-                .collect();
-            let message = format!("Nothing was changed. {}", reasons.join("\n"));
+            let refused = record.plan.items().filter(|(_, item)| item.action == Action::Refuse);
+            let reasons: Vec<String> = refused.map(|(stage, item)| refusal(stage, item)).collect();
+            let message = format!("Nothing was changed.\n{}", reasons.join("\n"));
             return self.end(document, end(Outcome::Blocked, message)).await;
         }
         if let Some(asked) = run.plan.as_ref().filter(|asked| **asked != record.id) {
@@ -248,6 +242,12 @@ fn notes(document: &Document) -> Vec<String> {
         _ => notes.push(format!("Egress costs {}.", monthly_price(stack))),
     }
     notes
+}
+
+/// Why a resource is refused, and which. Most reasons name it by themselves.
+fn refusal(stage: &str, item: &Item) -> String {
+    let (name, reason) = (item.name.to_string(), item.reason.as_deref().unwrap_or("refused"));
+    if reason.contains(&name) { format!("{stage}: {reason}") } else { format!("{stage}: {name}: {reason}") }
 }
 
 /// Counts in words: `3 to create, 1 to change, nothing to delete`.

@@ -55,6 +55,7 @@ impl Control {
             }
         }
         document.caught = None;
+        document.undiagnosed = None;
         document.putting_back = Some(Box::new(why));
         self.go_on(&mut document).await?;
         document.verdict = Verdict {

@@ -6,7 +6,7 @@ use aws_sdk_ecs::types::{DesiredStatus, Task};
 use jiff::Timestamp;
 use statemachine::message::Document;
 use statemachine::resource::Name;
-use statemachine::{Error, Result};
+use statemachine::{Error, ErrorKind, Result};
 
 use crate::Clients;
 use crate::evidence::{Evidence, StoppedTask, Target, tail};
@@ -27,7 +27,7 @@ pub(crate) async fn task(clients: &Clients, document: &Document, name: &Name) ->
     match describe.map_err(failed("ecs:DescribeTasks")) {
         Ok(described) => {
             for task in described.tasks() {
-                let stopped = stopped_task(clients, &cluster, service, task).await;
+                let stopped = stopped_task(clients, &cluster, service, task, &mut evidence.not_seen).await;
                 evidence.stopped_tasks.push(StoppedTask { own: Some(name.what().to_owned()), ..stopped });
             }
         }
@@ -49,7 +49,7 @@ pub(crate) async fn services(clients: &Clients, document: &Document) -> Evidence
         Err(error) => evidence.not_seen.push(noted("the services' events", error)),
     }
     for service in &names {
-        match stopped_tasks(clients, &cluster, service, since).await {
+        match stopped_tasks(clients, &cluster, service, since, &mut evidence.not_seen).await {
             Ok(tasks) => evidence.stopped_tasks.extend(tasks),
             Err(error) => evidence.not_seen.push(noted(&format!("the stopped tasks of {service}"), error)),
         }
@@ -82,6 +82,7 @@ async fn stopped_tasks(
     cluster: &str,
     service: &str,
     since: i64,
+    not_seen: &mut Vec<String>,
 ) -> Result<Vec<StoppedTask>> {
     let list = clients
         .ecs
@@ -103,14 +104,29 @@ async fn stopped_tasks(
     tasks.sort_by_key(|task| std::cmp::Reverse(stopped_at(task)));
     let mut stopped = Vec::new();
     for task in tasks.iter().take(TASKS) {
-        stopped.push(stopped_task(clients, cluster, service, task).await);
+        stopped.push(stopped_task(clients, cluster, service, task, not_seen).await);
     }
     Ok(stopped)
 }
 
-async fn stopped_task(clients: &Clients, cluster: &str, service: &str, task: &Task) -> StoppedTask {
+async fn stopped_task(
+    clients: &Clients,
+    cluster: &str,
+    service: &str,
+    task: &Task,
+    not_seen: &mut Vec<String>,
+) -> StoppedTask {
     let container = task.containers().first();
     let id = task.task_arn().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
+    let log = match log(clients, cluster, service, id).await {
+        Ok(log) => log,
+        // A task that never ran has no log: that is no trouble of its own.
+        Err(error) if error.kind == ErrorKind::Missing => Vec::new(),
+        Err(error) => {
+            not_seen.push(format!("the log of the task {id} ({})", error.message));
+            Vec::new()
+        }
+    };
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     StoppedTask {
         service: service.to_owned(),
@@ -119,8 +135,7 @@ async fn stopped_task(clients: &Clients, cluster: &str, service: &str, task: &Ta
         stopped_reason: text(task.stopped_reason()),
         container_reason: text(container.and_then(|container| container.reason())),
         exit_code: container.and_then(|container| container.exit_code()),
-        // A task that never ran has no log: that is no trouble of its own.
-        log: log(clients, cluster, service, id).await.unwrap_or_default(),
+        log,
     }
 }
 

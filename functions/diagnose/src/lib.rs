@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use statemachine::message::{Diagnosis, Document, Failure, StageReport, keys};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::Name;
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, Result};
 
 pub use cause::diagnose;
 pub use evidence::{Evidence, StoppedTask, Target};
@@ -102,10 +102,7 @@ impl Clients {
                 }
             }
         }
-        let caught = document.stages.iter().find_map(|(stage, slot)| Some((stage, slot.caught.clone()?)));
-        let (stage, caught) = caught.or_else(|| Some(("control", document.caught.clone()?)))?;
-        let error = Error::new(ErrorKind::Internal, format!("{}: {}", caught.error, caught.cause));
-        Some(Failure::of(stage, &Name::from_tag("*"), &error))
+        document.caught_failure()
     }
 
     async fn keep(&self, document: &Document, diagnosis: &Diagnosis) -> Result<()> {

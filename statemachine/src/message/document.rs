@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caught, Diagnosis, Failure, Intent, Operation, Parameters, Release, STAGES, Slot, Trigger};
 use crate::config::Stack;
-use crate::resource::Options;
+use crate::resource::{Name, Options};
+use crate::{Error, ErrorKind};
 
 /// The document that the state machine carries. Every slot is there from the start: a JSONPath that is
 /// missing ends an execution on AWS without any Catch.
@@ -42,6 +43,9 @@ pub struct Document {
     /// What the last Catch outside the stages caught.
     #[serde(default)]
     pub caught: Option<Caught>,
+    /// What the Catch of diagnose caught.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undiagnosed: Option<Caught>,
 }
 
 impl Document {
@@ -62,7 +66,22 @@ impl Document {
             plan: None,
             looks: 0,
             caught: None,
+            undiagnosed: None,
         }
+    }
+
+    /// What failed where no report tells it: what a Catch caught, of a stage or of control.
+    pub fn caught_failure(&self) -> Option<Failure> {
+        let caught = self.stages.iter().find_map(|(stage, slot)| Some((stage, slot.caught.as_ref()?)));
+        let (stage, caught) = caught.or_else(|| Some(("control", self.caught.as_ref()?)))?;
+        let error = Error::new(caught.kind(), caught.to_string());
+        let mut failure = Failure::of(stage, &Name::from_tag("*"), &error);
+        failure.action = caught.denied_action().map(str::to_owned);
+        if error.kind == ErrorKind::Transient {
+            let next = "AWS did not answer in time, several times. Run it again: it goes on from here.";
+            next.clone_into(&mut failure.next);
+        }
+        Some(failure)
     }
 
     /// For tests: the document of a run of the app `arive`, environment `production`.
@@ -199,4 +218,33 @@ pub enum Next {
     Succeed,
     /// The run is over: failed, blocked or refused; its result says which.
     Fail,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_catch_caught_is_told_by_its_kind() {
+        let failure = |error: &str, cause: &str| {
+            let caught = Caught { error: error.to_owned(), cause: cause.to_owned() };
+            let document = Document { caught: Some(caught), ..Document::example(Operation::Apply, None) };
+            document.caught_failure().expect("a failure")
+        };
+        let denied = failure(
+            "Denied",
+            r#"{"errorType":"Denied","errorMessage":"PutObject failed: User: arn:aws:sts::1:assumed-role/a-control/b is not authorized to perform: s3:PutObject on resource: \"arn\" (AccessDenied)"}"#,
+        );
+        assert_eq!((denied.kind, denied.action.as_deref()), (ErrorKind::Denied, Some("s3:PutObject")));
+        assert!(denied.message.starts_with("The function ended with Denied: PutObject failed: User"));
+        assert!(denied.next.contains("stepstack bootstrap"), "{}", denied.next);
+
+        let slow = failure("Transient", "{}");
+        assert_eq!(slow.kind, ErrorKind::Transient);
+        assert!(slow.next.starts_with("AWS did not answer in time"), "{}", slow.next);
+
+        let late = failure("States.Timeout", "");
+        assert_eq!((late.kind, late.action), (ErrorKind::Internal, None));
+        assert!(late.next.contains("please report"), "{}", late.next);
+    }
 }

@@ -1,10 +1,12 @@
 //! What the document knows of a stage.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Mode, StageReport, Status};
+use crate::ErrorKind;
 use crate::plan::Action;
 use crate::resource::{Name, Names};
 use crate::tick::Input;
@@ -56,6 +58,30 @@ pub struct Caught {
     /// Its text; often JSON with `errorMessage` in it.
     #[serde(default)]
     pub cause: String,
+}
+
+impl Caught {
+    /// What it means: functions raise errors by the names of their kinds; what Step Functions and Lambda raise, such
+    /// as `States.Timeout`, is nobody's.
+    pub fn kind(&self) -> ErrorKind {
+        serde_json::from_value(self.error.clone().into()).unwrap_or(ErrorKind::Internal)
+    }
+
+    /// `s3:PutObject`, where AWS said that the function "is not authorized to perform: s3:PutObject".
+    pub fn denied_action(&self) -> Option<&str> {
+        let (_, said) = self.cause.split_once("not authorized to perform: ")?;
+        let end = said.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, ':' | '-'));
+        Some(&said[..end.unwrap_or(said.len())])
+    }
+}
+
+impl fmt::Display for Caught {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = serde_json::from_str::<serde_json::Value>(&self.cause).ok();
+        let message =
+            told.as_ref().and_then(|cause| cause.get("errorMessage")?.as_str()).unwrap_or(&self.cause);
+        write!(f, "The function ended with {}: {message}", self.error)
+    }
 }
 
 impl Slot {

@@ -62,6 +62,15 @@ impl World {
             "join" | "finish" => read(),
             other => panic!("control has no step {other}"),
         };
+        if step == "finish" {
+            let raises = self.raises.iter().any(|(call, _)| *call == "diagnose");
+            let was_called = self.calls.iter().any(|call| call == "diagnose");
+            assert_eq!(
+                document.undiagnosed.is_some(),
+                raises && was_called,
+                "it is told that nobody diagnosed"
+            );
+        }
         let broken = document.stages.iter().any(|(_, slot)| slot.status != Status::Looked);
         let failed =
             document.stages.iter().any(|(_, slot)| matches!(slot.status, Status::Failed | Status::Stopped));
