@@ -126,6 +126,8 @@ def delete_route_table(world, call):
 def delete_acl(world, call):
     name = call.params.get("NetworkAclId", "")
     found = world.found("ec2", "DescribeNetworkAcls", NetworkAclIds=[name]).get("NetworkAcls", [])
+    if any(one.get("IsDefault") for one in found):
+        raise Refused("InvalidParameterValue", f"cannot delete default network ACL {name}")
     if any(one.get("Associations") for one in found):
         raise dependency(f"The networkAcl '{name}'")
 

@@ -100,7 +100,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 record.unread(request)
             return world.send(request)
         if self.caller is None:
-            self.caller = records.caller(request, self.client_address[1])
+            self.caller = records.caller(request, self.client_address[1], self.server.server_address[1])
         caller = self.caller
         by, fault = "fault", faults.take(world, call, caller)
         try:
@@ -152,7 +152,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not rules.has(call):
             return world.send(call.request), "emulator"
         key = (call.service, call.operation)
-        with world.lock:
+        with world.at_one_moment():
             for rule in rules.BEFORE.get(key, []):
                 answered = rule(world, call)
                 if answered is not None:

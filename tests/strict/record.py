@@ -83,12 +83,12 @@ class Record:
             }
 
 
-def caller(request, port):
-    """Who calls from a port of this machine: the app id of the user agent, else the function whose process holds
+def caller(request, port, to):
+    """Who calls from a port of this machine to another one: the app id of the user agent, else the function whose process holds
     the connection (Linux shows it under /proc), else the program that is no function. To be asked while the
     connection is open: a port goes to another process soon after."""
     told = APP.search(request.header("user-agent"))
-    return Caller(told.group(1), None) if told else Caller(*_function_at(port))
+    return Caller(told.group(1), None) if told else Caller(*_function_at(port, to))
 
 
 def subject(params):
@@ -107,29 +107,44 @@ def subject(params):
     return ""
 
 
-def _function_at(port):
-    """The function whose process has a connection from this port; `unknown` where there is no /proc."""
+def _function_at(port, to):
+    """The function whose process has this connection; `unknown` where there is no /proc."""
     try:
-        inode = _inode(port)
-        for pid in filter(str.isdigit, os.listdir("/proc")) if inode else ():
-            try:
-                held = any(os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]" for fd in os.listdir(f"/proc/{pid}/fd"))
-                if held:
+        # A listing of /proc can miss a line while others come and go.
+        for _ in range(5):
+            inode = _inode(port, to)
+            for pid in filter(str.isdigit, os.listdir("/proc")) if inode else ():
+                if _holds(pid, inode):
                     with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as file:
                         variables = dict(pair.partition("=")[::2] for pair in file.read().split("\0"))
                     name = variables.get("AWS_LAMBDA_FUNCTION_NAME")
                     return (name, int(pid)) if name else ("program", None)
-            except OSError:
-                continue
     except OSError:
         pass
     return "unknown", None
 
 
-def _inode(port):
+def _holds(pid, inode):
+    """Whether a process holds a socket. What ends or is closed meanwhile does not."""
+    try:
+        descriptors = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return False
+    for descriptor in descriptors:
+        try:
+            if os.readlink(f"/proc/{pid}/fd/{descriptor}") == f"socket:[{inode}]":
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _inode(port, to):
+    # A port of one's own can serve several connections at once, to different places.
+    here, there = f"0100007F:{port:04X}", f"0100007F:{to:04X}"
     with open("/proc/net/tcp", encoding="ascii") as file:
         for line in file:
             fields = line.split()
-            if len(fields) > 9 and fields[1].endswith(f":{port:04X}") and fields[1].startswith("0100007F"):
+            if len(fields) > 9 and fields[1:3] == [here, there]:
                 return fields[9]
     return None

@@ -2,7 +2,6 @@
 rolled back; a service that is deleted is draining for a while."""
 
 import copy
-import time
 
 import failing_ecs
 from rules import after, before
@@ -30,14 +29,14 @@ class Rollout:
 
     def __init__(self, world, service, before_it, failure):
         fails = failure is not None
-        self.begin, self.end = time.monotonic(), time.monotonic() + world.seconds["service"]
+        self.begin, self.end = world.now(), world.now() + world.seconds["service"]
         self.primary, self.old, self.fails = service["deployments"][0], before_it, fails
         self.events = []
         self.back = self.end + world.seconds["service"] / 2 if fails and self.old else self.end
 
-    def show(self, service):
+    def show(self, world, service):
         """Changes what the emulator says of the service to what ECS would say now."""
-        now, desired = time.monotonic(), service["desiredCount"]
+        now, desired = world.now(), service["desiredCount"]
         if self.fails and not self.old and now >= self.end:
             self._show_failed_for_good(service, desired)
         elif now < self.end:
@@ -96,7 +95,7 @@ def show(world, service):
         return
     rollout = world.note("rollouts").get(key)
     if rollout and service["status"] == "ACTIVE":
-        rollout.show(service)
+        rollout.show(world, service)
 
 
 def roll_out(world, service, before_it):

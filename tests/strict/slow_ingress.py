@@ -1,8 +1,6 @@
 """Load balancers are provisioning for a while, and leave their interfaces behind for a while; certificates
 are issued once their validation record stands in the zone."""
 
-import time
-
 from rules import after, before
 from world import Refused
 
@@ -44,7 +42,7 @@ def delete_balancer(world, call):
 
 def lingering(world):
     """Load balancers that are gone and whose interfaces are not."""
-    now = time.monotonic()
+    now = world.now()
     return [balancer for end, balancer in world.note("lingering").values() if now < end]
 
 
@@ -82,7 +80,7 @@ def look_at_certificates(world):
 
 def is_issued(world, arn):
     known = world.note("certificates").get(arn)
-    return known is None or (known["issued"] is not None and known["issued"] <= time.monotonic())
+    return known is None or (known["issued"] is not None and known["issued"] <= world.now())
 
 
 @after("acm", "RequestCertificate")
@@ -109,7 +107,7 @@ def describe_certificate(world, call, value):
         certificate.pop(name, None)
     for option in certificate.get("DomainValidationOptions", []):
         option["ValidationStatus"] = "PENDING_VALIDATION"
-        if time.monotonic() < known["record"]:
+        if world.now() < known["record"]:
             option.pop("ResourceRecord", None)
 
 

@@ -1,5 +1,6 @@
 """What the strict layer knows beside the emulator: settings, what is under way, what is to be done later."""
 
+import contextlib
 import heapq
 import http.client
 import itertools
@@ -60,6 +61,7 @@ class World:
         self._wake = threading.Condition(self.lock)
         self._number = itertools.count()
         self._local = threading.local()
+        self._moment = None
         self.clear()
         threading.Thread(target=self._keep_time, daemon=True).start()
 
@@ -72,13 +74,24 @@ class World:
 
     # Time.
 
-    @staticmethod
-    def now():
-        return time.monotonic()
+    def now(self):
+        """Monotonic seconds. Under the lock it is one moment: what has ended has had its consequences."""
+        return self._moment or time.monotonic()
+
+    @contextlib.contextmanager
+    def at_one_moment(self):
+        """Holds the lock and the time, after everything that was due."""
+        with self.lock:
+            before, self._moment = self._moment, self._moment or time.monotonic()
+            try:
+                self._catch_up()
+                yield
+            finally:
+                self._moment = before
 
     def begin(self, kind, name, status, seconds):
         """Something is in `status` for `seconds`; answers the end."""
-        now = time.monotonic()
+        now = self.now()
         self._phases[(kind, name)] = (status, now + seconds)
         self.record.phase(kind, name, status, now, now + seconds)
         return now + seconds
@@ -86,11 +99,11 @@ class World:
     def status(self, kind, name):
         """The status that something is in for a while, or nothing."""
         status, end = self._phases.get((kind, name), (None, 0))
-        return status if time.monotonic() < end else None
+        return status if self.now() < end else None
 
     def until(self, kind, name):
         """When it ends, in monotonic seconds; now, where nothing is under way."""
-        return max(self._phases.get((kind, name), (None, 0))[1], time.monotonic())
+        return max(self._phases.get((kind, name), (None, 0))[1], self.now())
 
     def forget(self, kind, name):
         self._phases.pop((kind, name), None)
@@ -105,17 +118,21 @@ class World:
             heapq.heappush(self._due, (moment, next(self._number), action))
             self._wake.notify()
 
+    def _catch_up(self):
+        """Carries out what is due."""
+        while self._due and self._due[0][0] <= self.now():
+            _, _, action = heapq.heappop(self._due)
+            try:
+                action()
+            except Exception as error:  # Recorded, and asserted to be none.
+                traceback.print_exc()
+                self.record.late(f"{type(error).__name__}: {error}")
+
     def _keep_time(self):
         with self.lock:
             while True:
-                now = time.monotonic()
-                while self._due and self._due[0][0] <= now:
-                    _, _, action = heapq.heappop(self._due)
-                    try:
-                        action()
-                    except Exception as error:  # Recorded, and asserted to be none.
-                        traceback.print_exc()
-                        self.record.late(f"{type(error).__name__}: {error}")
+                with self.at_one_moment():
+                    pass
                 self._wake.wait(max(self._due[0][0] - time.monotonic(), 0.001) if self._due else None)
 
     # The emulator.
