@@ -1,4 +1,4 @@
-//! Who does what in the console, and what a plan then shows.
+//! Who does what in the console, and what a plan then shows, or how AWS refuses it.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,27 @@ fn network_changes() -> Vec<Hand> {
     let route = json!({ "RouteTableId": "$route-table/public", "DestinationCidrBlock": "0.0.0.0/0" });
     let tables =
         json!({ "VpcEndpointId": "$vpc-endpoint/s3", "RemoveRouteTableIds": ["$route-table/private-a"] });
+    let aside = json!({
+        "RouteTableId": "$route-table/private-b",
+        "DestinationCidrBlock": "0.0.0.0/0",
+        "GatewayId": "$internet-gateway/main",
+    });
+    let http = json!({ "GroupId": "$security-group/load-balancer", "SecurityGroupRules": [{
+        "SecurityGroupRuleId": "$security-group-rule/load-balancer-in-80-from-internet",
+        "SecurityGroupRule": {
+            "IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIpv4": "0.0.0.0/0", "Description": "mine",
+        },
+    }] });
     vec![
+        // The table is private no longer, and a route of it leads elsewhere.
+        hand(
+            &["update route-table/private-b", "update route/private-b"],
+            [call("ec2", "ReplaceRoute", aside)],
+        ),
+        hand(
+            &["update security-group-rule/load-balancer-in-80-from-internet"],
+            [call("ec2", "ModifySecurityGroupRules", http)],
+        ),
         hand(&["update vpc/main"], [call("ec2", "ModifyVpcAttribute", dns)]),
         hand(&["update subnet/public-a"], [call("ec2", "ModifySubnetAttribute", public)]),
         hand(&["update default-security-group/main"], [call("ec2", "AuthorizeSecurityGroupIngress", open)]),
@@ -117,9 +137,26 @@ fn traffic_changes() -> Vec<Hand> {
     ]
 }
 
+/// Kinds that stay as they were made, with the reason.
+pub(super) const CONSTANT: [(&str, &str); 10] = [
+    ("internet-gateway", "it is attached, or it is not ours"),
+    ("security-group", "AWS changes nothing of it; its rules are a kind of their own"),
+    ("address", "it is the gateway's, or nobody's"),
+    ("nat-gateway", "AWS changes nothing of it"),
+    ("flow-log", "AWS changes nothing of it"),
+    ("certificate", "AWS changes nothing of it that we set"),
+    ("hosted-zone", "its records are a kind of their own"),
+    ("record", "one that points elsewhere is a stranger's: it has a test of its own"),
+    ("secret", "nobody reads a value to compare it"),
+    ("task-definition", "a revision cannot be changed"),
+];
+
+/// Kinds that `data_at_stake` deletes.
+pub(super) const DATA: [&str; 2] = ["bucket", "db-cluster"];
+
 /// What AWS lets a person delete, with what has to go before it; round by round.
 pub(super) fn deletions() -> Vec<Vec<Hand>> {
-    vec![loose_ends(), traffic(), ways_out()]
+    vec![loose_ends(), traffic(), ways_out(), engine_room(), front_door()]
 }
 
 /// What nothing else hangs on.
@@ -218,13 +255,109 @@ fn ways_out() -> Vec<Hand> {
     ]
 }
 
-/// Kinds that nobody can change or delete while the stack stands, or that have a test of their own.
-pub(super) fn untouchable() -> Vec<(&'static str, &'static str)> {
+/// Everything that runs, and the cluster that it runs in; a revision, a role in use and the default's rules.
+fn engine_room() -> Vec<Hand> {
+    let service = |name: &str| json!({ "cluster": "$cluster/main", "service": name, "force": true });
+    let role = "$role/task";
+    let policy = json!({ "RoleName": role, "PolicyName": "stepstack" });
     vec![
-        ("internet-gateway", "nothing of it can drift, and AWS holds it while addresses are mapped"),
-        ("security-group", "its rules are their own kind, and AWS holds a group in use"),
-        ("address", "nothing of it can drift, and AWS holds it while the gateway uses it"),
-        ("certificate", "nothing of it can drift, and AWS holds it while the listener uses it"),
-        ("hosted-zone", "nothing of it can drift, and AWS holds it while it has records"),
+        hand(&["create service/api"], [call("ecs", "DeleteService", service("api"))]),
+        hand(&["create service/worker"], [call("ecs", "DeleteService", service("worker"))]),
+        hand(&["create cluster/main"], [call("ecs", "DeleteCluster", json!({ "cluster": "$cluster/main" }))]),
+        hand(
+            &["create task-definition/worker"],
+            [call("ecs", "DeregisterTaskDefinition", json!({ "taskDefinition": "$task-definition/worker" }))],
+        ),
+        hand(
+            &["create role/task"],
+            [call("iam", "DeleteRolePolicy", policy), call("iam", "DeleteRole", json!({ "RoleName": role }))],
+        ),
+    ]
+}
+
+/// The load balancer with its listeners, and the images.
+fn front_door() -> Vec<Hand> {
+    let open = json!({
+        "LoadBalancerArn": "$load-balancer/main",
+        "Attributes": [{ "Key": "deletion_protection.enabled", "Value": "false" }],
+    });
+    let balancer = json!({ "LoadBalancerArn": "$load-balancer/main" });
+    let repository = json!({ "repositoryName": "$repository/main", "force": true });
+    vec![
+        hand(
+            &[
+                "create load-balancer/main",
+                "create listener/http",
+                "create listener/https",
+                "create listener-rule/api",
+                "update record/alias-api.tryarive.com",
+            ],
+            [
+                call("elbv2", "ModifyLoadBalancerAttributes", open),
+                call("elbv2", "DeleteLoadBalancer", balancer),
+            ],
+        ),
+        hand(&["create repository/main"], [call("ecr", "DeleteRepository", repository)]),
+    ]
+}
+
+/// A record of ours that somebody points at another load balancer.
+pub(super) fn led_astray() -> Hand {
+    let elsewhere = json!({
+        "HostedZoneId": "$hosted-zone/main",
+        "ChangeBatch": { "Changes": [{ "Action": "UPSERT", "ResourceRecordSet": {
+            "Name": "api.tryarive.com", "Type": "A", "AliasTarget": {
+                "HostedZoneId": "$load-balancer/main#zone_id",
+                "DNSName": "another-1.us-east-1.elb.amazonaws.com",
+                "EvaluateTargetHealth": false,
+            },
+        } }] },
+    });
+    let change = call("route53", "ChangeResourceRecordSets", elsewhere);
+    hand(&["refuse record/alias-api.tryarive.com"], [change])
+}
+
+/// What AWS refuses while the stack stands, and the error's code.
+pub(super) fn refusals() -> Vec<(&'static str, Call, &'static str)> {
+    let balancers = json!({ "GroupId": "$security-group/load-balancer" });
+    let default = json!({ "GroupId": "$default-security-group/main" });
+    let gateway = json!({ "VpcId": "$vpc/main", "InternetGatewayId": "$internet-gateway/main" });
+    let subnets = json!({ "DBSubnetGroupName": "$db-subnet-group/main" });
+    let parameters = json!({ "DBClusterParameterGroupName": "$db-parameter-group/main" });
+    let (used, dependency) = ("ResourceInUseException", "DependencyViolation");
+    let ec2 = |operation, params| call("ec2", operation, params);
+    vec![
+        ("vpc", ec2("DeleteVpc", json!({ "VpcId": "$vpc/main" })), dependency),
+        ("subnet", ec2("DeleteSubnet", json!({ "SubnetId": "$subnet/private-a" })), dependency),
+        ("internet-gateway", ec2("DetachInternetGateway", gateway), dependency),
+        ("security-group", ec2("DeleteSecurityGroup", balancers), dependency),
+        ("default-security-group", ec2("DeleteSecurityGroup", default), "CannotDelete"),
+        (
+            "network-acl",
+            ec2("DeleteNetworkAcl", json!({ "NetworkAclId": "$network-acl/main" })),
+            "InvalidParameterValue",
+        ),
+        (
+            "route-table",
+            ec2("DeleteRouteTable", json!({ "RouteTableId": "$route-table/private-a" })),
+            dependency,
+        ),
+        ("address", ec2("ReleaseAddress", json!({ "AllocationId": "$address/a" })), "InvalidIPAddress.InUse"),
+        (
+            "certificate",
+            call("acm", "DeleteCertificate", json!({ "CertificateArn": "$certificate/main" })),
+            used,
+        ),
+        (
+            "hosted-zone",
+            call("route53", "DeleteHostedZone", json!({ "Id": "$hosted-zone/main" })),
+            "HostedZoneNotEmpty",
+        ),
+        ("db-subnet-group", call("rds", "DeleteDBSubnetGroup", subnets), "InvalidDBSubnetGroupStateFault"),
+        (
+            "db-parameter-group",
+            call("rds", "DeleteDBClusterParameterGroup", parameters),
+            "InvalidDBParameterGroupState",
+        ),
     ]
 }
