@@ -14,15 +14,15 @@ import fnmatch
 import json
 import os
 import pathlib
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import tomllib
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from emulator import Emulator, Failed, command
+
 PROGRAM = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/stepstack"
 ACCEPTED = ROOT / "security/accepted.toml"
 VERSION = "5.46.0"
@@ -50,21 +50,6 @@ for group in ec2.describe_security_groups()["SecurityGroups"]:
 """
 
 
-class Failed(Exception):
-    """A step failed; what it printed."""
-
-
-def command(arguments, environment, seconds, good=(0,)):
-    """Runs to the end; the output matters only when it fails."""
-    done = subprocess.run(
-        [str(argument) for argument in arguments],
-        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds,
-    )
-    if done.returncode not in good:
-        raise Failed(f"{' '.join(map(str, arguments))} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    return done
-
-
 def prowler():
     """Prowler's binary, in a virtual environment of this version alone, made once."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
@@ -77,29 +62,6 @@ def prowler():
         # Written last: an installation that was broken off is made anew.
         ready.touch()
     return directory / "bin/prowler"
-
-
-class Emulator:
-    """A MiniStack of its own, driven through the program as a person would."""
-
-    def __init__(self):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="stepstack-prowler-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.environment = {
-            **os.environ,
-            "STEPSTACK_LOCAL_DIR": str(self.directory),
-            "STEPSTACK_LOCAL_PORT": str(self.port),
-            "NO_COLOR": "1",
-        }
-
-    def run(self, *arguments):
-        command([PROGRAM, *arguments], self.environment, 1800, good=(0, 3))
-
-    def stop(self):
-        subprocess.run([PROGRAM, "local", "stop"], env=self.environment, capture_output=True)
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Scan:
@@ -206,7 +168,7 @@ def main():
     emulator = None
     try:
         binary = prowler()
-        emulator = Emulator()
+        emulator = Emulator(PROGRAM)
         emulator.run("local", "start")
         emulator.run("--local", "-c", str(arguments.file.resolve()), "bootstrap", "--yes")
         emulator.run("--local", "-c", str(arguments.file.resolve()), "apply", "--yes")

@@ -3,6 +3,8 @@
 //! MiniStack enforces the lists of actions alone (see `project_policies` in the launcher); the resources and
 //! conditions that narrow them are tested on the documents themselves, in `bootstrap/tests`.
 
+mod withheld;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -56,10 +58,9 @@ fn granted(emulator: &Emulator) -> Actions {
     granted
 }
 
-/// `security/unused-actions.toml`: what no run here needs, with the reason why it is granted. `*` stands for
-/// every function.
-fn justified() -> BTreeMap<String, String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../security/unused-actions.toml");
+/// A list of `security/`: actions by function, with reasons. `*` stands for every function.
+fn listed(name: &str) -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../security").join(name);
     let text = std::fs::read_to_string(path).expect("the list");
     toml::from_str(&text).expect("actions with reasons")
 }
@@ -120,7 +121,7 @@ async fn the_runs_pass_with_their_roles_leave_and_what_no_run_needs_is_justified
     let working: Vec<&str> =
         used.keys().map(String::as_str).filter(|name| FUNCTIONS.contains(name)).collect();
     assert_eq!(working, FUNCTIONS, "every function calls as its own role");
-    let justified = justified();
+    let justified = listed("unused-actions.toml");
     let mut unknown = BTreeSet::new();
     let mut needless: BTreeSet<&str> = justified.keys().map(String::as_str).collect();
     for (function, actions) in &granted {
@@ -148,60 +149,4 @@ async fn the_runs_pass_with_their_roles_leave_and_what_no_run_needs_is_justified
 
 fn post(emulator: &Emulator, path: &str) {
     ureq::post(&format!("{}{path}", emulator.endpoint())).send_empty().expect("the launcher answers");
-}
-
-/// Takes one action away from one function, and sees that the run that needs it says so.
-fn without(emulator: &Emulator, function: &str, action: &str, arguments: &[&str]) -> Result<(), String> {
-    let file = emulator.write("stepstack.toml", &std::fs::read_to_string(example()).expect("the example"));
-    post(emulator, &format!("/_stepstack/withhold/{function}/{action}"));
-    let done = emulator.stepstack(&file, arguments);
-    post(emulator, "/_stepstack/withhold");
-    let said = format!("{}{}", done.stdout, done.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
-    if done.code != 1 {
-        return Err(format!("it ends with {}: {done}", done.code));
-    }
-    if !said.contains(action) {
-        return Err(format!("it does not name the action: {done}"));
-    }
-    if !said.contains(&format!("function {function}")) && !said.contains(&format!("-{function}/")) {
-        return Err(format!("it does not name the function: {done}"));
-    }
-    Ok(())
-}
-
-/// `cargo test -p e2e -- --ignored --nocapture taking_any_action_away` (half an hour or more)
-#[test]
-#[ignore = "half an hour or more; run it by name"]
-fn taking_any_action_away_makes_the_run_that_needs_it_fail_and_name_it() {
-    let emulator = Emulator::start_enforcing_iam();
-    let file = emulator.write("stepstack.toml", &std::fs::read_to_string(example()).expect("the example"));
-    let (apply, destroy) = (["apply", "--yes"], ["destroy", "--yes", "--delete-data"]);
-    emulator.stepstack(&file, &apply).expect(0);
-    let by_apply = used(&emulator);
-    emulator.stepstack(&file, &destroy).expect(0);
-    let by_destroy = used(&emulator);
-    let (mut passed, mut failed) = (0, Vec::new());
-    let mut take = |function: &str, action: &str, arguments: &[&str]| match without(
-        &emulator, function, action, arguments,
-    ) {
-        Ok(()) => passed += 1,
-        Err(why) => {
-            eprintln!("{function} {action}: {why}");
-            failed.push(format!("{function} {action}"));
-        }
-    };
-    for function in FUNCTIONS {
-        let (made, all) = (by_apply.get(function).cloned().unwrap_or_default(), by_destroy.get(function));
-        for action in &made {
-            take(function, action, &apply);
-            emulator.stepstack(&file, &destroy).expect(0);
-        }
-        for action in all.iter().flat_map(|all| all.difference(&made)) {
-            emulator.stepstack(&file, &apply).expect(0);
-            take(function, action, &destroy);
-            emulator.stepstack(&file, &destroy).expect(0);
-        }
-    }
-    eprintln!("{passed} passed, {} failed", failed.len());
-    assert_eq!(failed, Vec::<String>::new());
 }

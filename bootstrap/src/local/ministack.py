@@ -10,6 +10,7 @@ Beside MiniStack's own paths it answers:
   GET  /_stepstack/at-work      how many functions Step Functions waits for
 And with AUTH=true, where IAM is enforced:
   GET  /_stepstack/actions      the IAM actions that were allowed so far, by the caller's ARN
+  POST /_stepstack/actions/reset  forgets them
   POST /_stepstack/withhold/FUNCTION/ACTION  denies an action to a function's role, until
   POST /_stepstack/withhold                  denies none again
 """
@@ -834,6 +835,9 @@ def project_policies():
         if path == "/_stepstack/actions" and method == "GET":
             body = {caller: sorted(actions) for caller, actions in sorted(allowed.items())}
             return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+        if path == "/_stepstack/actions/reset" and method == "POST":
+            allowed.clear()
+            return 200, {"Content-Type": "application/json"}, b"{}"
         if path.startswith("/_stepstack/withhold") and method == "POST":
             withheld[:] = path.split("/")[3:]
             return 200, {"Content-Type": "application/json"}, b"{}"
