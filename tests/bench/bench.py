@@ -23,59 +23,30 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from emulator import Emulator, Failed
+
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / os.environ.get("STEPSTACK_BENCH_PROFILE", "release")
 FUNCTIONS = ["control", "foundation", "network", "certificate", "database", "ingress", "services", "diagnose"]
 
 
-class Emulator:
-    """A MiniStack of its own, driven through the program as a person would."""
+def timed(emulator, *arguments):
+    """Seconds from the command's start to its exit."""
+    begin = time.monotonic()
+    emulator.run(*arguments)
+    return time.monotonic() - begin
 
-    def __init__(self):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="stepstack-bench-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.environment = {
-            **os.environ,
-            "STEPSTACK_LOCAL_DIR": str(self.directory),
-            "STEPSTACK_LOCAL_PORT": str(self.port),
-            "NO_COLOR": "1",
-        }
 
-    def run(self, *arguments):
-        """Seconds from the command's start to its exit."""
-        begin = time.monotonic()
-        done = subprocess.run(
-            [TARGET / "stepstack", *arguments], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        took = time.monotonic() - begin
-        if done.returncode not in (0, 3):
-            sys.exit(f"{' '.join(arguments)} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return took
-
-    def admin(self, method, path):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=b"" if method == "POST" else None)
-        with urllib.request.urlopen(request) as answer:
-            return answer.read()
-
-    def calls(self):
-        return collections.Counter(json.loads(self.admin("GET", "/_stepstack/calls")))
-
-    def reset_calls(self):
-        self.admin("POST", "/_stepstack/calls/reset")
-
-    def stop(self):
-        subprocess.run([TARGET / "stepstack", "local", "stop"], env=self.environment, capture_output=True)
-        shutil.rmtree(self.directory, ignore_errors=True)
+def calls_of(emulator):
+    return collections.Counter(json.loads(emulator.admin("GET", "/_stepstack/calls")))
 
 
 def measure(runs, file):
     """Times by command, and the calls of the first run of each."""
     times, calls = collections.defaultdict(list), {}
-    emulator = Emulator()
+    emulator = Emulator(TARGET / "stepstack")
     try:
         emulator.run("local", "start")
         for run in range(runs):
@@ -89,9 +60,9 @@ def measure(runs, file):
             if run > 0:
                 emulator.run("local", "reset")
             for name, arguments in steps:
-                emulator.reset_calls()
-                times[name].append(emulator.run("--local", "-c", str(file), *arguments))
-                calls.setdefault(name, emulator.calls())
+                emulator.admin("POST", "/_stepstack/calls/reset")
+                times[name].append(timed(emulator, "--local", "-c", str(file), *arguments))
+                calls.setdefault(name, calls_of(emulator))
     finally:
         emulator.stop()
     return times, calls
@@ -142,7 +113,10 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--file", type=pathlib.Path, default=ROOT / "examples/arive.toml")
     arguments = parser.parse_args()
-    times, calls = measure(arguments.runs, arguments.file.resolve())
+    try:
+        times, calls = measure(arguments.runs, arguments.file.resolve())
+    except Failed as failed:
+        sys.exit(str(failed))
     print(f"{'command':<14}{'median s':>10}{'min s':>8}{'max s':>8}{'calls':>8}")
     for name, all_times in times.items():
         total = sum(calls[name].values())
