@@ -70,7 +70,7 @@ impl Control {
                 let sweep = sweep(&self.looks(&document).await?);
                 result.message = format!("{} left.", sweep.left.len());
                 if sweep.left.is_empty() {
-                    self.forget(&document).await?;
+                    or_fail(self.forget(&document).await, &mut result)?;
                 } else {
                     result.outcome = Outcome::Failed;
                     result.message = format!("{} left: {}", sweep.left.len(), sweep.left.join(", "));
@@ -86,18 +86,10 @@ impl Control {
                     (0, None) => "What was asked for is what is there.".to_owned(),
                     _ => "Everything is made but what waits for you.".to_owned(),
                 };
-                match self.remember(&document, &reports).await {
-                    Ok(Some(release)) => {
-                        result.outputs.insert("release".to_owned(), release.number.to_string());
-                        result.outputs.insert("image".to_owned(), release.digest);
-                    }
-                    Ok(None) => {}
-                    // Step Functions calls again.
-                    Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady) => {
-                        return Err(error);
-                    }
-                    // The run is told to have failed, and its lock is given back; the next run remembers.
-                    Err(error) => result.fail(Failure::of("control", &Name::from_tag("*"), &error), None),
+                let release = or_fail(self.remember(&document, &reports).await, &mut result)?.flatten();
+                if let Some(release) = release {
+                    result.outputs.insert("release".to_owned(), release.number.to_string());
+                    result.outputs.insert("image".to_owned(), release.digest);
                 }
             }
         }
@@ -235,6 +227,19 @@ impl Control {
             delete.send().await.map_err(failed("s3:DeleteObject")).optional()?;
         }
         Ok(())
+    }
+}
+
+/// What a last step of the run came to. Where it failed, the run is told to have failed, and its lock is given back; the
+/// next run does it. Fails with what Step Functions calls again for.
+fn or_fail<T>(done: Result<T>, result: &mut RunResult) -> Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady) => Err(error),
+        Err(error) => {
+            result.fail(Failure::of("control", &Name::from_tag("*"), &error), None);
+            Ok(None)
+        }
     }
 }
 
