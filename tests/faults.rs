@@ -58,11 +58,15 @@ const TWICE: [(&str, &str); 6] = [
 ];
 
 /// What is created and stays invisible for a while.
-const INVISIBLE: [(&str, &str); 4] = [
+const INVISIBLE: [(&str, &str); 8] = [
     ("ec2", "CreateVpc"),
     ("ec2", "CreateSubnet"),
     ("ec2", "CreateInternetGateway"),
     ("ec2", "AllocateAddress"),
+    ("ec2", "CreateSecurityGroup"),
+    ("ec2", "CreateRouteTable"),
+    ("ec2", "CreateVpcEndpoint"),
+    ("ec2", "CreateNatGateway"),
 ];
 
 const APPLY: [&str; 2] = ["apply", "--yes"];
