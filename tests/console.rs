@@ -1,7 +1,9 @@
 //! Hands in the console: what is changed or deleted behind the provisioner's back is shown by a plan, mended by an
-//! apply, or refused where data is at stake. `hands` lists who does what to which resource; what a plan then says of
-//! each field stands in `snapshots`.
+//! apply, or refused where data is at stake. `changes` and `deletions` list who does what to which resource; what a
+//! plan then says of each field stands in `snapshots`.
 
+mod changes;
+mod deletions;
 mod hands;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +13,9 @@ use serde_json::Value;
 
 use crate::harness::Emulator;
 use crate::lifecycle::{changed, example};
-use hands::{CONSTANT, DATA, Hand, changes, deletions, led_astray, refusals};
+use changes::{CONSTANT, changes};
+use deletions::{DATA, deletions, led_astray, refusals};
+use hands::Hand;
 
 /// The example stack, applied.
 struct Stack {
