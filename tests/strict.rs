@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 }
 
 /// What happens to the next calls of an operation (`faults.py`).
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Fault {
     pub(crate) service: &'static str,
     pub(crate) operation: &'static str,
