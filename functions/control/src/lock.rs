@@ -52,7 +52,7 @@ impl Control {
         let key = keys::lock(environment);
         let Some((lock, etag)) = get_json::<Lock>(&self.bucket, &key).await? else {
             let lock = Lock { generation: 1, holder: Some(holder.clone()), stop: None };
-            return self.put_lock(&key, &lock, None, holder).await;
+            return self.put_lock(&key, &lock, None, &holder).await;
         };
         match &lock.holder {
             Some(present) if present.execution == holder.execution => {
@@ -67,10 +67,10 @@ impl Control {
             None => {}
         }
         let next = Lock { generation: lock.generation + 1, holder: Some(holder.clone()), stop: None };
-        self.put_lock(&key, &next, Some(etag), holder).await
+        self.put_lock(&key, &next, Some(etag), &holder).await
     }
 
-    async fn put_lock(&self, key: &str, lock: &Lock, etag: Option<String>, holder: Holder) -> Result<Claim> {
+    async fn put_lock(&self, key: &str, lock: &Lock, etag: Option<String>, holder: &Holder) -> Result<Claim> {
         Ok(match put_json_over(&self.bucket, key, lock, etag).await? {
             Some(etag) => Claim::Taken(lock.generation, Some(etag)),
             None => self.whose(key, holder).await?,
@@ -78,21 +78,17 @@ impl Control {
     }
 
     /// Whose the lock is after a write that S3 refused: ours, where the answer to an earlier try of this write was
-    /// lost; else whoever was faster.
-    async fn whose(&self, key: &str, holder: Holder) -> Result<Claim> {
-        Ok(match get_json::<Lock>(&self.bucket, key).await? {
-            Some((Lock { generation, holder: Some(present), .. }, etag)) => {
-                if present.execution == holder.execution {
-                    Claim::Taken(generation, Some(etag))
-                } else {
-                    Claim::Busy(present)
-                }
+    /// lost; else whoever was faster. `Transient` where nobody has it any more: Step Functions asks again.
+    async fn whose(&self, key: &str, holder: &Holder) -> Result<Claim> {
+        let lock = get_json::<Lock>(&self.bucket, key).await?;
+        let held = lock.and_then(|(lock, etag)| Some((lock.holder?, lock.generation, etag)));
+        match held {
+            Some((present, generation, etag)) if present.execution == holder.execution => {
+                Ok(Claim::Taken(generation, Some(etag)))
             }
-            // Taken and given back in between.
-            Some((Lock { holder: None, .. }, _)) | None => {
-                Claim::Busy(Holder { run: "another run".to_owned(), ..holder })
-            }
-        })
+            Some((present, ..)) => Ok(Claim::Busy(present)),
+            None => Err(Error::new(ErrorKind::Transient, "the lock was taken and given back meanwhile")),
+        }
     }
 
     async fn holder_state(&self, holder: &Holder) -> Result<HolderState> {
@@ -225,6 +221,10 @@ mod tests {
                 let (late, ours) = (put(over, Some(code)), there(&held_by(&holder().execution), "e3"));
                 let claimed = control(&[&found(), &late, &ours]).claim("production", holder()).await;
                 assert_eq!(claimed.ok(), Some(Claim::Taken(4, Some("e3".to_owned()))), "{code}");
+                // Whoever was faster has given it back already.
+                let (late, freed) = (put(over, Some(code)), there(&free, "e3"));
+                let claimed = control(&[&found(), &late, &freed]).claim("production", holder()).await;
+                assert_eq!(claimed.map_err(|error| error.kind), Err(ErrorKind::Transient), "{code}");
             }
         }
         let (found, taken) = (there(&free, "e1"), put(Some("e1"), None));
