@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
-use statemachine::message::{PlanRecord, RunRecord, RunResult, StageReport, keys};
+use statemachine::message::{Caught, PlanRecord, RunRecord, RunResult, StageReport, keys};
 
 use crate::error::{CliError, Result};
 use crate::session::Session;
@@ -231,10 +231,14 @@ impl End {
     fn error(self, run: &str) -> CliError {
         let is_denied = self.error.as_deref() == Some("Denied");
         let why = match (self.error, self.cause) {
-            (Some(error), Some(cause)) => match raised(&cause) {
-                Some(message) => format!(". The function control ended with {error}: {message}"),
-                None => format!(": {error}: {cause}"),
-            },
+            (Some(error), Some(cause)) => {
+                let caught = Caught { error, cause };
+                // It is control's: the machine catches every other.
+                match caught.raised() {
+                    Some(message) => format!(". The function control ended with {}: {message}", caught.error),
+                    None => format!(": {}: {}", caught.error, caught.cause),
+                }
+            }
             (Some(one), None) | (None, Some(one)) => format!(": {one}"),
             (None, None) => String::new(),
         };
@@ -254,12 +258,6 @@ impl End {
             "{first}What it made stays. Run the command again: it goes on from there. The lock frees itself a minute after the run's end."
         ))
     }
-}
-
-/// The words of an error that a function raised: control's, as the machine catches every other.
-fn raised(cause: &str) -> Option<String> {
-    let told: serde_json::Value = serde_json::from_str(cause).ok()?;
-    Some(told.get("errorMessage")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]

@@ -67,6 +67,12 @@ impl Caught {
         serde_json::from_value(self.error.clone().into()).unwrap_or(ErrorKind::Internal)
     }
 
+    /// The words of an error that a function raised; none where the cause is in nobody's format.
+    pub fn raised(&self) -> Option<String> {
+        let told: serde_json::Value = serde_json::from_str(&self.cause).ok()?;
+        Some(told.get("errorMessage")?.as_str()?.to_owned())
+    }
+
     /// `s3:PutObject`, where AWS said that the function "is not authorized to perform: s3:PutObject".
     pub fn denied_action(&self) -> Option<&str> {
         let (_, said) = self.cause.split_once("not authorized to perform: ")?;
@@ -77,9 +83,7 @@ impl Caught {
 
 impl fmt::Display for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = serde_json::from_str::<serde_json::Value>(&self.cause).ok();
-        let message =
-            told.as_ref().and_then(|cause| cause.get("errorMessage")?.as_str()).unwrap_or(&self.cause);
+        let message = self.raised().unwrap_or_else(|| self.cause.clone());
         write!(f, "The function ended with {}: {message}", self.error)
     }
 }
