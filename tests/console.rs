@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::Emulator;
-use crate::lifecycle::{changed, example};
+use crate::lifecycle::{changed, example, without_hashes};
 use changes::{CONSTANT, changes};
 use deletions::{DATA, deletions, led_astray, refusals};
 use hands::Hand;
@@ -37,7 +37,7 @@ impl Stack {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let mut ids = BTreeMap::new();
         for one in owned {
-            let name = without_hash(&text(&one["name"]));
+            let name = without_hashes(&text(&one["name"]));
             for (attribute, value) in one["attributes"].as_object().expect("attributes") {
                 ids.insert(format!("{name}#{attribute}"), text(value));
             }
@@ -78,7 +78,7 @@ impl Stack {
     #[track_caller]
     fn is_shown_and_mended(&self, hands: &[Hand], ids: &BTreeMap<String, String>) -> String {
         let plan = self.plan();
-        let shown: BTreeSet<String> = changed(&plan).into_iter().map(|line| without_hash(&line)).collect();
+        let shown: BTreeSet<String> = changed(&plan).into_iter().map(|line| without_hashes(&line)).collect();
         let expected: BTreeSet<String> =
             hands.iter().flat_map(|hand| &hand.shows).map(|line| (*line).to_owned()).collect();
         assert_eq!(shown, expected, "{plan:#}");
@@ -86,11 +86,6 @@ impl Stack {
         assert_eq!(changed(&self.plan()), Vec::<String>::new(), "mended by one apply");
         fields(&plan, ids)
     }
-}
-
-/// `update service/api` of `update service/api@1a2b3c`.
-fn without_hash(line: &str) -> String {
-    line.split('@').next().unwrap_or(line).to_owned()
 }
 
 /// Each field of each line: what it is, what it will be, and why.
@@ -103,7 +98,7 @@ fn fields(plan: &Value, ids: &BTreeMap<String, String>) -> String {
             let (name, field) = (item["name"].as_str()?, change["field"].as_str()?);
             let (from, to, why) =
                 (&change["from"], &change["to"], change["why"].as_str().unwrap_or("nothing"));
-            Some(format!("{} {field}: {from} -> {to} ({why})", without_hash(name)))
+            Some(format!("{name} {field}: {from} -> {to} ({why})"))
         })
     });
     let mut lines: Vec<String> = lines.map(|line| line.expect("a name and a field")).collect();
@@ -111,13 +106,6 @@ fn fields(plan: &Value, ids: &BTreeMap<String, String>) -> String {
     let ids = ids.iter().map(|(name, id)| (format!("\"{id}\""), format!("\"${name}\"")));
     let text = ids.fold(lines.join("\n"), |text, (id, name)| text.replace(&id, &name));
     without_hashes(&text)
-}
-
-/// Names without their hashes, which are of what AWS calls things here.
-fn without_hashes(text: &str) -> String {
-    let mut parts = text.split('@');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + part.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
 }
 
 /// Parameters with the ids put in.

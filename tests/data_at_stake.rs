@@ -10,7 +10,7 @@ use aws_sdk_rds::Client as Rds;
 use aws_sdk_s3::Client as S3;
 
 use crate::harness::Emulator;
-use crate::lifecycle::{changed, example};
+use crate::lifecycle::{changed, example, without_hashes};
 
 const UPLOADS: &str = "arive-uploads-production";
 const PASSWORD: &str = "arive/production/database-password";
@@ -79,8 +79,7 @@ fn is_mended(emulator: &Emulator, file: &Path, lines: &[&str], apply: &[&str]) {
     let arguments: Vec<&str> = ["plan", "--json"].into_iter().chain(consent).collect();
     let plan = |arguments: &[&str]| emulator.stepstack(file, arguments).expect(0).json();
     let shown = plan(&arguments);
-    let without_hash = |line: &String| line.split('@').next().unwrap_or(line).to_owned();
-    let found: BTreeSet<String> = changed(&shown).iter().map(without_hash).collect();
+    let found: BTreeSet<String> = changed(&shown).iter().map(|line| without_hashes(line)).collect();
     let mut expected: BTreeSet<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     if !lines.is_empty() {
         expected.insert("update secret/database-url".to_owned());

@@ -150,7 +150,3 @@ async fn the_runs_pass_with_their_roles_leave_and_what_no_run_needs_is_justified
         "in security/unused-actions.toml, and needed by a run or not granted"
     );
 }
-
-fn post(emulator: &Emulator, path: &str) {
-    ureq::post(&format!("{}{path}", emulator.endpoint())).send_empty().expect("the launcher answers");
-}

@@ -32,6 +32,13 @@ pub(crate) fn changed(plan: &Value) -> Vec<String> {
         .collect()
 }
 
+/// `update service/api` of `update service/api@1a2b3c`, wherever in a text: the hash is of what AWS calls things here.
+pub(crate) fn without_hashes(text: &str) -> String {
+    let mut parts = text.split('@');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+}
+
 #[tokio::test]
 async fn one_command_stands_the_stack_up_a_second_changes_nothing_and_destroy_leaves_nothing() {
     let emulator = Emulator::start();

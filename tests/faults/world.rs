@@ -23,15 +23,6 @@ impl Step {
     }
 }
 
-/// What came of a command with faults on its way.
-pub(super) enum Outcome {
-    /// It came through, and all is as an undisturbed run leaves it. These faults it did not meet: how often something
-    /// is read depends on how long AWS takes.
-    Survived(Vec<String>),
-    /// What is wrong in the end.
-    Failed(String),
-}
-
 /// An emulator behind the strict AWS.
 pub(super) struct World {
     pub(super) emulator: Emulator,
@@ -58,22 +49,15 @@ impl World {
         inventory
     }
 
-    /// Runs a command with faults on its way, again until it comes through. Every write must have met its fault.
-    pub(super) fn survives(&self, step: &Step, faults: Vec<Fault>, expected: &[String]) -> Outcome {
-        let mut unmet = BTreeSet::new();
-        match self.is_wrong_after(step, faults, expected, &mut unmet) {
-            Some(wrong) => Outcome::Failed(wrong),
-            None => Outcome::Survived(unmet.into_iter().collect()),
-        }
-    }
-
-    fn is_wrong_after(
+    /// Runs a command with faults on its way, again until it comes through. Answers which faults it did not meet: how
+    /// often something is read depends on how long AWS takes. Fails with what is wrong in the end: a write that did not
+    /// meet its fault, or anything that is not as an undisturbed run leaves it.
+    pub(super) fn survives(
         &self,
         step: &Step,
         faults: Vec<Fault>,
         expected: &[String],
-        unmet: &mut BTreeSet<String>,
-    ) -> Option<String> {
+    ) -> Result<BTreeSet<String>, String> {
         // One fault can hide another until the next run, so a bundle of them may take some.
         let runs = if faults.len() > 1 { 5 } else { 2 };
         let stops = faults.iter().any(|fault| fault.kind == "stop");
@@ -96,8 +80,9 @@ impl World {
         let record = strict.record();
         let all = told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         if told.last().is_none_or(|done| done.code != 0) {
-            return Some(format!("it does not come through, not in {runs} runs:\n{all}"));
+            return Err(format!("it does not come through, not in {runs} runs:\n{all}"));
         }
+        let mut unmet = BTreeSet::new();
         let met = |service: &str, operation: &str| {
             let mut answered = record.calls.iter().filter(|call| call.by == "fault");
             answered.any(|call| call.service == service && call.operation == operation)
@@ -105,28 +90,28 @@ impl World {
         for (service, operation) in calls.into_iter().filter(|(service, operation)| !met(service, operation))
         {
             if !is_read(operation) {
-                return Some(format!("{service}:{operation} was not made:\n{all}"));
+                return Err(format!("{service}:{operation} was not made:\n{all}"));
             }
             unmet.insert(format!("{service}:{operation}"));
         }
         if !record.late_failures.is_empty() {
-            return Some(format!("{:#?}", record.late_failures));
+            return Err(format!("{:#?}", record.late_failures));
         }
         if let Some(silent) = told.iter().find(|done| done.code != 0 && !explains(done, denied, stops)) {
-            return Some(format!("a failure is not explained:\n{silent}"));
+            return Err(format!("a failure is not explained:\n{silent}"));
         }
         let found = self.inventory();
         if found != expected {
-            return Some(format!("{}\n{all}", difference(&found, expected)));
+            return Err(format!("{}\n{all}", difference(&found, expected)));
         }
         if told.len() > 1 && step.arguments[0] != "destroy" {
             // What the interrupted run asked for is on record, so an apply has nothing to take back.
             let plan = self.run(&Step::new(step.file.clone(), &["plan", "--detailed-exitcode"]));
             if plan.code != 0 {
-                return Some(format!("the next apply would change something:\n{plan}\n{all}"));
+                return Err(format!("the next apply would change something:\n{plan}\n{all}"));
             }
         }
-        self.is_locked().then(|| format!("the lock is still held:\n{all}"))
+        if self.is_locked() { Err(format!("the lock is still held:\n{all}")) } else { Ok(unmet) }
     }
 
     /// Waits until no function is at work.

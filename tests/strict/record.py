@@ -84,9 +84,9 @@ class Record:
 
 
 def caller(request, port, to):
-    """Who calls from a port of this machine to another one: the app id of the user agent, else the function whose process holds
-    the connection (Linux shows it under /proc), else the program that is no function. To be asked while the
-    connection is open: a port goes to another process soon after."""
+    """Who calls from a port of this machine to another one: the app id of the user agent, else the function whose
+    process holds the connection (Linux shows it under /proc), else the program that is no function. To be asked
+    while the connection is open: a port goes to another process soon after."""
     told = APP.search(request.header("user-agent"))
     return Caller(told.group(1), None) if told else Caller(*_function_at(port, to))
 

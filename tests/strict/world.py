@@ -82,12 +82,12 @@ class World:
     def at_one_moment(self):
         """Holds the lock and the time, after everything that was due."""
         with self.lock:
-            before, self._moment = self._moment, self._moment or time.monotonic()
+            self._moment = time.monotonic()
             try:
                 self._catch_up()
                 yield
             finally:
-                self._moment = before
+                self._moment = None
 
     def begin(self, kind, name, status, seconds):
         """Something is in `status` for `seconds`; answers the end."""
