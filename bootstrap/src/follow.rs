@@ -7,8 +7,9 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use record::keys;
 use serde::de::DeserializeOwned;
-use statemachine::message::{Caught, PlanRecord, RunRecord, RunResult, StageReport, keys};
+use statemachine::message::{Caught, PlanRecord, RunRecord, RunResult, StageReport};
 
 use crate::error::{CliError, Result};
 use crate::session::Session;

@@ -1,7 +1,8 @@
 //! `plan`, `apply` and `destroy`: a look, and what may follow it.
 
+use record::keys;
 use serde::Serialize;
-use statemachine::message::{Operation, Outcome, PlanRecord, RunRecord, RunResult, Waiting, keys};
+use statemachine::message::{Operation, Outcome, PlanRecord, RunRecord, RunResult, Waiting};
 use statemachine::plan::{Counts, Plan as Joined};
 
 use super::runs::{Watching, end, look, push_if_empty, started, watch};

@@ -10,10 +10,11 @@ use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use owo_colors::{AnsiColors, Style};
+use record::keys;
 use serde::Serialize;
 use statemachine::definition::FUNCTIONS;
 use statemachine::error::Optional as _;
-use statemachine::message::{RunRecord, keys};
+use statemachine::message::RunRecord;
 
 use super::look::no_run;
 use super::operate::no_environment;

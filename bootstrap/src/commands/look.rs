@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
+use record::keys;
 use serde_json::{Value, json};
 use statemachine::config::near;
-use statemachine::message::{
-    Operation, Outcome, PlanRecord, RunRecord, RunResult, STAGES, StageReport, keys,
-};
+use statemachine::message::{Operation, Outcome, PlanRecord, RunRecord, RunResult, STAGES, StageReport};
 use statemachine::resource::Options;
 
 use super::runs::look;

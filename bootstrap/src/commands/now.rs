@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types::{Container, DesiredStatus, Service, TaskStopCode};
 use futures_util::future::join_all;
+use record::keys;
+use record::lock::Lock;
 use statemachine::config::Stack;
-use statemachine::lock::Lock;
-use statemachine::message::{Intent, PlanRecord, ReleaseRecord, RunRecord, RunResult, StageReport, keys};
+use statemachine::message::{Intent, PlanRecord, ReleaseRecord, RunRecord, RunResult, StageReport};
 use statemachine::resource::Name;
 
 use super::look::outputs;

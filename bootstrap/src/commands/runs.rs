@@ -1,9 +1,8 @@
 //! Runs: starting one, looking by one, following one.
 
+use record::keys;
 use serde::Serialize;
-use statemachine::message::{
-    Operation, Outcome, Parameters, PlanRecord, Request, RunRecord, RunResult, keys,
-};
+use statemachine::message::{Operation, Outcome, Parameters, PlanRecord, Request, RunRecord, RunResult};
 use statemachine::resource::{Name, Options};
 
 use crate::cli::{Attach, Global, Start};

@@ -1,8 +1,9 @@
 //! `status`: the environment on one screen.
 
+use record::keys;
+use record::lock::Lock;
 use serde::Serialize;
-use statemachine::lock::Lock;
-use statemachine::message::{RunRecord, RunResult, StageReport, keys};
+use statemachine::message::{RunRecord, RunResult, StageReport};
 
 use super::look::{no_runs, of_run, reports};
 use super::now::now;

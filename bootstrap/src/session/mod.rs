@@ -8,11 +8,12 @@ use std::path::Path;
 
 use aws::failed;
 use aws_types::SdkConfig;
+use record::keys;
 use serde::de::DeserializeOwned;
 use statemachine::ErrorKind;
 use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
-use statemachine::message::{Intent, keys};
+use statemachine::message::Intent;
 use statemachine::permission::Scope;
 use tokio::sync::OnceCell;
 

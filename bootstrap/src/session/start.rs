@@ -3,8 +3,9 @@
 use aws::failed;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use jiff::Timestamp;
+use record::keys;
 use sha2::{Digest as _, Sha256};
-use statemachine::message::{Request, keys};
+use statemachine::message::Request;
 use statemachine::resource::hex;
 
 use super::{Session, no_engine};

@@ -1,6 +1,6 @@
 //! Runs and environments at a glance, as a person reads them.
 
-use statemachine::lock::Lock;
+use record::lock::Lock;
 use statemachine::message::{RunRecord, RunResult, StageReport, Status, Trigger};
 use statemachine::plan::Progress;
 

@@ -1,7 +1,7 @@
 //! The operations: what each asks the engine for, and what is refused before it is asked.
 
+use record::lock::{Holder, Lock};
 use serde_json::json;
-use statemachine::lock::{Holder, Lock};
 use statemachine::message::{Operation, Outcome, RunResult};
 
 use crate::fake::{Execution, Fake, World};

@@ -2,7 +2,7 @@
 
 use bootstrap::show::{self, Glance, Page};
 use insta::assert_snapshot;
-use statemachine::lock::{Holder, Lock};
+use record::lock::{Holder, Lock};
 use statemachine::message::{Mode, Operation, Outcome, RunRecord, StageReport, Status, Trigger};
 use statemachine::plan::Action;
 

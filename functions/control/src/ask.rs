@@ -1,9 +1,10 @@
 //! What is asked for: the state machine's input, whichever of the three triggers it came from.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use record::keys;
 use serde::Deserialize;
 use serde_json::Value;
-use statemachine::message::{Operation, Parameters, Request, Trigger, keys};
+use statemachine::message::{Operation, Parameters, Request, Trigger};
 use statemachine::resource::Options;
 
 /// What a trigger asks for.

@@ -2,23 +2,22 @@
 
 use aws::failed;
 use jiff::Timestamp;
-use lambda::{get_json, put_json};
+use record::Holder;
+use record::lock::Claim;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use statemachine::Result;
 use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
-use statemachine::lock::Holder;
 use statemachine::message::{
-    Document, Intent, Next, Operation, Outcome, Run, RunRecord, RunResult, Trigger, Verdict, keys,
+    Document, Intent, Next, Operation, Outcome, Run, RunRecord, RunResult, Trigger, Verdict,
 };
 use statemachine::resource::{DataPolicy, hex};
 use statemachine::tick::now_ms;
-use statemachine::{Error, Result};
 
 use crate::Control;
 use crate::ask::{Ask, NotAsked, Source, ask};
 use crate::join::fingerprint;
-use crate::lock::Claim;
 use crate::overlay::Laying;
 
 /// How often a run that waits for its turn asks for the lock.
@@ -53,15 +52,15 @@ impl Control {
         };
         if !ask.operation.only_looks() {
             let asked_ms = now_ms();
-            match self.claim(&ask.environment, holder(&run)).await? {
-                Claim::Taken(generation, etag) => {
-                    (run.lock, run.lock_ms, run.lock_etag) = (generation, asked_ms, etag);
+            let lock = self.bucket.record(&ask.environment).lock();
+            match lock.claim(&holder(&run), |execution| self.holder_state(execution)).await? {
+                Claim::Taken { generation, etag } => {
+                    (run.lock, run.lock_ms, run.lock_etag) = (generation, asked_ms, Some(etag));
                 }
                 Claim::Busy(other) => return self.wait_for(Document::new(run, None), &ask, other).await,
             }
         }
-        let before = get_json::<Intent>(&self.bucket, &keys::intent(&ask.environment)).await?;
-        let before = before.map(|(intent, _)| intent).unwrap_or_default();
+        let before = self.bucket.record(&ask.environment).intent().get().await?.unwrap_or_default();
         if let Some((outcome, reason)) = self.overtaken(&ask, &before).await? {
             return self.end_early(run, outcome, reason).await;
         }
@@ -85,17 +84,16 @@ impl Control {
             Laying::Done => {}
             // Noted for later: the intent says so, and nothing else is to do.
             Laying::Noted(reason) => {
-                let key = keys::intent(&ask.environment);
-                put_json(&self.bucket, &key, &document.intent).await?;
+                self.bucket.record(&ask.environment).intent().put(&document.intent).await?;
                 return self.end_early(run, Outcome::Noted, reason).await;
             }
             Laying::Refused(reason) => return self.end_early(run, Outcome::Refused, reason).await,
             Laying::Nothing(reason) => return self.end_early(run, Outcome::NoChanges, reason).await,
         }
         document.before = (document.intent != before).then(|| Box::new(before));
-        let own = keys::of_run(&ask.environment, &run.id, "config.toml");
-        if !text.is_empty() && ask.source.as_ref().is_none_or(|source| source.key != own) {
-            self.put_text(&own, text).await?;
+        let own = self.bucket.run(&run).configuration();
+        if !text.is_empty() && ask.source.as_ref().is_none_or(|source| source.key != own.key()) {
+            own.put_text(text).await?;
         }
         self.put_request(&run, None).await?;
         Ok(document)
@@ -138,7 +136,7 @@ impl Control {
                 }
             }));
         };
-        let key = keys::of_run(&ask.environment, run, "config.toml");
+        let key = self.bucket.record(&ask.environment).run(run).configuration().key().to_owned();
         self.configuration(ask, &Source { key, version: None }).await
     }
 
@@ -147,7 +145,8 @@ impl Control {
         if ask.operation.removes_all() {
             return Ok(Ok((None, String::new())));
         }
-        let Some(bytes) = self.get_bytes(source).await? else {
+        let object = self.bucket.configuration(&source.key);
+        let Some(bytes) = object.bytes(source.version.as_deref()).await? else {
             return Ok(Err(format!("There is no configuration at {}.", source.key)));
         };
         let file = source.key.rsplit('/').next().unwrap_or("configuration");
@@ -182,10 +181,8 @@ impl Control {
     async fn overtaken(&self, ask: &Ask, intent: &Intent) -> Result<Option<(Outcome, String)>> {
         match (ask.trigger, &ask.source, &ask.parameters.image) {
             (Trigger::ConfigUpload, Some(Source { key, version: Some(version) }), _) => {
-                let head = self.bucket.s3.head_object().bucket(&self.bucket.name).key(key);
-                let head = head.send().await.map_err(failed("s3:GetObject")).optional()?;
-                let current = head.as_ref().and_then(|head| head.version_id()).unwrap_or_default();
-                Ok((current != version)
+                let current = self.bucket.configuration(key).version().await?;
+                Ok((current.as_ref() != Some(version))
                     .then(|| (Outcome::Superseded, "A newer configuration was uploaded.".to_owned())))
             }
             (Trigger::ImagePush, _, Some(image)) => {
@@ -226,9 +223,8 @@ impl Control {
             );
             return self.end_early(document.run, Outcome::Blocked, reason).await;
         }
-        let key = keys::of_run(&ask.environment, &document.run.id, "request.json");
-        let known: Option<(RunRecord, String)> = get_json(&self.bucket, &key).await?;
-        if known.is_none_or(|(known, _)| known.waits_for.as_deref() != Some(&other.run)) {
+        let known = self.bucket.run(&document.run).request().get().await?;
+        if known.is_none_or(|known| known.waits_for.as_deref() != Some(&other.run)) {
             self.put_request(&document.run, Some(other.run.clone())).await?;
         }
         document.verdict = Verdict {
@@ -248,40 +244,7 @@ impl Control {
 
     async fn put_request(&self, run: &Run, waits_for: Option<String>) -> Result<()> {
         let record = RunRecord { run: run.clone(), waits_for };
-        put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "request.json"), &record).await
-    }
-
-    pub(crate) async fn put_text(&self, key: &str, text: String) -> Result<()> {
-        let put =
-            self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).content_type("application/toml");
-        put.body(text.into_bytes().into()).send().await.map_err(failed("s3:PutObject"))?;
-        Ok(())
-    }
-
-    /// An object's bytes, up to the size that a configuration may have and one more; `None` when there is none.
-    pub(crate) async fn get_bytes(&self, source: &Source) -> Result<Option<Vec<u8>>> {
-        let get = self.bucket.s3.get_object().bucket(&self.bucket.name).key(&source.key);
-        let get = get
-            .set_version_id(source.version.clone())
-            .send()
-            .await
-            .map_err(failed("s3:GetObject"))
-            .optional()?;
-        let Some(object) = get else { return Ok(None) };
-        // Not read whole when it is too large: the function has little memory. `parse` refuses it by its size.
-        let mut body = object.body;
-        let mut bytes = Vec::new();
-        while let Some(part) = body.next().await {
-            bytes.extend_from_slice(
-                &part.map_err(|error| {
-                    Error::not_ready(format!("reading {} broke off: {error}", source.key))
-                })?,
-            );
-            if bytes.len() > statemachine::config::MAX_FILE_BYTES {
-                break;
-            }
-        }
-        Ok(Some(bytes))
+        self.bucket.run(run).request().put(&record).await
     }
 }
 

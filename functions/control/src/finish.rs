@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use aws::failed;
 use futures_util::future::try_join_all;
-use lambda::{get_json, put_json, work_report};
+use record::Asked;
 use statemachine::error::Optional as _;
 use statemachine::message::{
     Caught, Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Release, ReleaseRecord, Run,
-    RunResult, STAGES, StageReport, Status, Sweep, Waiting, keys,
+    RunResult, STAGES, StageReport, Status, Sweep, Waiting,
 };
 use statemachine::permission::Scope;
 use statemachine::plan::{Action, Plan, Progress, StagePlan};
@@ -16,7 +16,7 @@ use statemachine::resource::Name;
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::Control;
-use crate::intent::{Asked, buckets, hosts};
+use crate::intent::{buckets, hosts};
 use crate::join::{is_unrecorded, kept};
 use crate::put_back::{can_put_back, counts_when_done, result_of};
 
@@ -51,9 +51,7 @@ impl Control {
         }
         match (failure, stopped) {
             (Some(failure), _) => {
-                let key = keys::of_run(&run.environment, &run.id, "diagnosis.json");
-                let diagnosis =
-                    get_json::<Diagnosis>(&self.bucket, &key).await?.map(|(diagnosis, _)| diagnosis);
+                let diagnosis = self.bucket.run(&run).diagnosis().get().await?;
                 let caught = document.undiagnosed.as_ref();
                 let diagnosis = diagnosis.or_else(|| Some(undiagnosed(caught?, &failure)));
                 if can_put_back(&document) {
@@ -70,7 +68,7 @@ impl Control {
                 let sweep = sweep(&self.looks(&document).await?);
                 result.message = format!("{} left.", sweep.left.len());
                 if sweep.left.is_empty() {
-                    or_fail(self.forget(&document).await, &mut result)?;
+                    or_fail(self.bucket.record(&run.environment).forget().await, &mut result)?;
                 } else {
                     result.outcome = Outcome::Failed;
                     result.message = format!("{} left: {}", sweep.left.len(), sweep.left.join(", "));
@@ -98,7 +96,6 @@ impl Control {
 
     /// The last report of each stage: of its making or removing, else of its look.
     async fn reports(&self, document: &Document) -> Result<Vec<StageReport>> {
-        let run = &document.run;
         let reports = STAGES.map(|stage| async move {
             let slot = document.stages.get(stage);
             let look = slot.and_then(|slot| slot.look());
@@ -106,14 +103,13 @@ impl Control {
             if let Some(failed) = look.filter(|look| look.failure.is_some()) {
                 return Ok::<_, Error>(Some(failed.clone()));
             }
-            if let Some(report) = work_report(&self.bucket, document, stage).await? {
+            if let Some(report) = self.bucket.work_report(document, stage).await? {
                 return Ok(Some(report));
             }
             if look.is_some() || slot.is_none_or(|slot| slot.quiet) {
                 return Ok(look.cloned());
             }
-            let key = keys::look(&run.environment, &run.id, stage);
-            Ok(get_json(&self.bucket, &key).await?.map(|(look, _)| look))
+            self.bucket.run(&document.run).look(stage).get().await
         });
         Ok(try_join_all(reports).await?.into_iter().flatten().collect())
     }
@@ -144,14 +140,13 @@ impl Control {
             }
         }
         if intent != document.intent || counts_when_done(run.operation) {
-            put_json(&self.bucket, &keys::intent(&run.environment), &intent).await?;
+            self.bucket.record(&run.environment).intent().put(&intent).await?;
         }
         // An image deployed by itself changes what was asked of the services; the rest stays as it was asked.
-        let asked_key = keys::asked(&run.environment);
         let known = self.asked(document).await?;
         let asked = asked(known.clone(), reports);
         if asked != known {
-            put_json(&self.bucket, &asked_key, &asked).await?;
+            self.bucket.record(&run.environment).asked().put(&asked).await?;
         }
         Ok(intent.release)
     }
@@ -161,8 +156,7 @@ impl Control {
         if document.before.as_deref().unwrap_or(&document.intent).run.is_none() {
             return Ok(Asked::default());
         }
-        let key = keys::asked(&document.run.environment);
-        Ok(get_json(&self.bucket, &key).await?.map(|(asked, _)| asked).unwrap_or_default())
+        Ok(self.bucket.record(&document.run.environment).asked().get().await?.unwrap_or_default())
     }
 
     /// `releases/{env}/{n}.json`, and the tag `release-{n}` on the image, so that it is never expired.
@@ -193,7 +187,7 @@ impl Control {
             environment,
             task_definitions,
         };
-        put_json(&self.bucket, &keys::release(&run.environment, release.number), &record).await?;
+        self.bucket.record(&run.environment).release(release.number).put(&record).await?;
         self.tag_release(run, release).await
     }
 
@@ -217,16 +211,6 @@ impl Control {
             Err(error) if error.kind == ErrorKind::Exists => Ok(()),
             Err(error) => Err(error),
         }
-    }
-
-    /// After a destroy nothing is asked for any more.
-    pub(crate) async fn forget(&self, document: &Document) -> Result<()> {
-        let environment = &document.run.environment;
-        for key in [keys::intent(environment), keys::asked(environment), keys::environment(environment)] {
-            let delete = self.bucket.s3.delete_object().bucket(&self.bucket.name).key(key);
-            delete.send().await.map_err(failed("s3:DeleteObject")).optional()?;
-        }
-        Ok(())
     }
 }
 

@@ -1,12 +1,6 @@
 //! What was asked for: the one thing that AWS cannot tell. It stands in the provisioner's bucket.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
 use statemachine::config::Stack;
-
-/// `intent/{env}.asked.json`: what the last good run described, by stage and resource.
-pub type Asked = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// The hosts of a stack's public services.
 pub(crate) fn hosts(stack: &Stack) -> Vec<String> {

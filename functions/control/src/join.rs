@@ -1,20 +1,19 @@
 //! The stages' plans become one, and the run decides: nothing to do, blocked, or go.
 
 use futures_util::future::try_join_all;
-use lambda::{get_json, put_json};
 use sha2::{Digest, Sha256};
 use statemachine::Result;
 use statemachine::config::monthly_price;
 use statemachine::message::{
     Document, Next, Operation, Outcome, PlanRecord, RunResult, STAGES, StageReport, Stages, Status, Sweep,
-    Verdict, Waiting, keys,
+    Verdict, Waiting,
 };
 use statemachine::plan::{Action, Item, Plan, StagePlan};
 use statemachine::resource::hex;
 
 use crate::Control;
 use crate::finish::outputs;
-use crate::intent::{Asked, buckets, hosts, joined as joined_names};
+use crate::intent::{buckets, hosts, joined as joined_names};
 use crate::lost::{makes_a_database, refuse_an_empty_database};
 use crate::put_back::counts_when_done;
 use crate::why::explain;
@@ -37,11 +36,9 @@ impl Control {
         let again = document.looks > 1;
         let looks = self.looks(&document).await?;
         let mut plan = joined(&looks, run.operation);
-        let environment = &run.environment;
         let differs = plan.items().any(|(_, item)| !item.changes.is_empty());
         if !run.operation.removes_all() && (differs || makes_a_database(&plan)) {
-            let asked = get_json::<Asked>(&self.bucket, &keys::asked(environment)).await?;
-            let asked = asked.map(|(asked, _)| asked).unwrap_or_default();
+            let asked = self.bucket.record(&run.environment).asked().get().await?.unwrap_or_default();
             let same = document.intent.config == document.config;
             explain(&mut plan, &asked, same, &document);
             refuse_an_empty_database(&mut plan, &asked, &document);
@@ -55,7 +52,7 @@ impl Control {
         let changes = counts.create + counts.update + counts.delete > 0 || busy;
         let says_nothing = !run.operation.only_looks() && !changes && counts.refuse == 0;
         if !again && !says_nothing {
-            put_json(&self.bucket, &keys::of_run(environment, &run.id, "plan.json"), &record).await?;
+            self.bucket.run(&run).plan().put(&record).await?;
         }
         let waiting: Vec<Waiting> = looks.iter().flat_map(|look| look.waiting.clone()).collect();
         let outputs = outputs(&document, &self.scope);
@@ -110,7 +107,7 @@ impl Control {
             let mut result =
                 end(Outcome::NoChanges, "Nothing to do: there is nothing of this environment.".to_owned());
             result.sweep = Some(Sweep { left: Vec::new(), kept: kept(&record.plan) });
-            self.forget(&document).await?;
+            self.bucket.record(&run.environment).forget().await?;
             return self.end(document, result).await;
         }
         self.accept(&mut document).await?;
@@ -122,7 +119,7 @@ impl Control {
 
     /// The stages' look reports, in order.
     pub(crate) async fn looks(&self, document: &Document) -> Result<Vec<StageReport>> {
-        let run = &document.run;
+        let run = &self.bucket.run(&document.run);
         let reports = STAGES.map(|stage| async move {
             if let Some(slot) = document.stages.get(stage).filter(|slot| slot.quiet) {
                 return Ok(StageReport::of_quiet(stage, slot));
@@ -130,11 +127,9 @@ impl Control {
             if let Some(look) = document.stages.get(stage).and_then(|slot| slot.look()) {
                 return Ok(look.clone());
             }
-            let key = keys::look(&run.environment, &run.id, stage);
-            let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await?;
-            report
-                .map(|(report, _)| report)
-                .ok_or_else(|| statemachine::Error::internal(format!("{key} is not there")))
+            let look = run.look(stage);
+            let report = look.get().await?;
+            report.ok_or_else(|| statemachine::Error::internal(format!("{} is not there", look.key())))
         });
         try_join_all(reports).await
     }
@@ -147,15 +142,9 @@ impl Control {
         let mut intent = document.intent.clone();
         if let (Some(stack), Operation::Apply) = (&document.stack, run.operation) {
             let config = document.config.clone();
-            let target = keys::environment(&run.environment);
-            if intent.config != config && run.config_key.as_ref() != Some(&target) {
-                let source = format!(
-                    "{}/{}",
-                    self.bucket.name,
-                    keys::of_run(&run.environment, &run.id, "config.toml")
-                );
-                let copy = self.bucket.s3.copy_object().bucket(&self.bucket.name).key(target);
-                copy.copy_source(source).send().await.map_err(aws::failed("s3:PutObject"))?;
+            let target = self.bucket.record(&run.environment).configuration();
+            if intent.config != config && run.config_key.as_deref() != Some(target.key()) {
+                self.bucket.run(run).configuration().copy_to(&target).await?;
             }
             let engine = Some(env!("CARGO_PKG_VERSION").to_owned());
             if intent.config != config || intent.engine != engine || intent.run.is_none() {
@@ -171,7 +160,7 @@ impl Control {
         if counts_when_done(run.operation) || intent == before {
             return Ok(());
         }
-        put_json(&self.bucket, &keys::intent(&run.environment), &intent).await?;
+        self.bucket.record(&run.environment).intent().put(&intent).await?;
         document.before = Some(Box::new(before));
         document.intent = intent;
         Ok(())
@@ -180,9 +169,9 @@ impl Control {
     /// Writes the result, gives the lock back, and ends the machine.
     pub(crate) async fn end(&self, mut document: Document, result: RunResult) -> Result<Document> {
         let run = &document.run;
-        put_json(&self.bucket, &keys::of_run(&run.environment, &run.id, "result.json"), &result).await?;
+        self.bucket.run(run).result().put(&result).await?;
         if run.lock > 0 {
-            self.release(run).await?;
+            self.bucket.record(&run.environment).lock().give_back(run).await?;
         }
         let next = if result.outcome.is_good() { Next::Succeed } else { Next::Fail };
         document.verdict = Verdict { next, retry_after_s: 0, message: result.message };

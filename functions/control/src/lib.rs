@@ -4,9 +4,9 @@
 mod ask;
 mod begin;
 mod finish;
+mod holder;
 mod intent;
 mod join;
-mod lock;
 mod lost;
 mod overlay;
 mod put_back;
@@ -17,19 +17,16 @@ mod why;
 use std::time::Instant;
 
 use aws_sdk_ecr::Client as Ecr;
-use aws_sdk_s3::Client as S3;
 use aws_sdk_sfn::Client as Sfn;
 use aws_types::SdkConfig;
 use futures_util::future::BoxFuture;
-use lambda::Bucket;
+use record::Bucket;
 use statemachine::Result;
 use statemachine::message::{ControlCall, Document};
 use statemachine::permission::{Permission, Scope};
 
 pub use ask::{Ask, NotAsked, Source, ask};
-pub use intent::Asked;
 pub use join::{made_by_run, needs_look_again};
-pub use lock::{Claim, judge};
 pub use overlay::{Laying, lay_over};
 pub use why::explain;
 
@@ -50,20 +47,12 @@ impl Control {
     /// From the function's environment.
     pub fn new(config: &SdkConfig) -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
-        let s3 = aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(config.endpoint_url().is_some())
-            .build();
         let scope = Scope {
             app: variable("STEPSTACK_APP"),
             account: variable("STEPSTACK_ACCOUNT"),
             region: variable("AWS_REGION"),
         };
-        Self {
-            sfn: Sfn::new(config),
-            ecr: Ecr::new(config),
-            bucket: Bucket { s3: S3::from_conf(s3), name: variable("STEPSTACK_BUCKET") },
-            scope,
-        }
+        Self { sfn: Sfn::new(config), ecr: Ecr::new(config), bucket: lambda::bucket(config), scope }
     }
 
     /// Carries out one step of a run.

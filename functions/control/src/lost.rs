@@ -1,14 +1,13 @@
 //! A database that somebody else has deleted is not made anew by itself: it would be empty, and perhaps with nobody
 //! looking.
 
-use lambda::{get_json, put_json};
+use record::Asked;
 use statemachine::Result;
-use statemachine::message::{Document, keys};
+use statemachine::message::Document;
 use statemachine::plan::{Action, Item, Plan};
 use statemachine::resource::{DataPolicy, Name};
 
 use crate::Control;
-use crate::intent::Asked;
 
 /// Whether a plan makes a cluster, so that it matters whether there was one.
 pub(crate) fn makes_a_database(plan: &Plan) -> bool {
@@ -42,11 +41,11 @@ impl Control {
         if !plan.items().any(deletes) {
             return Ok(());
         }
-        let key = keys::asked(&document.run.environment);
-        let Some((mut asked, _)) = get_json::<Asked>(&self.bucket, &key).await? else { return Ok(()) };
+        let object = self.bucket.record(&document.run.environment).asked();
+        let Some(mut asked) = object.get().await? else { return Ok(()) };
         let database = asked.get_mut("database");
         if database.and_then(|database| database.remove(cluster().as_str())).is_some() {
-            put_json(&self.bucket, &key, &asked).await?;
+            object.put(&asked).await?;
         }
         Ok(())
     }

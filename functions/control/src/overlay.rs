@@ -1,10 +1,9 @@
 //! What an operation lays over the configuration: a change of the intent, which the stages then make true.
 
-use lambda::get_json;
 use statemachine::Result;
 use statemachine::config::{Stack, near};
 use statemachine::message::{
-    By, Count, Document, Laid, Operation, Parameters, Release, ReleaseRecord, Trigger, keys,
+    By, Count, Document, Laid, Operation, Parameters, Release, ReleaseRecord, Trigger,
 };
 
 use crate::Control;
@@ -31,10 +30,7 @@ impl Control {
         let run = &document.run;
         let earlier = match run.operation {
             Operation::Rollback => match rollback_to(document) {
-                Some(number) => {
-                    let key = keys::release(&run.environment, number);
-                    get_json::<ReleaseRecord>(&self.bucket, &key).await?.map(|(record, _)| record)
-                }
+                Some(number) => self.bucket.record(&run.environment).release(number).get().await?,
                 None => None,
             },
             _ => None,

@@ -1,12 +1,10 @@
 //! A failed deploy, rollback, restart or rotation puts back what was there before it: the same stages are
 //! made once more, with the earlier intent.
 
-use lambda::{get_json, put_json};
 use statemachine::Result;
-use statemachine::lock::Lock;
 use statemachine::message::{
     Document, Failure, Mode, Next, Operation, PuttingBack, Release, RunResult, STAGES, Slot, StageReport,
-    Verdict, keys,
+    Verdict,
 };
 use statemachine::plan::Progress;
 
@@ -40,7 +38,7 @@ impl Control {
         if let Some(before) = document.before.take() {
             document.intent = *before;
             if !counts_when_done(run.operation) {
-                put_json(&self.bucket, &keys::intent(&run.environment), &document.intent).await?;
+                self.bucket.record(&run.environment).intent().put(&document.intent).await?;
             }
         }
         document.release.clone_from(&document.intent.release);
@@ -57,25 +55,15 @@ impl Control {
         document.caught = None;
         document.undiagnosed = None;
         document.putting_back = Some(Box::new(why));
-        self.go_on(&mut document).await?;
+        // The failed stage told the others to stop; what is put back goes on.
+        let lock = self.bucket.record(&run.environment).lock();
+        document.run.lock_etag = lock.resume(&run.execution).await?;
         document.verdict = Verdict {
             next: Next::Make,
             retry_after_s: 0,
             message: "Putting back what ran before.".to_owned(),
         };
         Ok(document)
-    }
-
-    /// The failed stage told the others to stop; what is put back goes on.
-    async fn go_on(&self, document: &mut Document) -> Result<()> {
-        let key = keys::lock(&document.run.environment);
-        let Some((lock, etag)) = get_json::<Lock>(&self.bucket, &key).await? else { return Ok(()) };
-        if lock.holder.as_ref().is_some_and(|holder| holder.execution == document.run.execution)
-            && lock.stop.is_some()
-        {
-            document.run.lock_etag = self.replace(&key, &Lock { stop: None, ..lock }, etag).await?;
-        }
-        Ok(())
     }
 }
 

@@ -1,10 +1,9 @@
 //! Why a resource is to be changed: told from the configuration and from what the last good run asked for.
 
+use record::Asked;
 use statemachine::message::{By, Document, Operation};
 use statemachine::plan::{Action, Plan, Why};
 use statemachine::resource::Name;
-
-use crate::intent::Asked;
 
 /// Fills in the reasons of a plan's updates. `asked` is what the last good run described, `same_file` says
 /// whether the configuration is the one of that run.

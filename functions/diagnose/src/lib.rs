@@ -8,16 +8,14 @@ mod gather;
 
 use std::time::Instant;
 
-use aws::failed;
-use aws_sdk_s3::primitives::ByteStream;
 use aws_types::SdkConfig;
 use futures_util::future::BoxFuture;
-use lambda::{Bucket, get_json};
+use record::Bucket;
 use serde::{Deserialize, Serialize};
-use statemachine::message::{Diagnosis, Document, Failure, StageReport, keys};
+use statemachine::Result;
+use statemachine::message::{Document, Failure};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::Name;
-use statemachine::{Error, Result};
 
 pub use cause::diagnose;
 pub use evidence::{Evidence, StoppedTask, Target};
@@ -49,16 +47,11 @@ pub struct Clients {
 
 /// Builds the handler that `lambda::serve_with` calls.
 pub fn handler(config: &SdkConfig) -> impl Fn(Call, Instant) -> BoxFuture<'static, Result<Answer>> + use<> {
-    let s3 =
-        aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
     let clients = Clients {
         ecs: aws_sdk_ecs::Client::new(config),
         logs: aws_sdk_cloudwatchlogs::Client::new(config),
         elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
-        bucket: Bucket {
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            name: std::env::var("STEPSTACK_BUCKET").unwrap_or_default(),
-        },
+        bucket: lambda::bucket(config),
     };
     move |call, _| {
         let clients = clients.clone();
@@ -81,36 +74,26 @@ impl Clients {
         };
         let diagnosis = diagnose(&failure, &evidence);
         tracing::info!(run = document.run.id, stage = failure.stage, cause = diagnosis.cause, "diagnosis");
-        self.keep(&document, &diagnosis).await?;
+        self.bucket.run(&document.run).diagnosis().put(&diagnosis).await?;
         Ok(Answer { cause: diagnosis.cause })
     }
 
     /// What failed: what a stage reports, else what a Catch caught.
     async fn failure(&self, document: &Document) -> Option<Failure> {
-        let run = &document.run;
         let told = document.stages.iter().find_map(|(_, slot)| slot.report.as_ref()?.failure.clone());
         if told.is_some() {
             return told;
         }
         for (stage, _) in document.stages.iter().filter(|(_, slot)| slot.report.is_none()) {
-            for key in
-                [keys::report(&run.environment, &run.id, stage), keys::look(&run.environment, &run.id, stage)]
-            {
-                let report: Option<(StageReport, String)> = get_json(&self.bucket, &key).await.ok().flatten();
-                if let Some(failure) = report.and_then(|(report, _)| report.failure) {
+            let run = self.bucket.run(&document.run);
+            for object in [run.report(stage), run.look(stage)] {
+                let report = object.get().await.ok().flatten();
+                if let Some(failure) = report.and_then(|report| report.failure) {
                     return Some(failure);
                 }
             }
         }
         document.caught_failure()
-    }
-
-    async fn keep(&self, document: &Document, diagnosis: &Diagnosis) -> Result<()> {
-        let key = keys::of_run(&document.run.environment, &document.run.id, "diagnosis.json");
-        let body = serde_json::to_vec(diagnosis).map_err(|error| Error::internal(error.to_string()))?;
-        let put = self.bucket.s3.put_object().bucket(&self.bucket.name).key(key).body(ByteStream::from(body));
-        put.send().await.map_err(failed("s3:PutObject"))?;
-        Ok(())
     }
 }
 

@@ -8,16 +8,17 @@ use aws::{Function, config_from_environment};
 use aws_types::SdkConfig;
 use futures_util::future::BoxFuture;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use record::Bucket;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use statemachine::message::{Document, Failure, Mode, Slot, StageCall, StageReport, Status, keys};
+use statemachine::message::{Document, Failure, Mode, Slot, StageCall, StageReport, Status};
 use statemachine::plan::{Action, Item, Progress};
 use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::{now_ms, tick};
 use statemachine::{Error, ErrorKind, Result};
 use tracing::{error, info};
 
-use crate::record::{Bucket, RunLink, put_json, stop_siblings, work_report};
+use crate::link::RunLink;
 
 /// A function answers within this time, whatever its own timeout.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);
@@ -81,14 +82,8 @@ where
 }
 
 /// The provisioner's bucket, from the function's environment.
-fn bucket(config: &SdkConfig) -> Bucket {
-    // Path style: emulators have no name per bucket; AWS takes both.
-    let s3 =
-        aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
-    Bucket {
-        s3: aws_sdk_s3::Client::from_conf(s3),
-        name: std::env::var("STEPSTACK_BUCKET").unwrap_or_default(),
-    }
+pub fn bucket(config: &SdkConfig) -> Bucket {
+    Bucket::new(config, std::env::var("STEPSTACK_BUCKET").unwrap_or_default())
 }
 
 async fn answer<F: Function>(
@@ -153,7 +148,9 @@ async fn answer<F: Function>(
         }
     };
     if report.status == Status::Failed && mode != Mode::Plan {
-        stop_siblings(bucket, run, &stage).await?;
+        // Its siblings stop at their next wave of writes. Where the lock is no longer the run's, there is nobody to tell.
+        let lock = bucket.record(&run.environment).lock();
+        lock.stop(&run.execution, &format!("the stage {stage} failed")).await?;
     }
     let report = keep(bucket, &document, report, since_ms, slot.mode == Some(mode)).await?;
     info!(
@@ -181,17 +178,17 @@ async fn keep(
     if report.mode == Mode::Plan && (report.is_quiet() || report.travels()) {
         return Ok(report);
     }
-    let run = &document.run;
-    let key = match report.mode {
-        Mode::Plan => keys::look(&run.environment, &run.id, &report.stage),
-        Mode::Make | Mode::Remove => keys::report(&run.environment, &run.id, &report.stage),
+    let run = bucket.run(&document.run);
+    let object = match report.mode {
+        Mode::Plan => run.look(&report.stage),
+        Mode::Make | Mode::Remove => run.report(&report.stage),
     };
     let removes_after_make = report.mode == Mode::Remove;
     let goes_on = (again && report.mode != Mode::Plan) || removes_after_make;
-    if goes_on && let Some(earlier) = work_report(bucket, document, &report.stage).await? {
+    if goes_on && let Some(earlier) = bucket.work_report(document, &report.stage).await? {
         merge(&mut report, earlier, since_ms);
     }
-    put_json(bucket, &key, &report).await?;
+    object.put(&report).await?;
     Ok(report)
 }
 

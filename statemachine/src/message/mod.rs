@@ -1,13 +1,11 @@
 //! What travels between the state machine and the functions, and what stands in a run's record.
 //!
 //! The document is small on purpose: Step Functions refuses payloads over 262,144 bytes. A stage's last report
-//! travels with it up to a limit; the record of all reports is the provisioner's bucket, under the keys that
-//! [`keys`] makes.
+//! travels with it up to a limit; the record of all reports is the provisioner's bucket (the crate `record`).
 
 mod document;
 mod failure;
 mod intent;
-pub mod keys;
 mod record;
 mod request;
 mod result;

@@ -2,10 +2,11 @@
 
 use aws::failed;
 use aws_sdk_s3::Client;
+use record::keys;
+use record::lock::Lock;
 use serde::Serialize;
 use statemachine::error::Optional as _;
-use statemachine::lock::Lock;
-use statemachine::message::{Outcome, RunRecord, RunResult, keys};
+use statemachine::message::{Outcome, RunRecord, RunResult};
 
 use crate::cli::{Cancel, Global};
 use crate::commands::look::no_run;
@@ -159,7 +160,7 @@ mod tests {
     use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
     use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
     use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
-    use statemachine::lock::Holder;
+    use record::lock::Holder;
 
     use super::*;
 

@@ -8,9 +8,10 @@ mod image;
 mod task;
 mod uploads;
 
+use record::keys;
 use serde::Serialize;
 use statemachine::config::{Price, monthly_savings, near};
-use statemachine::message::{Intent, Operation, Outcome, Parameters, keys};
+use statemachine::message::{Intent, Operation, Outcome, Parameters};
 use statemachine::resource::Options;
 
 use super::runs::operate;

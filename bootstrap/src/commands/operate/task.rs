@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use statemachine::message::{Operation, Parameters, RunResult, StageReport, keys};
+use record::keys;
+use statemachine::message::{Operation, Parameters, RunResult, StageReport};
 use statemachine::resource::{Name, Options};
 
 use crate::cli::{Global, Run};
