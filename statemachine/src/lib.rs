@@ -18,6 +18,7 @@ pub mod naming;
 pub mod permission;
 pub mod plan;
 pub mod resource;
+pub mod template;
 pub mod tick;
 
 pub use error::{Error, ErrorKind, Result};

@@ -3,15 +3,17 @@
 
 use statemachine::config::Stack;
 use statemachine::permission::Scope;
+use statemachine::template::fill;
 
-/// Each action with its commit and the version that it is of.
-const CHECKOUT: &str = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2";
-const CREDENTIALS: &str =
-    "aws-actions/configure-aws-credentials@e3dd6a429d7300a6a4c196c26e071d42e0343502 # v4.0.2";
-const LOGIN: &str = "aws-actions/amazon-ecr-login@062b18b96a7aff071d4dc91bc00c4c1a7945b076 # v2.0.1";
-
-/// An arm64 machine builds arm64 images without emulation.
-const RUNNER: &str = "ubuntu-24.04-arm";
+/// A workflow around its steps. An arm64 machine builds arm64 images without emulation.
+const WORKFLOW: &str = include_str!("workflow.yml");
+/// The step that uploads the configuration.
+const PUT_CONFIGURATION: &str = include_str!("put-configuration.yml");
+/// The steps that build the image and push it.
+const PUSH_IMAGE: &str = include_str!("push-image.yml");
+/// What comes before the push where the first run makes the repository while the image is built: it may not be
+/// there yet.
+const WAIT_FOR_REPOSITORY: &str = include_str!("wait-for-repository.yml");
 
 /// A workflow's file name and text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,38 +26,24 @@ pub struct Workflow {
 
 /// The three workflows of a stack, whose configuration stands at `file` in the repository.
 pub fn workflows(stack: &Stack, scope: &Scope, file: &str) -> Vec<Workflow> {
-    let upload = format!(
-        "      - name: Put the configuration in its place\n        run: aws s3 cp \"{file}\" \"s3://{}/environments/{}.toml\"\n",
-        scope.bucket(),
-        stack.environment
-    );
+    let (app, environment) = (("APP", stack.app.as_str()), ("ENVIRONMENT", stack.environment.as_str()));
+    let upload = fill(PUT_CONFIGURATION, &[("FILE", file), ("BUCKET", &scope.bucket()), environment]);
     let tag = stack.image.deploy_on_push.first().map_or("latest", String::as_str);
-    let build = format!(
-        "      - name: Log in to ECR\n        id: ecr\n        uses: {LOGIN}\n      - name: Build and push the image\n        env:\n          IMAGE: ${{{{ steps.ecr.outputs.registry }}}}/{}/{}:{tag}\n        run: |\n          docker build --platform linux/arm64 --tag \"$IMAGE\" .\n",
-        stack.app, stack.environment
-    );
-    let push = format!("{build}          docker push \"$IMAGE\"\n");
-    // The first run makes the repository while the image is built, and may not be there yet.
-    let push_soon = format!(
-        "{build}          # The first configuration makes the repository: it may take a minute.\n          for pause in 15 30 60; do\n            docker push \"$IMAGE\" && exit 0\n            sleep \"$pause\"\n          done\n          docker push \"$IMAGE\"\n"
-    );
-    let paths = format!("    paths: [\"{file}\"]\n");
-    let but = format!("    paths-ignore: [\"{file}\"]\n");
-    let about = |what: &str| {
-        format!(
-            "# {what}\n# The run itself goes on in AWS: `stepstack runs` shows it.\n# Made by `stepstack init --github`; the role by `stepstack bootstrap --github OWNER/REPO`.\n"
-        )
-    };
-    let one = |name, title: &str, what: &str, on: &str, steps: String| Workflow {
+    let push_after = |wait: &str| fill(PUSH_IMAGE, &[app, environment, ("TAG", tag), ("WAIT", wait)]);
+    let one = |name, title: &str, what: &str, paths: &str, steps: &str| Workflow {
         name,
-        text: format!(
-            "{}name: {title}\non:\n  workflow_dispatch:\n  push:\n    branches: [main]\n{on}permissions:\n  contents: read\n  id-token: write\nconcurrency: stepstack-{}-{}\njobs:\n  deploy:\n    runs-on: {}\n    steps:\n      - uses: {CHECKOUT}\n      - name: Take the role\n        uses: {CREDENTIALS}\n        with:\n          role-to-assume: {}\n          aws-region: {}\n{steps}",
-            about(what),
-            stack.app,
-            stack.environment,
-            RUNNER,
-            scope.engine_role_arn("github"),
-            scope.region,
+        text: fill(
+            WORKFLOW,
+            &[
+                ("WHAT", what),
+                ("TITLE", title),
+                ("PATHS", paths),
+                app,
+                environment,
+                ("ROLE", &scope.engine_role_arn("github")),
+                ("REGION", &scope.region),
+                ("STEPS", steps),
+            ],
         ),
     };
     vec![
@@ -64,21 +52,21 @@ pub fn workflows(stack: &Stack, scope: &Scope, file: &str) -> Vec<Workflow> {
             "Configuration and image",
             "Puts the configuration in its place and pushes the image, at every push to main.",
             "",
-            format!("{upload}{push_soon}"),
+            &format!("{upload}{}", push_after(WAIT_FOR_REPOSITORY)),
         ),
         one(
             "stepstack-infrastructure.yml",
             "Configuration",
             "Puts the configuration in its place when it has changed.",
-            &paths,
-            upload.clone(),
+            &format!("    paths: [\"{file}\"]"),
+            &upload,
         ),
         one(
             "stepstack-application.yml",
             "Image",
             "Pushes the image when anything but the configuration has changed; the push deploys it.",
-            &but,
-            push.clone(),
+            &format!("    paths-ignore: [\"{file}\"]"),
+            &push_after(""),
         ),
     ]
 }

@@ -1,5 +1,7 @@
 //! The file that `stepstack init` writes.
 
+use crate::template::fill;
+
 /// A first configuration of about ten lines, which [`super::parse`] accepts when the names given are good.
 ///
 /// Its first line names `stepstack.schema.json` beside it, so that editors complete and check it.
@@ -8,24 +10,14 @@ pub fn template(app: &str, environment: &str, domain: Option<&str>) -> String {
         Some(domain) => format!("domain = {}", text(domain)),
         None => "# domain = \"example.com\"   # without one: HTTP on the load balancer's own name".to_owned(),
     };
-    let (app, environment) = (text(app), text(environment));
-    format!(
-        "\
-#:schema ./stepstack.schema.json
-app = {app}
-environment = {environment}
-{domain}
-
-[services.api]
-port = 8000                    # behind the load balancer; answers on /health
-
-# [services.worker]            # the same image with another command, and no way in
-# command = [\"python\", \"-m\", \"worker\"]
-
-[database]
-engine_version = \"{}\"          # Aurora PostgreSQL; a major takes its newest minor
-",
-        super::file::DEFAULT_ENGINE_VERSION
+    fill(
+        include_str!("stepstack.toml.template"),
+        &[
+            ("APP", &text(app)),
+            ("ENVIRONMENT", &text(environment)),
+            ("DOMAIN", &domain),
+            ("ENGINE_VERSION", super::file::DEFAULT_ENGINE_VERSION),
+        ],
     )
 }
 
