@@ -3,6 +3,7 @@
 use aws::failed;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::MetadataDirective;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::message::ObjectVersion;
@@ -93,15 +94,12 @@ impl Resource for RestoredObject {
     }
 }
 
+/// What a key in a CopySource has as it is: RFC 3986's unreserved characters, and slashes.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
 /// The key as CopySource has it: percent-encoded, slashes as they are.
 fn escaped(key: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    };
-    key.bytes().map(one).collect()
+    utf8_percent_encode(key, KEY).to_string()
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub struct Role {
 pub fn name(what: &str) -> Name {
     Name::new(Role::KIND, what)
 }
+use percent_encoding::percent_decode_str;
 
 /// A role with what ListRoles leaves out.
 pub struct Raw {
@@ -241,22 +242,7 @@ async fn put_policy(client: &Client, role_name: &str, policy: Option<&Value>) ->
 
 /// A policy document as IAM returns it: JSON, percent-encoded (RFC 3986).
 pub fn document(text: &str) -> Result<Value> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let hex = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match byte {
-            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
-                (Some(high), Some(low)) => bytes.push(high * 16 + low),
-                _ => {
-                    return Err(Error::internal(
-                        "IAM returned a policy document that is not percent-encoded",
-                    ));
-                }
-            },
-            other => bytes.push(other),
-        }
-    }
+    let bytes: Vec<u8> = percent_decode_str(text).collect();
     serde_json::from_slice(&bytes)
         .map_err(|error| Error::internal(format!("IAM returned a policy document that is no JSON: {error}")))
 }
