@@ -3,7 +3,7 @@
 pub mod cli;
 mod commands;
 pub mod error;
-pub mod follow;
+mod follow;
 pub mod github;
 pub mod install;
 pub mod local;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::Cli;
+pub use crate::commands::Cli;
 use crate::error::CliError;
 use crate::show::Page;
 

@@ -1,108 +1,92 @@
-//! The engine, and the AWS on this machine.
+//! The engine that a command needs: looked for, offered, installed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aws_smithy_types::base64;
-use serde::Serialize;
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use statemachine::definition::FUNCTIONS;
 use statemachine::message::StageReport;
 use statemachine::permission::Scope;
 use statemachine::plan::Progress as Done;
-use statemachine::resource::{DataPolicy, Name};
+use statemachine::resource::Name;
 
-use crate::cli::{Bootstrap, Global, Local, LocalCommand};
-use crate::error::{CliError, Code, Result};
-use crate::install::{self, Target};
-use crate::local::{ACCOUNT, FunctionZip, REGION, Server, build_functions, push_sample};
-use crate::session::{Session, local as local_config, saying};
-use crate::show;
+use super::consent::{Consent, to_change};
+use crate::error::{CliError, Result};
+use crate::install::{self, Target, VERSION};
+use crate::local::{FunctionZip, build_functions};
+use crate::session::{Engine, Session, no_engine};
+use crate::show::{self, progress};
 
-pub(crate) async fn bootstrap(global: &Global, bootstrap: &Bootstrap) -> Result<Code> {
-    if bootstrap.print_policies {
-        return print_policies(global).await;
+/// Sees that there is an engine to look with. In local mode it is installed; elsewhere a look changes nothing.
+pub(super) async fn ready_to_look(session: &Session) -> Result<()> {
+    if session.local {
+        return install(session).await.map(|_| ());
     }
-    let session = Session::open(global, false).await?;
-    if bootstrap.remove {
-        return remove(&session, bootstrap).await;
+    match to_look(session.engine().await?) {
+        ToLook::Missing => Err(no_engine(&session.scope.app)),
+        ToLook::Ready => Ok(()),
+        ToLook::ReadyBut(note) => {
+            show::note(&note);
+            Ok(())
+        }
     }
-    let changed = install(&session).await?;
-    if session.json {
-        show::json(&Installed {
-            app: &session.scope.app,
-            account: &session.scope.account,
-            region: &session.scope.region,
-            version: install::VERSION,
-            changed,
-        });
-    } else {
-        show::line(&format!(
-            "The engine of {} is {} in {}{}.",
-            session.scope.app,
-            install::VERSION,
-            session.scope.region,
-            if changed.is_empty() { ", as it was" } else { "" }
-        ));
-    }
-    Ok(Code::Done)
 }
 
-/// What `bootstrap --json` says.
-#[derive(Serialize)]
-struct Installed<'a> {
-    app: &'a str,
-    account: &'a str,
-    region: &'a str,
-    version: &'a str,
-    /// What was made, changed or deleted.
-    changed: BTreeSet<Name>,
+/// What a look makes of the installed engine.
+#[derive(Debug, PartialEq, Eq)]
+enum ToLook {
+    Missing,
+    Ready,
+    /// It looks, with a note.
+    ReadyBut(String),
 }
 
-async fn print_policies(global: &Global) -> Result<Code> {
-    // Nothing is asked of AWS when there is no way to: the policies are then printed for an example account.
-    let scope = if let Ok(session) = Session::open(global, false).await {
-        session.scope
-    } else {
-        let app = crate::session::read(&global.file)?.stack.app;
-        Scope { app, account: ACCOUNT.to_owned(), region: REGION.to_owned() }
-    };
-    let policies: serde_json::Map<String, serde_json::Value> =
-        install::policies(&scope).into_iter().collect();
-    show::json(&policies);
-    Ok(Code::Done)
+fn to_look(engine: &Engine) -> ToLook {
+    match engine {
+        Engine::Missing => ToLook::Missing,
+        Engine::Same => ToLook::Ready,
+        Engine::Older(installed) => ToLook::ReadyBut(format!(
+            "The installed engine is {installed}; this program is {VERSION}. `stepstack bootstrap` brings it up to date."
+        )),
+        Engine::Newer(installed) => ToLook::ReadyBut(format!(
+            "The installed engine is {installed}; this program is {VERSION}, and may not know all that it says. Install version {installed} of the program."
+        )),
+    }
 }
 
-async fn remove(session: &Session, bootstrap: &Bootstrap) -> Result<Code> {
+/// Sees that there is an engine of this version. In local mode it is simply installed; elsewhere it is offered.
+/// Refused where the engine is newer.
+pub(super) async fn ready_to_write(session: &Session, yes: bool) -> Result<()> {
+    if session.local {
+        return install(session).await.map(|_| ());
+    }
     session.refuse_when_older().await?;
-    let what =
-        format!("the engine of {} in {} {}", session.scope.app, session.scope.account, session.scope.region);
-    if !bootstrap.yes && !show::is_asked() {
-        return Err(CliError::usage(format!("Removing {what} needs --yes when nobody can be asked.")));
+    let Some(note) = to_write(session.engine().await?, &session.scope) else { return Ok(()) };
+    show::note(&note);
+    if to_change(yes, show::can_ask()) == Consent::ToAsk && !show::confirm("Install it now?") {
+        return Err(no_engine(&session.scope.app));
     }
-    if !bootstrap.yes && !show::confirm(&format!("Remove {what}?")) {
-        return Err(CliError::refused("Nothing was changed: the question was not answered with yes."));
+    install(session).await.map(|_| ())
+}
+
+/// What is said before the engine is installed for a change; nothing where it can change things as it is.
+fn to_write(engine: &Engine, scope: &Scope) -> Option<String> {
+    match engine {
+        Engine::Same | Engine::Newer(_) => None,
+        Engine::Missing => Some(format!(
+            "The engine of {} is not installed in {} {}.",
+            scope.app, scope.account, scope.region
+        )),
+        Engine::Older(installed) => {
+            Some(format!("The installed engine is {installed}; this program is {VERSION}."))
+        }
     }
-    let data = if bootstrap.delete_data { DataPolicy::Delete } else { DataPolicy::Keep };
-    let progress = saying("Removing the engine");
-    let kept = install::remove(&session.config, &session.scope, data, &|_| ()).await;
-    progress.clear();
-    let kept = kept?;
-    if session.json {
-        show::json(&json!({ "kept": kept }));
-    } else if kept.is_empty() {
-        show::line("The engine is gone.");
-    } else {
-        let kept: Vec<&str> = kept.iter().map(Name::as_str).collect();
-        show::line(&format!("The engine is gone. Kept: {} (--delete-data removes it).", kept.join(", ")));
-    }
-    Ok(Code::Done)
 }
 
 /// Installs the engine, if what is installed is not what this program has. Answers what it changed. Refused
 /// where the installed one is newer.
-pub(crate) async fn install(session: &Session) -> Result<BTreeSet<Name>> {
+pub(super) async fn install(session: &Session) -> Result<BTreeSet<Name>> {
     session.refuse_when_older().await?;
     let zips = zips(session).await?;
     let target = Target::of(&session.config);
@@ -111,7 +95,7 @@ pub(crate) async fn install(session: &Session) -> Result<BTreeSet<Name>> {
     if present.is_some_and(|present| present.fingerprint.as_ref() == Some(&fingerprint)) {
         return Ok(BTreeSet::new());
     }
-    let progress = saying("Installing the engine");
+    let progress = progress("Installing the engine");
     let say = |report: &StageReport| {
         let done = report.items.iter().filter(|item| item.progress == Done::Done).count();
         progress.say(&format!("Installing the engine: {done} of {} parts", report.items.len()));
@@ -131,7 +115,7 @@ pub(crate) async fn install(session: &Session) -> Result<BTreeSet<Name>> {
 async fn zips(session: &Session) -> Result<Vec<FunctionZip>> {
     if session.local {
         let built = tokio::task::spawn_blocking(|| {
-            let progress = saying("Building the functions");
+            let progress = progress("Building the functions");
             let built = build_functions(&|what| progress.say(what));
             progress.clear();
             built
@@ -153,42 +137,34 @@ fn bundled(directory: &Path, name: &str) -> Result<FunctionZip> {
     Ok(FunctionZip { name: name.to_owned(), sha256: base64::encode(Sha256::digest(&bytes)), path })
 }
 
-pub(crate) async fn local(global: &Global, local: &Local) -> Result<Code> {
-    let say = |text: String, value: serde_json::Value| {
-        if global.json { show::json(&value) } else { show::line(&text) }
-    };
-    match &local.command {
-        LocalCommand::Start => {
-            let config = local_config().await?;
-            let endpoint = config.endpoint_url().unwrap_or_default();
-            say(format!("MiniStack answers at {endpoint}."), json!({ "endpoint": endpoint }));
-        }
-        LocalCommand::Stop => {
-            let stopped = tokio::task::spawn_blocking(|| Server::from_environment().stop());
-            let stopped = stopped.await.map_err(|error| CliError::failed(error.to_string()))??;
-            let text = if stopped {
-                "MiniStack is stopped, and what it held is forgotten."
-            } else {
-                "MiniStack does not run."
-            };
-            say(text.to_owned(), json!({ "stopped": stopped }));
-        }
-        LocalCommand::Reset => {
-            let reset = tokio::task::spawn_blocking(|| Server::from_environment().reset());
-            reset.await.map_err(|error| CliError::failed(error.to_string()))??;
-            say("MiniStack is empty.".to_owned(), json!({ "reset": true }));
-        }
-        LocalCommand::Push { tag } => {
-            let session = Session::open(&Global { local: true, ..global.clone() }, false).await?;
-            let ecr = aws_sdk_ecr::Client::new(&session.config);
-            let marker = jiff::Timestamp::now().to_string();
-            let (repository, digest) =
-                (session.stack(), push_sample(&ecr, &session.stack(), tag, &marker).await?);
-            say(
-                format!("Pushed {repository}:{tag} as {digest}."),
-                json!({ "repository": repository, "tag": tag, "digest": digest }),
-            );
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_needs_an_engine_and_says_where_it_is_of_another_version() {
+        assert_eq!(to_look(&Engine::Missing), ToLook::Missing);
+        assert_eq!(to_look(&Engine::Same), ToLook::Ready);
+        for (engine, remedy) in [
+            (Engine::Older("0.0.1".to_owned()), "`stepstack bootstrap` brings it up to date."),
+            (Engine::Newer("9.0.0".to_owned()), "Install version 9.0.0 of the program."),
+        ] {
+            let ToLook::ReadyBut(note) = to_look(&engine) else { panic!("{engine:?} only gets a note") };
+            assert!(note.ends_with(remedy), "{note}");
         }
     }
-    Ok(Code::Done)
+
+    #[test]
+    fn a_change_installs_an_engine_that_is_missing_or_older() {
+        let scope = Scope {
+            app: "arive".to_owned(),
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let installs = |engine: Engine| to_write(&engine, &scope).is_some();
+        assert!(installs(Engine::Missing));
+        assert!(installs(Engine::Older("0.0.1".to_owned())));
+        assert!(!installs(Engine::Same));
+        assert!(!installs(Engine::Newer("9.0.0".to_owned())), "it was refused before");
+    }
 }

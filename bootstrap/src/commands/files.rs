@@ -1,13 +1,39 @@
 //! Commands about files alone: they ask AWS nothing.
 
-use clap::CommandFactory as _;
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
 use serde_json::json;
 use statemachine::config::{schema as json_schema, template};
 
-use crate::cli::{Cli, Completions, Global, Init};
+use super::Cli;
+use crate::cli::Global;
 use crate::error::{CliError, Code, Result};
 use crate::session::read;
 use crate::show;
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The app's name
+    #[arg(long, default_value = "app")]
+    pub app: String,
+    /// The environment's name
+    #[arg(long, default_value = "production")]
+    pub environment: String,
+    /// The domain; without one the stack answers on the load balancer's own name
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// Write workflows for GitHub beside a configuration that is there
+    #[arg(long)]
+    pub github: bool,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
 
 pub(crate) fn init(global: &Global, init: &Init) -> Result<Code> {
     let path = &global.file;

@@ -16,11 +16,11 @@ const WORKFLOWS: &str = ".github/workflows";
 
 /// Writes the workflows into the configuration's repository. What stands there already is left alone.
 pub(crate) async fn init(global: &Global) -> Result<Code> {
-    let session = Session::open(global, true).await?;
+    let session = Session::open_with_file(global).await?;
     let Some(file) = &session.file else {
         return Err(CliError::usage("The workflows name the configuration's file: name it with -c."));
     };
-    let (root, name) = place(&global.file)?;
+    let (root, name) = in_repository(&global.file)?;
     let directory = root.join(WORKFLOWS);
     let cannot = |path: &Path, error: &std::io::Error| {
         CliError::failed(format!("{} cannot be written: {error}.", path.display()))
@@ -52,7 +52,7 @@ pub(crate) async fn init(global: &Global) -> Result<Code> {
 }
 
 /// The repository that a file is in, and the file's place in it; without a repository its own directory.
-fn place(file: &Path) -> Result<(PathBuf, String)> {
+fn in_repository(file: &Path) -> Result<(PathBuf, String)> {
     let file = std::path::absolute(file)
         .map_err(|error| CliError::failed(format!("{} has no place: {error}.", file.display())))?;
     let own = file.parent().unwrap_or(Path::new("/"));
@@ -67,7 +67,7 @@ pub(crate) async fn role(global: &Global, repository: &str) -> Result<Code> {
         let error = CliError::usage(format!("{repository:?} is no repository."));
         return Err(error.help("Write it as GitHub does: OWNER/REPO."));
     }
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let arn = bring_up_github(&session.config, &session.scope, repository).await?;
     if session.json {
         show::json(&json!({ "role": arn, "repository": repository }));
@@ -88,10 +88,10 @@ mod tests {
         let below = directory.path().join("infra/production");
         std::fs::create_dir_all(&below).expect("directories");
         let file = below.join("stepstack.toml");
-        assert_eq!(place(&file).expect("a place"), (below, "stepstack.toml".to_owned()));
+        assert_eq!(in_repository(&file).expect("a place"), (below, "stepstack.toml".to_owned()));
         // In a worktree `.git` is a file.
         std::fs::write(directory.path().join(".git"), "gitdir: elsewhere").expect("a file");
-        let in_repository = (directory.path().to_owned(), "infra/production/stepstack.toml".to_owned());
-        assert_eq!(place(&file).expect("a place"), in_repository);
+        let below_root = (directory.path().to_owned(), "infra/production/stepstack.toml".to_owned());
+        assert_eq!(in_repository(&file).expect("a place"), below_root);
     }
 }

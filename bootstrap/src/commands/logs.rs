@@ -1,32 +1,48 @@
 //! CloudWatch Logs of the services, merged by time; or of a run's functions.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use aws::failed;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::builders::FilterLogEventsFluentBuilder;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use clap::Args;
 use futures_util::future::try_join_all;
-use jiff::Timestamp;
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use owo_colors::{AnsiColors, Style};
-use record::keys;
 use serde::Serialize;
 use statemachine::definition::FUNCTIONS;
 use statemachine::error::Optional as _;
-use statemachine::message::RunRecord;
 
-use super::look::no_run;
-use super::operate::no_environment;
-use crate::cli::{Global, Logs};
+use super::missing::{no_environment, no_run, unknown};
+use crate::cli::Global;
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
-use crate::show;
+use crate::show::{self, Page};
 
 /// How often new lines are asked for.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Lines of one second may come in any order, and late: so much is read again.
 const LATE_MS: i64 = 10_000;
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The services; else all
+    pub services: Vec<String>,
+    /// Go on as new lines come
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How far back: `90s`, `15m`, `1h`, `2d`
+    #[arg(long, default_value = "1h", value_name = "SPAN")]
+    pub since: String,
+    /// Only lines that match this CloudWatch filter pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Option<String>,
+    /// What the functions of this run have written, instead
+    #[arg(long, value_name = "ID", conflicts_with_all = ["services", "follow"])]
+    pub run: Option<String>,
+}
 
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,27 +64,27 @@ pub(super) async fn page(request: FilterLogEventsFluentBuilder) -> Result<Vec<Fi
 }
 
 pub(crate) async fn logs(global: &Global, logs: &Logs) -> Result<Code> {
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     if let Some(run) = &logs.run {
         return of_run(&session, run, logs).await;
     }
     let stack = session.accepted_stack().await?.ok_or_else(|| no_environment(&session))?;
     let known: Vec<String> = stack.services.keys().cloned().collect();
     if let Some(missing) = logs.services.iter().find(|service| !known.contains(service)) {
-        return Err(super::operate::unknown("service", missing, &known));
+        return Err(unknown("service", missing, &known));
     }
     let services = if logs.services.is_empty() { known } else { logs.services.clone() };
     let groups: Vec<(String, String)> =
         services.iter().map(|service| (service.clone(), session.log_group(service))).collect();
     let since = now_ms() - span(&logs.since)?;
     tokio::select! {
-        ended = go_on(&session, logs, &groups, &services, since) => ended.map(|()| Code::Done),
+        ended = print_new(&session, logs, &groups, &services, since) => ended.map(|()| Code::Done),
         _ = tokio::signal::ctrl_c() => Ok(Code::Done),
     }
 }
 
 /// Prints what there is, and with `--follow` what comes, until it is dropped.
-async fn go_on(
+async fn print_new(
     session: &Session,
     logs: &Logs,
     groups: &[(String, String)],
@@ -92,9 +108,9 @@ async fn go_on(
 
 /// What the functions have written about a run.
 async fn of_run(session: &Session, run: &str, logs: &Logs) -> Result<Code> {
-    let record: Option<RunRecord> =
-        session.get(&keys::of_run(&session.environment, run, "request.json")).await?;
-    let Some(record) = record else { return Err(no_run(run, &session.runs().await?)) };
+    let Some(record) = session.run_record(run).await? else {
+        return Err(no_run(run, &session.runs().await?));
+    };
     let started = record.run.started_at.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
     let groups: Vec<(String, String)> = FUNCTIONS
         .iter()
@@ -139,26 +155,26 @@ async fn read(
 }
 
 fn print(session: &Session, lines: &[Line], sources: &[String]) {
-    let on = show::colours(std::io::stdout().is_terminal());
+    let page = Page::stdout();
     for line in lines {
         if session.json {
             // JSON lines: a stream has no end to close an array with.
             show::line(&serde_json::to_string(line).unwrap_or_default());
         } else {
-            show::line(&rendered(line, sources, on));
+            show::line(&rendered(line, sources, page));
         }
     }
 }
 
 /// `10:15:02.120 api     GET /health 200`
-fn rendered(line: &Line, sources: &[String], colours: bool) -> String {
+fn rendered(line: &Line, sources: &[String], page: Page) -> String {
     const COLOURS: [AnsiColors; 5] =
         [AnsiColors::Cyan, AnsiColors::Green, AnsiColors::Magenta, AnsiColors::Yellow, AnsiColors::Blue];
-    let place = sources.iter().position(|source| *source == line.source).unwrap_or(0);
+    let position = sources.iter().position(|source| *source == line.source).unwrap_or(0);
     let width = sources.iter().map(String::len).max().unwrap_or(0);
     let at = Timestamp::from_millisecond(line.at_ms).unwrap_or_default().strftime("%H:%M:%S%.3f");
     let source = format!("{:width$}", line.source);
-    let source = show::paint(&source, Style::new().color(COLOURS[place % COLOURS.len()]), colours);
+    let source = page.paint(&source, Style::new().color(COLOURS[position % COLOURS.len()]));
     // Escape sequences of a task are its own business, and not this terminal's.
     let text: String = line.text.chars().filter(|c| !c.is_control() || *c == '\t').collect();
     format!("{at} {source} {text}")
@@ -170,17 +186,13 @@ fn span(text: &str) -> Result<i64> {
         CliError::usage(format!("{text:?} is no span of time."))
             .help("Write it as `90s`, `15m`, `1h` or `2d`.")
     };
-    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: i64 =
-        number.parse().ok().filter(|number| (0..=100_000).contains(number)).ok_or_else(wrong)?;
-    Ok(number * seconds * 1_000)
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    // A unit above days has no fixed length, or is not worth a flag.
+    if span.is_negative() || span.get_weeks() != 0 {
+        return Err(wrong());
+    }
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    i64::try_from(duration.as_millis()).map_err(|_| wrong())
 }
 
 fn now_ms() -> i64 {
@@ -209,6 +221,6 @@ mod tests {
             id: String::new(),
         };
         let sources = ["api", "worker"].map(str::to_owned);
-        assert_eq!(rendered(&line, &sources, false), "10:16:40.120 api    GET [31m/health\t200");
+        assert_eq!(rendered(&line, &sources, Page::plain(80)), "10:16:40.120 api    GET [31m/health\t200");
     }
 }

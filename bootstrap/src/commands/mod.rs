@@ -1,22 +1,104 @@
-//! The commands, one file per subject.
+//! The commands: a file each, which holds what can be typed and what it does. This list names them all.
 
 mod apply;
-mod deploy;
+mod attach;
+mod bootstrap;
+mod consent;
+mod destroy;
 mod engine;
 mod files;
 mod github;
+mod local;
 mod logs;
 mod look;
-mod metrics;
-mod now;
+mod missing;
 mod operate;
+mod outcome;
+mod output;
+mod plan;
 mod runs;
+mod sample;
+mod state;
 mod status;
+mod watch;
 
-use statemachine::resource::{DataPolicy, Options};
+use clap::{Parser, Subcommand};
 
-use crate::cli::{Bootstrap, Cli, Command};
+use crate::cli::{Global, Start};
 use crate::error::{Code, Result};
+
+use operate::{cancel, deploy, exec, objects, pause, restart, rollback, rotate, run, scale, snapshot};
+
+/// From one file to a running web stack in your own AWS account.
+#[derive(Debug, Parser)]
+#[command(name = "stepstack", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a configuration to begin with
+    Init(files::Init),
+    /// Check the configuration; asks AWS nothing
+    Check,
+    /// Print the configuration's JSON Schema
+    Schema,
+    /// Show what an apply would do; changes nothing
+    Plan(plan::Plan),
+    /// Make AWS as the file says
+    Apply(apply::Apply),
+    /// Remove everything
+    Destroy(destroy::Destroy),
+    /// Roll the services to an image of the repository
+    Deploy(deploy::Deploy),
+    /// Go back to the image and environment of an earlier release
+    Rollback(rollback::Rollback),
+    /// Change how many tasks run
+    Scale(scale::Scale),
+    /// Replace the tasks by new ones of the same image
+    Restart(restart::Restart),
+    /// Run one command in a task of its own, with the stack's image, network, roles and secrets
+    Run(run::Run),
+    /// Open a command in a task that runs
+    Exec(exec::Exec),
+    /// Give the database a new password
+    Rotate(rotate::Rotate),
+    /// Snapshots of the database
+    Snapshot(snapshot::Snapshot),
+    /// Uploads
+    Objects(objects::Objects),
+    /// Stop what costs while nobody uses it
+    Pause(Start),
+    /// Start what was paused
+    Resume(Start),
+    /// Stop a run
+    Cancel(cancel::Cancel),
+    /// Read the services' logs
+    Logs(logs::Logs),
+    /// Show the environment at a glance
+    Status,
+    /// Show a run as it goes, from any machine
+    Attach(attach::Attach),
+    /// List the runs, or show one
+    Runs(runs::Runs),
+    /// Print what the last run put out: all of it, or one value
+    Output(output::Output),
+    /// Look at what is there
+    State(state::State),
+    /// Install the engine, or bring it up to date
+    Bootstrap(bootstrap::Bootstrap),
+    /// The AWS on this machine
+    Local(local::Local),
+    /// Print completions for a shell
+    Completions(files::Completions),
+}
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<Code> {
@@ -26,49 +108,39 @@ pub(crate) async fn run(cli: Cli) -> Result<Code> {
         Command::Init(init) => files::init(&global, &init),
         Command::Check => files::check(&global),
         Command::Schema => Ok(files::schema()),
-        Command::Completions(completions) => Ok(files::completions(&global, &completions)),
-        Command::Plan(plan) => apply::plan(&global, &plan).await,
+        Command::Plan(plan) => plan::plan(&global, &plan).await,
         Command::Apply(apply) => apply::apply(&global, &apply).await,
-        Command::Destroy(destroy) => apply::destroy(&global, &destroy).await,
+        Command::Destroy(destroy) => destroy::destroy(&global, &destroy).await,
         Command::Deploy(deploy) => deploy::deploy(&global, &deploy).await,
-        Command::Rollback(rollback) => operate::rollback(&global, &rollback).await,
-        Command::Scale(scale) => operate::scale(&global, &scale).await,
-        Command::Restart(restart) => operate::restart(&global, &restart).await,
-        Command::Run(run) => operate::run(&global, &run).await,
-        Command::Exec(exec) => operate::exec(&global, &exec).await,
-        Command::Rotate(rotate) => operate::rotate(&global, &rotate).await,
-        Command::Snapshot(snapshot) => operate::snapshot(&global, &snapshot).await,
-        Command::Objects(objects) => operate::objects(&global, &objects).await,
-        Command::Pause(start) => operate::pause(&global, &start).await,
-        Command::Resume(start) => operate::resume(&global, &start).await,
-        Command::Cancel(cancel) => operate::cancel(&global, &cancel).await,
+        Command::Rollback(rollback) => rollback::rollback(&global, &rollback).await,
+        Command::Scale(scale) => scale::scale(&global, &scale).await,
+        Command::Restart(restart) => restart::restart(&global, &restart).await,
+        Command::Run(run) => run::run(&global, &run).await,
+        Command::Exec(exec) => exec::exec(&global, &exec).await,
+        Command::Rotate(rotate) => rotate::rotate(&global, &rotate).await,
+        Command::Snapshot(snapshot) => snapshot::snapshot(&global, &snapshot).await,
+        Command::Objects(objects) => objects::objects(&global, &objects).await,
+        Command::Pause(start) => pause::pause(&global, &start).await,
+        Command::Resume(start) => pause::resume(&global, &start).await,
+        Command::Cancel(cancel) => cancel::cancel(&global, &cancel).await,
         Command::Logs(logs) => logs::logs(&global, &logs).await,
-        Command::Attach(attach) => runs::attach(&global, &attach).await,
-        Command::Runs(runs) => look::runs(&global, &runs).await,
         Command::Status => status::status(&global).await,
-        Command::Output(output) => look::output(&global, &output).await,
-        Command::State(state) => look::state(&global, &state).await,
-        Command::Bootstrap(Bootstrap { github: Some(repository), .. }) => {
-            github::role(&global, &repository).await
-        }
-        Command::Bootstrap(bootstrap) => engine::bootstrap(&global, &bootstrap).await,
-        Command::Local(local) => engine::local(&global, &local).await,
+        Command::Attach(attach) => attach::attach(&global, &attach).await,
+        Command::Runs(runs) => runs::runs(&global, &runs).await,
+        Command::Output(output) => output::output(&global, &output).await,
+        Command::State(state) => state::state(&global, &state).await,
+        Command::Bootstrap(bootstrap) => bootstrap::bootstrap(&global, &bootstrap).await,
+        Command::Local(local) => local::local(&global, &local).await,
+        Command::Completions(completions) => Ok(files::completions(&global, &completions)),
     }
 }
 
-/// What a run may do, as the flags say.
-#[expect(clippy::fn_params_excessive_bools, reason = "each is a flag of the command line, by its name")]
-fn options(
-    delete_data: bool,
-    keep_data: bool,
-    adopt: bool,
-    allow_downtime: bool,
-    skip_final_snapshot: bool,
-) -> Options {
-    let data = match (delete_data, keep_data) {
-        (true, _) => DataPolicy::Delete,
-        (false, true) => DataPolicy::Keep,
-        (false, false) => DataPolicy::Refuse,
-    };
-    Options { data, adopt, allow_downtime, skip_final_snapshot }
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        super::Cli::command().debug_assert();
+    }
 }

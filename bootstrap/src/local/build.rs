@@ -63,14 +63,14 @@ fn compile(progress: &dyn Fn(&str)) -> Result<BTreeMap<String, PathBuf>, LocalEr
             root.display()
         )));
     }
-    let release = !cfg!(debug_assertions);
+    let is_optimized = !cfg!(debug_assertions);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(&root).args(["build", "--message-format=json-render-diagnostics"]);
     forget_outer_cargo(&mut cargo);
     for function in FUNCTIONS {
         cargo.args(["--package", function]);
     }
-    if release {
+    if is_optimized {
         cargo.arg("--release");
     }
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -124,10 +124,10 @@ fn forget_outer_cargo(cargo: &mut Command) {
 
 /// `aws-sdk-ec2` of `registry+…#aws-sdk-ec2@1.274.0`, `network` of `path+…/functions/network#0.1.0`.
 fn package(id: &str) -> &str {
-    let (place, rest) = id.rsplit_once('#').unwrap_or(("", id));
+    let (source, rest) = id.rsplit_once('#').unwrap_or(("", id));
     match rest.split_once('@') {
         Some((name, _)) => name,
-        None => place.rsplit('/').next().unwrap_or(rest),
+        None => source.rsplit('/').next().unwrap_or(rest),
     }
 }
 

@@ -1,26 +1,21 @@
 //! Where a command works: credentials, region, app and environment, and the record in the provisioner's bucket.
 
+mod bucket;
 mod connect;
+mod record;
 mod start;
 mod version;
 
 use std::path::Path;
 
-use aws::failed;
 use aws_types::SdkConfig;
-use record::keys;
-use serde::de::DeserializeOwned;
-use statemachine::ErrorKind;
 use statemachine::config::{Stack, parse};
-use statemachine::error::Optional as _;
-use statemachine::message::Intent;
 use statemachine::permission::Scope;
 use tokio::sync::OnceCell;
 
 use crate::cli::Global;
 use crate::error::{CliError, Result};
 use crate::local::ACCOUNT;
-use crate::show::{Progress, progress};
 
 use connect::{identity, remote, s3};
 
@@ -64,22 +59,33 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens it. The file is needed where `needs_file` says so; elsewhere `--stack` does as well.
-    pub(crate) async fn open(global: &Global, needs_file: bool) -> Result<Self> {
-        let named = global.stack.as_deref().map(split).transpose()?;
-        let file = match (&named, needs_file) {
-            // By its name alone a stack is looked at with the configuration that was last accepted.
-            (Some(_), true) if global.file.exists() => Some(read(&global.file)?),
-            (Some(_), _) => None,
-            (None, _) => Some(read(&global.file)?),
-        };
-        let (app, environment) = match (&named, &file) {
-            (Some(named), _) => named.clone(),
-            (None, Some(file)) => (file.stack.app.clone(), file.stack.environment.clone()),
-            (None, None) => {
-                return Err(CliError::usage("Name the stack with --stack APP/ENV, or a file with -c."));
+    /// Opens it for the stack that `--stack` names, else for the one that the file describes.
+    pub(crate) async fn open(global: &Global) -> Result<Self> {
+        match named(global)? {
+            Some((app, environment)) => Self::connect(global, app, environment, None).await,
+            None => Self::of_file(global).await,
+        }
+    }
+
+    /// The same for what the file is sent along with: a stack that `--stack` names gets the file where there is
+    /// one, and else the configuration that was accepted last.
+    pub(crate) async fn open_with_file(global: &Global) -> Result<Self> {
+        match named(global)? {
+            Some((app, environment)) => {
+                let file = if global.file.exists() { Some(read(&global.file)?) } else { None };
+                Self::connect(global, app, environment, file).await
             }
-        };
+            None => Self::of_file(global).await,
+        }
+    }
+
+    async fn of_file(global: &Global) -> Result<Self> {
+        let file = read(&global.file)?;
+        let (app, environment) = (file.stack.app.clone(), file.stack.environment.clone());
+        Self::connect(global, app, environment, Some(file)).await
+    }
+
+    async fn connect(global: &Global, app: String, environment: String, file: Option<File>) -> Result<Self> {
         let region =
             global.region.clone().or_else(|| file.as_ref().and_then(|file| file.stack.region.clone()));
         let mut where_aws_is = if global.local { " --local".to_owned() } else { String::new() };
@@ -128,71 +134,6 @@ impl Session {
         format!("stepstack attach{} --stack {} {run}", self.where_aws_is, self.stack())
     }
 
-    /// An object of the record, as JSON; `None` when there is none.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let Some(text) = self.text(key).await? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|error| {
-            CliError::failed(format!("{key} cannot be read: {error}. Is the program as new as the engine?"))
-        })
-    }
-
-    /// An object of the provisioner's bucket, as text; `None` when there is none.
-    pub(crate) async fn text(&self, key: &str) -> Result<Option<String>> {
-        let get = self.s3.get_object().bucket(self.scope.bucket()).key(key).send().await;
-        let Some(object) = get.map_err(failed("s3:GetObject")).optional()? else { return Ok(None) };
-        let bytes = object.body.collect().await.map_err(|error| CliError {
-            kind: Some(ErrorKind::Transient),
-            ..CliError::failed(format!("Reading {key} broke off: {error}"))
-        })?;
-        Ok(Some(String::from_utf8_lossy(&bytes.into_bytes()).into_owned()))
-    }
-
-    /// The configuration that was accepted last; `None` where there is no such environment.
-    pub(crate) async fn accepted_stack(&self) -> Result<Option<Stack>> {
-        let intent: Option<Intent> = self.get(&keys::intent(&self.environment)).await?;
-        let Some(run) = intent.and_then(|intent| intent.run) else { return Ok(None) };
-        let key = keys::of_run(&self.environment, &run, "config.toml");
-        let text = self.text(&key).await?;
-        let name = "the configuration that was accepted last";
-        Ok(text.map(|text| parse(text.as_bytes(), name)).transpose()?)
-    }
-
-    /// The keys below a prefix, each with its ETag; none when there is no bucket.
-    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<(String, String)>> {
-        let pages =
-            self.s3.list_objects_v2().bucket(self.scope.bucket()).prefix(prefix).into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("s3:ListBucket")).optional()?;
-        let one = |object: &aws_sdk_s3::types::Object| {
-            Some((object.key()?.to_owned(), object.e_tag().unwrap_or_default().to_owned()))
-        };
-        Ok(pages.unwrap_or_default().iter().flat_map(|page| page.contents()).filter_map(one).collect())
-    }
-
-    /// The ids of the environment's runs, oldest first.
-    pub(crate) async fn runs(&self) -> Result<Vec<String>> {
-        let prefix = keys::runs(&self.environment);
-        let list = self
-            .s3
-            .list_objects_v2()
-            .bucket(self.scope.bucket())
-            .prefix(&prefix)
-            .delimiter("/")
-            .into_paginator()
-            .send();
-        let pages = list.collect::<Result<Vec<_>, _>>().await.map_err(failed("s3:ListBucket")).optional()?;
-        let run = |common: &aws_sdk_s3::types::CommonPrefix| {
-            common.prefix()?.strip_prefix(&prefix).map(|rest| rest.trim_end_matches('/').to_owned())
-        };
-        let mut runs: Vec<String> = pages
-            .unwrap_or_default()
-            .iter()
-            .flat_map(|page| page.common_prefixes())
-            .filter_map(run)
-            .collect();
-        runs.sort();
-        Ok(runs)
-    }
-
     /// ARN of a run's execution.
     pub(crate) fn execution(&self, run: &str) -> String {
         self.scope.arn("states", &format!("execution:{}:{run}", self.scope.engine()))
@@ -205,16 +146,13 @@ pub(crate) fn no_engine(app: &str) -> CliError {
     error.help("Install it with `stepstack bootstrap`; `stepstack apply` offers it too.")
 }
 
-fn split(named: &str) -> Result<(String, String)> {
+/// App and environment as `--stack` names them.
+fn named(global: &Global) -> Result<Option<(String, String)>> {
+    let Some(named) = &global.stack else { return Ok(None) };
     match named.split_once('/') {
         Some((app, environment)) if !app.is_empty() && !environment.is_empty() => {
-            Ok((app.to_owned(), environment.to_owned()))
+            Ok(Some((app.to_owned(), environment.to_owned())))
         }
         _ => Err(CliError::usage(format!("{named:?} is no stack: write APP/ENV, such as arive/production."))),
     }
-}
-
-/// A line that says what is being done.
-pub(crate) fn saying(what: &str) -> Progress {
-    progress(what)
 }

@@ -5,8 +5,8 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use jiff::Timestamp;
 use record::keys;
 use sha2::{Digest as _, Sha256};
-use statemachine::message::Request;
-use statemachine::resource::hex;
+use statemachine::message::{Operation, Parameters, Request};
+use statemachine::resource::{Options, hex};
 
 use super::{Session, no_engine};
 use crate::error::{CliError, Result};
@@ -16,6 +16,26 @@ use crate::error::{CliError, Result};
 const NAMES: u32 = 5;
 
 impl Session {
+    /// What is asked of the engine: an operation on this environment, without parameters.
+    pub(crate) fn request(&self, operation: Operation, options: Options) -> Request {
+        Request {
+            app: self.scope.app.clone(),
+            environment: self.environment.clone(),
+            operation,
+            // Replaced by the key of the run, once there is one.
+            config_key: self
+                .file
+                .as_ref()
+                .filter(|_| !operation.removes_all() && !operation.is_overlay())
+                .map(|_| String::new()),
+            plan: None,
+            parameters: Parameters::default(),
+            wait: false,
+            options,
+            caller: self.caller.clone(),
+        }
+    }
+
     /// Starts an execution, with the configuration in its place. Answers the run's id.
     ///
     /// Refused, for what changes anything, where the engine is newer than this program.

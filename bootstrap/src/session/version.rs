@@ -1,5 +1,9 @@
 //! How the installed engine stands to this program.
 
+use std::cmp::Ordering;
+
+use semver::Version;
+
 use crate::error::{CliError, Result};
 use crate::install::{self, VERSION};
 
@@ -21,19 +25,16 @@ pub(crate) enum Engine {
 impl Engine {
     fn of(installed: Option<String>, own: &str) -> Self {
         let Some(installed) = installed else { return Self::Missing };
-        match (parts(&installed), parts(own)) {
-            _ if installed == own => Self::Same,
-            (Some(theirs), Some(ours)) if theirs < ours => Self::Older(installed),
-            // A version that this program cannot read is of a later one.
-            _ => Self::Newer(installed),
+        // A version that this program cannot read is of a later one.
+        let (Ok(theirs), Ok(ours)) = (Version::parse(&installed), Version::parse(own)) else {
+            return if installed == own { Self::Same } else { Self::Newer(installed) };
+        };
+        match theirs.cmp_precedence(&ours) {
+            Ordering::Less => Self::Older(installed),
+            Ordering::Equal => Self::Same,
+            Ordering::Greater => Self::Newer(installed),
         }
     }
-}
-
-/// `0.2.1` as numbers.
-fn parts(version: &str) -> Option<[u64; 3]> {
-    let numbers: Vec<u64> = version.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<_>>>()?;
-    numbers.try_into().ok()
 }
 
 impl Session {
@@ -78,6 +79,8 @@ mod tests {
         assert_eq!(of("0.10.1"), Engine::Newer("0.10.1".to_owned()));
         assert_eq!(of("1.0.0"), Engine::Newer("1.0.0".to_owned()));
         assert_eq!(of("2.0.0-rc1"), Engine::Newer("2.0.0-rc1".to_owned()));
+        assert_eq!(of("0.10.0-rc1"), Engine::Older("0.10.0-rc1".to_owned()));
+        assert_eq!(of("as yet unknown"), Engine::Newer("as yet unknown".to_owned()));
         assert_eq!(Engine::of(None, "0.10.0"), Engine::Missing);
     }
 }

@@ -3,45 +3,42 @@
 //! What renders is pure: lines out of a record, a [`Page`] and, where time shows, the time.
 
 mod change;
-mod history;
 mod now;
 mod page;
 mod picture;
 pub mod plan;
 mod problems;
 mod progress;
+mod request;
 mod result;
 mod runs;
+mod stages;
+mod status;
 mod table;
+mod timeline;
 mod told;
+mod view;
 
 use std::io::{IsTerminal as _, Write as _};
 
-use owo_colors::{OwoColorize as _, Style};
+use owo_colors::Style;
 
-pub use history::{asked, timeline};
 pub use now::{DatabaseNow, Now, ServiceNow, now};
 pub use page::Page;
 pub use picture::picture;
 pub use problems::problems;
+pub use request::{parameters, record};
 pub use result::result;
-pub use runs::{Glance, Listed, record, runs, stages, status};
+pub use runs::{Listed, runs};
+pub use stages::stages;
+pub use status::{Glance, status};
+pub use timeline::timeline;
 pub use told::Told;
+pub use view::View;
 
-pub(crate) use progress::{Above, Live, Progress, progress};
+pub(crate) use progress::{Above, Live, progress};
 pub(crate) use result::waiting;
-pub(crate) use runs::word;
 pub(crate) use table::table;
-
-/// Whether to use colours on this stream.
-pub(crate) fn colours(is_terminal: bool) -> bool {
-    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// A text in a style, where colours are on.
-pub(crate) fn paint(text: &str, style: Style, on: bool) -> String {
-    if on { text.style(style).to_string() } else { text.to_owned() }
-}
 
 /// One line on standard output.
 pub(crate) fn line(text: &str) {
@@ -73,6 +70,11 @@ pub(crate) fn json(value: &impl serde::Serialize) {
     line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+/// The public name of a value: `config-upload`.
+pub(crate) fn word(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// What stopped a command, and what to do about it. `word` begins it: `Error`, `Refused`.
 pub fn failure(word: &str, message: &str, help: Option<&str>, page: Page) -> Vec<String> {
     let narrow = Page { width: page.width.saturating_sub(2), ..page };
@@ -89,7 +91,7 @@ pub fn failure(word: &str, message: &str, help: Option<&str>, page: Page) -> Vec
 
 /// Asks a question with yes or no; `false` off a terminal.
 pub(crate) fn confirm(question: &str) -> bool {
-    is_asked() && dialoguer::Confirm::new().with_prompt(question).default(false).interact().unwrap_or(false)
+    can_ask() && dialoguer::Confirm::new().with_prompt(question).default(false).interact().unwrap_or(false)
 }
 
 /// Asks for a text to be typed.
@@ -102,6 +104,6 @@ pub(crate) fn typed(question: &str) -> String {
 }
 
 /// Questions are asked only when somebody is there to answer.
-pub(crate) fn is_asked() -> bool {
+pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

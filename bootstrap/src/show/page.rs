@@ -2,9 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use owo_colors::Style;
-
-use super::{colours, paint};
+use owo_colors::{OwoColorize as _, Style};
 
 /// Width of lines that no terminal shows, in characters.
 const WIDTH: usize = 100;
@@ -42,12 +40,16 @@ impl Page {
         let size = terminal_size::terminal_size().filter(|_| is_terminal);
         let (width, height) =
             size.map_or((WIDTH, HEIGHT), |(width, height)| (usize::from(width.0), usize::from(height.0)));
-        Self { width: width.clamp(40, 160), height: height.max(8), colours: colours(is_terminal) }
+        Self {
+            width: width.clamp(40, 160),
+            height: height.max(8),
+            colours: is_terminal && !forbids_colours(),
+        }
     }
 
     /// A text in a style, where colours are on.
     pub(crate) fn paint(self, text: &str, style: Style) -> String {
-        paint(text, style, self.colours)
+        if self.colours { text.style(style).to_string() } else { text.to_owned() }
     }
 
     /// The text broken into lines that fit, each after `indent` spaces.
@@ -63,6 +65,11 @@ impl Page {
         let rest = lines.map(|line| format!("{:indent$}{line}", "").trim_end().to_owned());
         std::iter::once(first).chain(rest).collect()
     }
+}
+
+/// Whether the environment asks for text without colours (<https://no-color.org>).
+fn forbids_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// Breaks a text into lines of at most `width` characters at spaces. Indented lines are left as they are: they

@@ -8,9 +8,8 @@ use owo_colors::Style;
 use statemachine::message::{Mode, STAGES, StageReport, Status};
 use statemachine::plan::{Item, Progress};
 
-use super::Page;
 use super::page::{cut, duration};
-use crate::follow::View;
+use super::{Page, View};
 
 /// What turns while something is at work; a step each tenth of a second.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];

@@ -9,8 +9,7 @@ use statemachine::tick::now_ms;
 use super::page::duration;
 use super::picture::picture;
 use super::told::Told;
-use super::{Page, note};
-use crate::follow::View;
+use super::{Page, View, note};
 
 /// One line that says what is being done.
 pub(crate) struct Progress(Option<ProgressBar>);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use statemachine::message::STAGES;
 use statemachine::plan::{Action, Item, Progress};
 
+use super::View;
 use super::page::duration;
 use super::picture::{Standing, rows, says};
-use crate::follow::View;
 
 /// A resource that is still at work is told again after so long: a log that is silent looks dead.
 const AGAIN_MS: u64 = 60_000;

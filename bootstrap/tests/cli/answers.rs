@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bootstrap::cli::Cli;
+use bootstrap::Cli;
 use clap::CommandFactory as _;
 use serde_json::json;
 

@@ -35,7 +35,7 @@ fn an_operation_says_what_it_was_told() {
     let lines = told.map(|(operation, parameters)| {
         let mut record = record(operation);
         record.run.parameters = parameters;
-        format!("{:<16}{}", operation.name(), show::asked(&record).unwrap_or_else(|| "-".to_owned()))
+        format!("{:<16}{}", operation.name(), show::parameters(&record).unwrap_or_else(|| "-".to_owned()))
     });
     assert_snapshot!(lines.join("\n"));
 }

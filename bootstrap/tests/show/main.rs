@@ -3,10 +3,10 @@
 
 mod errors;
 mod history;
-mod look;
 mod plan;
 mod progress;
 mod result;
+mod status;
 mod world;
 
 use bootstrap::show::Page;

@@ -1,6 +1,6 @@
 //! Runs as they go: pictures on a terminal, plain lines elsewhere.
 
-use bootstrap::follow::View;
+use bootstrap::show::View;
 use bootstrap::show::{Page, Told, picture};
 use insta::assert_snapshot;
 use statemachine::message::{Mode, Operation, Outcome, Status};

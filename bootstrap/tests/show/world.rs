@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bootstrap::follow::View;
+use bootstrap::show::View;
 use serde_json::Value;
 use statemachine::message::{
     Document, Failure, Mode, Operation, Outcome, PlanRecord, RunRecord, RunResult, StageReport, Status,

@@ -1,21 +1,22 @@
 //! Stopping a run: one at work ends at its next wave of writes, one that waits for its turn at once.
 
 use aws::failed;
-use aws_sdk_s3::Client;
-use record::keys;
-use record::lock::Lock;
+use clap::Args;
 use serde::Serialize;
-use statemachine::error::Optional as _;
-use statemachine::message::{Outcome, RunRecord, RunResult};
+use statemachine::message::{Outcome, Run, RunRecord, RunResult};
 
-use crate::cli::{Cancel, Global};
-use crate::commands::look::no_run;
+use crate::cli::Global;
+use crate::commands::missing::no_run;
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
 use crate::show;
 
-/// How often the lock is read again where somebody else was faster in writing it.
-const TRIES: u32 = 5;
+/// `cancel`
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// The run
+    pub run: String,
+}
 
 /// What `cancel --json` says.
 #[derive(Serialize)]
@@ -25,24 +26,24 @@ struct Cancelled<'a> {
 }
 
 pub(crate) async fn cancel(global: &Global, cancel: &Cancel) -> Result<Code> {
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let run = &cancel.run;
-    let object = |name: &str| keys::of_run(&session.environment, run, name);
-    let Some(record) = session.get::<RunRecord>(&object("request.json")).await? else {
+    let Some(record) = session.run_record(run).await? else {
         return Err(no_run(run, &session.runs().await?));
     };
-    if session.get::<RunResult>(&object("result.json")).await?.is_some() {
+    if session.run_result(run).await?.is_some() {
         return Err(ended_already(run));
     }
     session.refuse_when_older().await?;
-    let place = Place { s3: &session.s3, bucket: session.scope.bucket(), environment: &session.environment };
     let who = session.caller.clone().unwrap_or_else(|| "the command line".to_owned());
     let why = format!("cancelled by {who}");
-    let message = if place.stop(&record.run.execution, &why).await? {
-        "It stops before its next change. `stepstack attach` shows its end; what it made stays."
-    } else {
-        end_at_once(&session, &place, &record, &why).await?
-    };
+    let standing = stop(&session, &record, &why).await?;
+    if let Some(result) = standing.result(&record.run, &why)
+        && !session.bucket().put_result(run, &result).await?
+    {
+        return Err(ended_already(run));
+    }
+    let message = standing.message();
     if session.json {
         show::json(&Cancelled { run, message });
     } else {
@@ -51,240 +52,82 @@ pub(crate) async fn cancel(global: &Global, cancel: &Cancel) -> Result<Code> {
     Ok(Code::Done)
 }
 
+/// Stops a run; answers how it stood. One that holds the lock is told to stop, and ends itself. One that does not
+/// has changed nothing, and its execution is ended.
+async fn stop(session: &Session, record: &RunRecord, why: &str) -> Result<Standing> {
+    let (bucket, execution) = (session.bucket(), &record.run.execution);
+    if bucket.stop(execution, why).await? {
+        return Ok(Standing::AtWork);
+    }
+    let stop = session.sfn.stop_execution().execution_arn(execution).error("Cancelled").cause(why);
+    stop.send().await.map_err(failed("states:StopExecution"))?;
+    // Its turn may have come between the look at the lock and its end.
+    Ok(if bucket.holds(execution).await? { Standing::Beginning } else { Standing::Waiting })
+}
+
+/// How a run stood when it was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It held the lock, and was told to stop.
+    AtWork,
+    /// It had just taken the lock as its execution was ended.
+    Beginning,
+    /// It waited for its turn.
+    Waiting,
+}
+
+impl Standing {
+    /// The result that the run cannot write any more; `None` where it writes its own.
+    fn result(self, run: &Run, why: &str) -> Option<RunResult> {
+        let before = match self {
+            Self::AtWork => return None,
+            Self::Beginning => "as it began",
+            Self::Waiting => "before it changed anything",
+        };
+        Some(RunResult::without_plan(run, Outcome::Stopped, format!("The run was {why} {before}.")))
+    }
+
+    /// What a person should know of it.
+    fn message(self) -> &'static str {
+        match self {
+            Self::AtWork => {
+                "It stops before its next change. `stepstack attach` shows its end; what it made stays."
+            }
+            Self::Beginning => {
+                "It had just begun: the lock frees itself within a minute, and the next run goes on from there."
+            }
+            Self::Waiting => "It waited for its turn, and has changed nothing.",
+        }
+    }
+}
+
 fn ended_already(run: &str) -> CliError {
     let error = CliError::refused(format!("The run {run} has ended already."));
     error.help(format!("See how with `stepstack runs show {run}`."))
 }
 
-/// Ends a run that holds no lock, and so has changed nothing; answers what a person should know of it. Fails
-/// where it has ended by itself meanwhile.
-async fn end_at_once(
-    session: &Session,
-    place: &Place<'_>,
-    record: &RunRecord,
-    why: &str,
-) -> Result<&'static str> {
-    let execution = &record.run.execution;
-    let stop = session.sfn.stop_execution().execution_arn(execution).error("Cancelled").cause(why);
-    stop.send().await.map_err(failed("states:StopExecution"))?;
-    // Its turn may have come between the look at the lock and its end.
-    let began = place.holds(execution).await?;
-    let before = if began { "as it began" } else { "before it changed anything" };
-    let result =
-        RunResult::without_plan(&record.run, Outcome::Stopped, format!("The run was {why} {before}."));
-    if !place.put_result(&record.run.id, &result).await? {
-        return Err(ended_already(&record.run.id));
-    }
-    Ok(if began {
-        "It had just begun: the lock frees itself within a minute, and the next run goes on from there."
-    } else {
-        "It waited for its turn, and has changed nothing."
-    })
-}
-
-/// Where an environment's lock and record are.
-struct Place<'a> {
-    s3: &'a Client,
-    bucket: String,
-    environment: &'a str,
-}
-
-impl Place<'_> {
-    /// The lock with its ETag; `None` where nobody ever took it.
-    async fn lock(&self) -> Result<Option<(Lock, String)>> {
-        let get = self.s3.get_object().bucket(&self.bucket).key(keys::lock(self.environment)).send().await;
-        let Some(object) = get.map_err(failed("s3:GetObject")).optional()? else { return Ok(None) };
-        let etag = object.e_tag().unwrap_or_default().to_owned();
-        let bytes = object.body.collect().await;
-        let bytes =
-            bytes.map_err(|error| CliError::failed(format!("Reading the lock broke off: {error}")))?;
-        let lock = serde_json::from_slice(&bytes.into_bytes());
-        let lock = lock.map_err(|error| CliError::failed(format!("The lock cannot be read: {error}.")))?;
-        Ok(Some((lock, etag)))
-    }
-
-    async fn holds(&self, execution: &str) -> Result<bool> {
-        Ok(self.lock().await?.is_some_and(|(lock, _)| is_held_by(&lock, execution)))
-    }
-
-    /// Tells the holder of the lock to stop; `false` where the execution does not hold it.
-    async fn stop(&self, execution: &str, why: &str) -> Result<bool> {
-        for _ in 0..TRIES {
-            let Some((lock, etag)) = self.lock().await? else { return Ok(false) };
-            if !is_held_by(&lock, execution) {
-                return Ok(false);
-            }
-            let body = json(&Lock { stop: Some(why.to_owned()), ..lock })?;
-            let put = self.s3.put_object().bucket(&self.bucket).key(keys::lock(self.environment));
-            match put.if_match(etag).body(body.into()).send().await.map_err(failed("s3:PutObject")) {
-                Ok(_) => return Ok(true),
-                Err(error) if is_lost_race(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(CliError::failed("The lock changes all the time.").help("Run the command again."))
-    }
-
-    /// Writes a run's result. `false`: it has written one itself, and that is the true one.
-    async fn put_result(&self, run: &str, result: &RunResult) -> Result<bool> {
-        let key = keys::of_run(self.environment, run, "result.json");
-        let put = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*");
-        match put.body(json(result)?.into()).send().await.map_err(failed("s3:PutObject")) {
-            Ok(_) => Ok(true),
-            Err(error) if is_lost_race(&error) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-fn is_held_by(lock: &Lock, execution: &str) -> bool {
-    lock.holder.as_ref().is_some_and(|holder| holder.execution == execution)
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| CliError::failed(error.to_string()))
-}
-
-/// 412 and 409: somebody else was faster.
-fn is_lost_race(error: &statemachine::Error) -> bool {
-    matches!(error.code.as_deref(), Some("PreconditionFailed" | "ConditionalRequestConflict"))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use aws_credential_types::Credentials;
-    use aws_credential_types::provider::SharedCredentialsProvider;
-    use aws_sdk_s3::error::ErrorMetadata;
-    use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
-    use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
-    use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
-    use record::lock::Holder;
+    use statemachine::message::{Document, Operation};
 
     use super::*;
 
-    const RUN: &str = "20261123-101500-abcd";
-    const WHY: &str = "cancelled by arn:aws:iam::123456789012:user/ada";
-
-    fn lock(execution: &str) -> Lock {
-        let holder = Holder {
-            run: RUN.to_owned(),
-            execution: execution.to_owned(),
-            operation: "apply".to_owned(),
-            since: "2026-11-23T10:15:00Z".to_owned(),
-        };
-        Lock { generation: 7, holder: Some(holder), stop: None }
-    }
-
-    /// The lock as it is read, with this ETag.
-    fn read(lock: &Lock, etag: &'static str) -> Rule {
-        let body = serde_json::to_vec(lock).expect("it is JSON");
-        mock!(Client::get_object)
-            .match_requests(|request| request.key() == Some("locks/production.json"))
-            .then_output(move || {
-                let body = body.clone();
-                GetObjectOutput::builder().e_tag(etag).body(body.into()).build()
-            })
-    }
-
-    /// A write over the lock with this ETag that somebody was faster than.
-    fn lost(etag: &'static str, code: &'static str) -> Rule {
-        mock!(Client::put_object).match_requests(move |request| request.if_match() == Some(etag)).then_error(
-            move || PutObjectError::generic(ErrorMetadata::builder().code(code).message("faster").build()),
-        )
-    }
-
-    fn denied() -> Rule {
-        mock!(Client::get_object)
-            .then_error(|| GetObjectError::generic(ErrorMetadata::builder().code("AccessDenied").build()))
-    }
-
-    /// A client that takes exactly these calls, in this order.
-    fn s3(rules: &[&Rule]) -> Client {
-        let credentials =
-            SharedCredentialsProvider::new(Credentials::new("nobody", "no", None, None, "test"));
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        let answers = rules.iter().fold(answers, |answers, rule| answers.with_rule(rule));
-        let config = aws_sdk_s3::config::Builder::from(&config)
-            .http_client(create_mock_http_client())
-            .interceptor(answers);
-        Client::from_conf(config.build())
-    }
-
-    async fn stop(rules: &[&Rule], execution: &str) -> Result<bool> {
-        let s3 = s3(rules);
-        let place = Place { s3: &s3, bucket: "stepstack-arive".to_owned(), environment: "production" };
-        place.stop(execution, WHY).await
-    }
-
-    #[tokio::test]
-    async fn the_holder_is_told_to_stop_over_the_lock_as_it_was_read_and_once_more_when_it_changed() {
-        let (first, second, third) =
-            (read(&lock("mine"), "\"1\""), read(&lock("mine"), "\"2\""), read(&lock("mine"), "\"3\""));
-        let (precondition, conflict) =
-            (lost("\"1\"", "PreconditionFailed"), lost("\"2\"", "ConditionalRequestConflict"));
-        let put = mock!(Client::put_object)
-            .match_requests(|request| {
-                request.if_match() == Some("\"3\"")
-                    && request.body().bytes().is_some_and(|bytes| {
-                        let told: Lock = serde_json::from_slice(bytes).expect("a lock");
-                        told == Lock { stop: Some(WHY.to_owned()), ..lock("mine") }
-                    })
-            })
-            .then_output(|| PutObjectOutput::builder().build());
-        let rules = [&first, &precondition, &second, &conflict, &third, &put];
-        assert!(stop(&rules, "mine").await.expect("it is told"));
-        assert_eq!(put.num_calls(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_lock_that_another_holds_or_nobody_is_left_alone() {
-        let others = read(&lock("theirs"), "\"1\"");
-        assert!(!stop(&[&others], "mine").await.expect("it is read"));
-        let free = read(&Lock { holder: None, ..lock("mine") }, "\"1\"");
-        assert!(!stop(&[&free], "mine").await.expect("it is read"));
-        let none = mock!(Client::get_object)
-            .then_error(|| GetObjectError::generic(ErrorMetadata::builder().code("NoSuchKey").build()));
-        assert!(!stop(&[&none], "mine").await.expect("there is none"));
-    }
-
-    #[tokio::test]
-    async fn a_lock_that_cannot_be_read_is_no_lock_that_nobody_holds() {
-        // Else the execution would be stopped in the middle of its writes.
-        let error = stop(&[&denied()], "mine").await.expect_err("it is not read");
-        assert!(error.message.contains("GetObject"), "{}", error.message);
-    }
-
-    #[tokio::test]
-    async fn a_lock_that_always_changes_ends_after_some_tries() {
-        let reads: Vec<Rule> = (0..TRIES).map(|_| read(&lock("mine"), "\"1\"")).collect();
-        let puts: Vec<Rule> = (0..TRIES).map(|_| lost("\"1\"", "PreconditionFailed")).collect();
-        let rules: Vec<&Rule> = reads.iter().zip(&puts).flat_map(|(read, put)| [read, put]).collect();
-        let error = stop(&rules, "mine").await.expect_err("it gives up");
-        assert_eq!(error.message, "The lock changes all the time.");
-    }
-
-    #[tokio::test]
-    async fn a_result_that_the_run_wrote_itself_stays() {
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&written);
-        let first = mock!(Client::put_object)
-            .match_requests(move |request| {
-                seen.lock().expect("no panic").push(request.key().unwrap_or_default().to_owned());
-                request.if_none_match() == Some("*")
-            })
-            .then_output(|| PutObjectOutput::builder().build());
-        let second = mock!(Client::put_object).then_error(|| {
-            PutObjectError::generic(ErrorMetadata::builder().code("PreconditionFailed").build())
-        });
-        let s3 = s3(&[&first, &second]);
-        let place = Place { s3: &s3, bucket: "stepstack-arive".to_owned(), environment: "production" };
-        let run = statemachine::message::Document::example(statemachine::message::Operation::Apply, None).run;
-        let result = RunResult::without_plan(&run, Outcome::Stopped, "The run was cancelled.".to_owned());
-        assert!(place.put_result(RUN, &result).await.expect("it is written"));
-        assert!(!place.put_result(RUN, &result).await.expect("it is left"));
-        assert_eq!(written.lock().expect("no panic")[0], format!("runs/production/{RUN}/result.json"));
+    #[test]
+    fn a_run_at_work_writes_its_own_result_and_one_that_was_ended_gets_it() {
+        let run = Document::example(Operation::Apply, None).run;
+        for (standing, said, of_changes) in [
+            (Standing::AtWork, None, "what it made stays"),
+            (Standing::Beginning, Some("The run was cancelled by ada as it began."), "goes on from there"),
+            (
+                Standing::Waiting,
+                Some("The run was cancelled by ada before it changed anything."),
+                "has changed nothing",
+            ),
+        ] {
+            let result = standing.result(&run, "cancelled by ada");
+            assert_eq!(result.as_ref().map(|result| result.message.as_str()), said);
+            assert!(result.is_none_or(|result| result.outcome == Outcome::Stopped));
+            assert!(standing.message().contains(of_changes), "{standing:?}");
+        }
     }
 }

@@ -2,18 +2,29 @@
 
 use aws::failed;
 use aws_sdk_ecs::types::{Container, DesiredStatus, Task};
+use clap::Args;
 use serde::Serialize;
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
 use tokio::process::Command;
 
-use super::{no_environment, unknown};
-use crate::cli::{Exec, Global};
+use crate::cli::Global;
+use crate::commands::missing::{no_environment, unknown};
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
 
 /// What opens the session on this side.
 const PLUGIN: &str = "session-manager-plugin";
+
+/// `exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The service
+    pub service: String,
+    /// The command, word by word; else a shell
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
 
 /// A session as the plugin takes it (AWS CLI, `awscli/customizations/ecs/executecommand.py`). The token in it
 /// opens this one session; like the AWS CLI, we can hand it over by the arguments alone.
@@ -34,7 +45,7 @@ struct Target {
 }
 
 pub(crate) async fn exec(global: &Global, exec: &Exec) -> Result<Code> {
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let stack = session.accepted_stack().await?.ok_or_else(|| no_environment(&session))?;
     allowed(&stack, &exec.service)?;
     let ecs = aws_sdk_ecs::Client::new(&session.config);

@@ -1,31 +1,68 @@
-//! Operations on the database: rotation, snapshots.
+//! `snapshot`: the database's snapshots.
 
 use aws::failed;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::message::{Operation, Parameters};
 use statemachine::resource::STACK_TAG;
 
-use super::{intent, start, unknown};
-use crate::cli::{Global, Rotate, Snapshot, SnapshotCommand};
+use super::start::start;
+use crate::cli::{Global, Start};
+use crate::commands::consent::{Consent, agreed, needs_yes, to_remove};
+use crate::commands::missing::unknown;
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
 use crate::show;
 
-pub(crate) async fn rotate(global: &Global, rotate: &Rotate) -> Result<Code> {
-    let session = Session::open(global, false).await?;
-    show::note(
-        "The database gets a new password, and every service new tasks with it. From the change until the last task is replaced, new connections of the old tasks fail.",
-    );
-    if !rotate.yes && show::is_asked() {
-        agreed()?;
-    }
-    start(&session, Operation::Rotate, Parameters::default(), &rotate.start).await
+/// `snapshot`
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// What to do
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+}
+
+/// What can be done with snapshots.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Take one
+    Create {
+        /// Its name; else the time
+        name: Option<String>,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
+    /// List them, and the clusters that restores have left
+    List,
+    /// Make the next generation of the database from one
+    Restore {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
+    /// Let go of a snapshot, or of a cluster that a restore has left
+    Forget {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
 }
 
 pub(crate) async fn snapshot(global: &Global, snapshot: &Snapshot) -> Result<Code> {
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let named = |name: &str| Parameters { snapshot: Some(name.to_owned()), ..Parameters::default() };
     match &snapshot.command {
         SnapshotCommand::List => list(&session).await,
@@ -43,9 +80,7 @@ pub(crate) async fn snapshot(global: &Global, snapshot: &Snapshot) -> Result<Cod
                 "A new cluster is made from {}. The services move to it; the present one stays, without its instance, until `stepstack snapshot forget`. What was written to it since the snapshot is not in the new one.",
                 found.name
             ));
-            if !yes {
-                asked_and_agreed("A restore")?;
-            }
+            agreed_to_remove("A restore", *yes)?;
             start(&session, Operation::Restore, named(&found.name), how).await
         }
         SnapshotCommand::Forget { name, yes, start: how } => {
@@ -58,28 +93,19 @@ pub(crate) async fn snapshot(global: &Global, snapshot: &Snapshot) -> Result<Cod
                 format!("The cluster {} is deleted; a final snapshot of it stays.", found.name)
             };
             show::note(&what);
-            if !yes {
-                asked_and_agreed("Forgetting")?;
-            }
+            agreed_to_remove("Forgetting", *yes)?;
             start(&session, Operation::SnapshotForget, named(&found.name), how).await
         }
     }
 }
 
-/// Asks; fails unless the answer is yes.
-fn agreed() -> Result<()> {
-    if show::confirm("Go on?") {
-        return Ok(());
+/// What cannot be taken back is not done unasked: fails where nobody can be asked, and unless the answer is yes.
+fn agreed_to_remove(what: &str, yes: bool) -> Result<()> {
+    match to_remove(yes, show::can_ask()) {
+        Consent::Given => Ok(()),
+        Consent::ToAsk => agreed("Go on?"),
+        Consent::Missing => Err(needs_yes(what)),
     }
-    Err(CliError::refused("Nothing was changed: the question was not answered with yes."))
-}
-
-/// What cannot be taken back is not done unasked: fails where nobody can be asked.
-fn asked_and_agreed(what: &str) -> Result<()> {
-    if show::is_asked() {
-        return agreed();
-    }
-    Err(CliError::usage(format!("{what} needs --yes when nobody can be asked.")))
 }
 
 /// A name as RDS takes it after the stack's own: letters, digits and single hyphens.
@@ -104,18 +130,18 @@ struct Known {
 }
 
 impl Known {
-    fn is(&self, asked: &str) -> bool {
-        self.name == asked || self.name.strip_prefix(&self.prefix) == Some(asked)
+    fn is(&self, name: &str) -> bool {
+        self.name == name || self.name.strip_prefix(&self.prefix) == Some(name)
     }
 }
 
-fn no_such(asked: &str, known: &[Known]) -> CliError {
+fn no_such(name: &str, known: &[Known]) -> CliError {
     let names: Vec<String> = known
         .iter()
         .flat_map(|one| [Some(one.name.clone()), one.name.strip_prefix(&one.prefix).map(str::to_owned)])
         .flatten()
         .collect();
-    unknown("snapshot", asked, &names)
+    unknown("snapshot", name, &names)
 }
 
 /// What there is of this stack, the oldest first.
@@ -146,7 +172,7 @@ async fn known(session: &Session) -> Result<Vec<Known>> {
         })
         .collect();
     known.sort_by(|a, b| a.made.cmp(&b.made));
-    let live = intent(session).await.map_or(1, |intent| intent.database.generation);
+    let live = session.intent().await.ok().flatten().map_or(1, |intent| intent.database.generation);
     for generation in 1..live {
         let identifier = format!("{prefix}{generation}");
         let found = rds.describe_db_clusters().db_cluster_identifier(&identifier).send().await;

@@ -1,13 +1,39 @@
 //! Uploads: an earlier version becomes the current one again.
 
 use aws::failed;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use statemachine::message::{ObjectVersion, Operation, Parameters};
 
-use super::{no_environment, start};
-use crate::cli::{Global, Objects, ObjectsCommand};
+use super::start::start;
+use crate::cli::{Global, Start};
+use crate::commands::missing::no_environment;
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
+
+/// `objects`
+#[derive(Debug, Args)]
+pub struct Objects {
+    /// What to do
+    #[command(subcommand)]
+    pub command: ObjectsCommand,
+}
+
+/// What can be done with uploads.
+#[derive(Debug, Subcommand)]
+pub enum ObjectsCommand {
+    /// Bring back an earlier version
+    Restore {
+        /// The object's key
+        key: String,
+        /// As it was at this time (RFC 3339); else the version before the present one
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// How it starts
+        #[command(flatten)]
+        start: Start,
+    },
+}
 
 /// A version of an object, as S3 lists it: the newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +46,7 @@ struct Version {
 
 pub(crate) async fn objects(global: &Global, objects: &Objects) -> Result<Code> {
     let ObjectsCommand::Restore { key, at, start: how } = &objects.command;
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let stack = session.accepted_stack().await?.ok_or_else(|| no_environment(&session))?;
     let Some(uploads) = stack.uploads else {
         return Err(CliError::refused("This stack has no uploads bucket."));
@@ -89,9 +115,10 @@ mod tests {
 
     #[test]
     fn the_version_of_a_time_or_the_one_before_the_present() {
-        let version =
-            |id: &str, at: i64, latest: bool| Version { id: id.to_owned(), etag: String::new(), at, latest };
-        let versions = [version("c", 300, true), version("b", 200, false), version("a", 100, false)];
+        let earlier =
+            |id: &str, at: i64| Version { id: id.to_owned(), etag: String::new(), at, latest: false };
+        let latest = Version { latest: true, ..earlier("c", 300) };
+        let versions = [latest, earlier("b", 200), earlier("a", 100)];
         let chosen = |at: Option<i64>| {
             let at = at.map(|at| Timestamp::from_second(at).expect("a time"));
             choose(&versions, at).map(|version| version.id.as_str())

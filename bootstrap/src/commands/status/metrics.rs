@@ -13,7 +13,7 @@ const HOUR: i64 = 3_600;
 
 /// What CloudWatch is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Asked {
+pub(super) enum Measure {
     /// A service's use of its CPU, percent.
     Cpu(String),
     /// A service's use of its memory, percent.
@@ -31,7 +31,7 @@ pub(super) async fn metrics<'a>(
     cluster: &str,
     services: impl Iterator<Item = &'a str>,
     balancer: Option<&str>,
-) -> Option<BTreeMap<Asked, Vec<f64>>> {
+) -> Option<BTreeMap<Measure, Vec<f64>>> {
     // `app/arive-production/50dc6c495c0c9188` of its ARN.
     let balancer = balancer.and_then(|arn| arn.split_once("loadbalancer/")).map(|(_, name)| name);
     let queries = queries(cluster, services, balancer);
@@ -44,8 +44,8 @@ pub(super) async fn metrics<'a>(
         .end_time(time(now));
     let data = get.send().await.map_err(failed("cloudwatch:GetMetricData")).ok()?;
     let values = data.metric_data_results().iter().filter_map(|result| {
-        let (asked, _) = queries.iter().find(|(_, query)| query.id() == result.id())?;
-        Some((asked.clone(), result.values().to_vec()))
+        let (measure, _) = queries.iter().find(|(_, query)| query.id() == result.id())?;
+        Some((measure.clone(), result.values().to_vec()))
     });
     Some(values.collect())
 }
@@ -56,15 +56,15 @@ fn queries<'a>(
     cluster: &str,
     services: impl Iterator<Item = &'a str>,
     balancer: Option<&str>,
-) -> Vec<(Asked, MetricDataQuery)> {
+) -> Vec<(Measure, MetricDataQuery)> {
     const MINUTES: i32 = 60;
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     let mut queries = Vec::new();
-    let mut ask = |asked: Asked, stat: &str, period: i32, metric: Metric| {
+    let mut ask = |measure: Measure, stat: &str, period: i32, metric: Metric| {
         // Ids are letters, digits and underscores, a lower-case letter first; services have hyphens.
         let id = format!("q{}", queries.len());
         let stat = MetricStat::builder().metric(metric).period(period).stat(stat).build();
-        queries.push((asked, MetricDataQuery::builder().id(id).metric_stat(stat).build()));
+        queries.push((measure, MetricDataQuery::builder().id(id).metric_stat(stat).build()));
     };
     for service in services {
         let metric = |name: &str| {
@@ -75,17 +75,17 @@ fn queries<'a>(
                 .dimensions(dimension("ServiceName", service))
                 .build()
         };
-        ask(Asked::Cpu(service.to_owned()), "Average", 5 * MINUTES, metric("CPUUtilization"));
-        ask(Asked::Memory(service.to_owned()), "Average", 5 * MINUTES, metric("MemoryUtilization"));
+        ask(Measure::Cpu(service.to_owned()), "Average", 5 * MINUTES, metric("CPUUtilization"));
+        ask(Measure::Memory(service.to_owned()), "Average", 5 * MINUTES, metric("MemoryUtilization"));
         // ECS sends one sample a minute for each running task (ECS Developer Guide, "Service RUNNING task count").
-        ask(Asked::Tasks(service.to_owned()), "SampleCount", MINUTES, metric("CPUUtilization"));
+        ask(Measure::Tasks(service.to_owned()), "SampleCount", MINUTES, metric("CPUUtilization"));
     }
     if let Some(balancer) = balancer {
         let metric = Metric::builder()
             .namespace("AWS/ApplicationELB")
             .metric_name("RequestCount")
             .dimensions(dimension("LoadBalancer", balancer));
-        ask(Asked::Requests, "Sum", 5 * MINUTES, metric.build());
+        ask(Measure::Requests, "Sum", 5 * MINUTES, metric.build());
     }
     queries
 }
@@ -125,15 +125,19 @@ mod tests {
         assert_eq!(ids.len(), 7, "each has an id of its own");
         let good = |id: &&str| id.starts_with('q') && id[1..].bytes().all(|byte| byte.is_ascii_digit());
         assert!(ids.iter().all(good), "{ids:?}");
-        for (asked, query) in &queries {
+        for (measure, query) in &queries {
             let stat = query.metric_stat().expect("a stat");
             let metric = stat.metric().expect("a metric");
             let dimensions: Vec<_> = metric.dimensions().iter().filter_map(Dimension::value).collect();
-            let expected = match asked {
-                Asked::Cpu(service) => ("CPUUtilization", "Average", vec!["arive-production", service]),
-                Asked::Memory(service) => ("MemoryUtilization", "Average", vec!["arive-production", service]),
-                Asked::Tasks(service) => ("CPUUtilization", "SampleCount", vec!["arive-production", service]),
-                Asked::Requests => ("RequestCount", "Sum", vec!["app/arive-production/50dc6c4"]),
+            let expected = match measure {
+                Measure::Cpu(service) => ("CPUUtilization", "Average", vec!["arive-production", service]),
+                Measure::Memory(service) => {
+                    ("MemoryUtilization", "Average", vec!["arive-production", service])
+                }
+                Measure::Tasks(service) => {
+                    ("CPUUtilization", "SampleCount", vec!["arive-production", service])
+                }
+                Measure::Requests => ("RequestCount", "Sum", vec!["app/arive-production/50dc6c4"]),
             };
             let is = (metric.metric_name().unwrap_or_default(), stat.stat().unwrap_or_default(), dimensions);
             assert_eq!(is, expected);

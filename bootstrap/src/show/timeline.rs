@@ -1,38 +1,13 @@
-//! A run afterwards: what it was told, and when each stage was at work.
+//! A run afterwards: when each stage was at work.
 
 use statemachine::message::{RunRecord, StageReport};
 
 use super::Page;
 use super::page::duration;
-use super::runs::standing;
+use super::stages::standing;
 
 /// Characters of a timeline's bars, at most and at least.
 const BAR: (usize, usize) = (40, 10);
-
-/// What an operation was told, beyond its name; nothing where the name says all.
-pub fn asked(record: &RunRecord) -> Option<String> {
-    let told = &record.run.parameters;
-    let mut words = Vec::new();
-    match (&told.image, &told.tag) {
-        (Some(image), Some(tag)) => words.push(format!("{tag} ({image})")),
-        (Some(one), None) | (None, Some(one)) => words.push(one.clone()),
-        (None, None) => {}
-    }
-    words.extend(told.release.map(|number| format!("release {number}")));
-    words.extend(told.counts.iter().map(|(service, count)| match count {
-        Some(count) => format!("{service}={count}"),
-        None => format!("{service} as in the file"),
-    }));
-    words.extend(told.services.iter().cloned());
-    if !told.command.is_empty() {
-        words.push(format!("`{}`", told.command.join(" ")));
-    }
-    words.extend(told.snapshot.clone());
-    words.extend(
-        told.object.as_ref().map(|object| format!("{} as of version {}", object.key, object.version)),
-    );
-    (!words.is_empty()).then(|| words.join(", "))
-}
 
 /// The stages of a run, a line each: from when to when after its begin it worked on something, and a bar.
 pub fn timeline<'a>(

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use record::keys;
-use statemachine::message::{Operation, Parameters, RunResult, StageReport};
+use clap::Args;
+use statemachine::message::{Operation, Parameters, RunResult};
 use statemachine::resource::{Name, Options};
 
-use crate::cli::{Global, Run};
+use crate::cli::{Global, Start};
 use crate::commands::logs::page;
-use crate::commands::runs::{Watching, code_of, end, started, watch};
-use crate::error::{CliError, Code, Result};
+use crate::commands::outcome::{code_of, end, ended, started};
+use crate::commands::watch::{Watching, watch};
+use crate::error::{Code, Result};
 use crate::session::Session;
 use crate::show::{self, Above, Page};
 
@@ -22,10 +23,24 @@ const QUIET: Duration = Duration::from_millis(1_500);
 /// or after this.
 const LATEST: Duration = Duration::from_secs(10);
 
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The service whose task definition is used
+    #[arg(long)]
+    pub service: Option<String>,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+    /// The command, word by word; it stands in the run's record
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
 /// Standard output is the command's own, as if it ran here: what is said of the run goes to standard error.
 /// With `--json` it is the other way round.
 pub(crate) async fn run(global: &Global, run: &Run) -> Result<Code> {
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let mut request = session.request(Operation::Run, Options::default());
     request.wait = run.start.wait;
     request.parameters = Parameters {
@@ -46,13 +61,13 @@ pub(crate) async fn run(global: &Global, run: &Run) -> Result<Code> {
     };
     let Some(view) = view else { return Ok(Code::Done) };
     log.read_to_end().await;
-    let result = view.result.ok_or_else(|| CliError::failed("The run has no result."))?;
+    let result = ended(&view)?;
     if session.json {
-        end(&session, &id, &result, result.duration_ms);
-    } else if exit_code(&result).is_none() {
-        show::notes(&show::result(&result, result.duration_ms, Page::stderr()));
+        end(&session, &id, result, result.duration_ms);
+    } else if exit_code(result).is_none() {
+        show::notes(&show::result(result, result.duration_ms, Page::stderr()));
     }
-    Ok(exit_code(&result).unwrap_or(code_of(&result)))
+    Ok(exit_code(result).unwrap_or(code_of(result)))
 }
 
 /// The command's own exit code, where it ran to its end. Codes that a process here cannot have become 1.
@@ -96,8 +111,7 @@ impl TaskLog<'_> {
     /// Prints what is new, and answers whether anything was; `None` where there is no task. A log that cannot be
     /// read is no failure of the command.
     async fn read(&mut self) -> Option<bool> {
-        let key = keys::report(&self.session.environment, self.run, "services");
-        let report: StageReport = self.session.get(&key).await.ok().flatten()?;
+        let report = self.session.report(self.run, "services").await.ok().flatten()?;
         let task = Name::new("task", "run");
         let (stream, service) =
             (report.names.attribute(&task, "log_stream")?, report.names.attribute(&task, "service")?);

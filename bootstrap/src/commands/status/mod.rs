@@ -1,16 +1,21 @@
 //! `status`: the environment on one screen.
 
-use record::keys;
+mod gather;
+mod metrics;
+mod now;
+
 use record::lock::Lock;
 use serde::Serialize;
 use statemachine::message::{RunRecord, RunResult, StageReport};
 
-use super::look::{no_runs, of_run, reports};
-use super::now::now;
+use super::missing::no_runs;
 use crate::cli::Global;
 use crate::error::{Code, Result};
 use crate::session::Session;
 use crate::show::{self, Glance, Now, Page};
+
+use gather::facts;
+use now::now;
 
 /// What `status --json` says.
 #[derive(Serialize)]
@@ -27,14 +32,16 @@ struct Status<'a> {
 }
 
 pub(crate) async fn status(global: &Global) -> Result<Code> {
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let runs: Vec<String> = session.runs().await?.into_iter().rev().collect();
     let (run, record, result) = last(&session, &runs).await?.ok_or_else(|| no_runs(&session))?;
-    let key = keys::lock(&session.environment);
     let (lock, reports, accepted) =
-        tokio::try_join!(session.get::<Lock>(&key), reports(&session, &run), session.accepted_stack())?;
+        tokio::try_join!(session.lock(), session.reports(&run), session.accepted_stack())?;
     let now = match accepted {
-        Some(stack) => Some(now(&session, &stack, &runs, &reports, lock.as_ref()).await),
+        Some(stack) => {
+            let facts = facts(&session, &stack, &runs, &reports, lock.as_ref()).await;
+            Some(now(&stack, facts))
+        }
         None => None,
     };
     let stack = session.stack();
@@ -73,9 +80,9 @@ pub(crate) async fn status(global: &Global) -> Result<Code> {
 /// The newest run that was meant to change something, with its result. `runs` are the newest first.
 async fn last(session: &Session, runs: &[String]) -> Result<Option<(String, RunRecord, Option<RunResult>)>> {
     for run in runs {
-        let record: Option<RunRecord> = of_run(session, run, "request.json").await?;
+        let record = session.run_record(run).await?;
         if let Some(record) = record.filter(|record| !record.run.operation.only_looks()) {
-            let result = of_run(session, run, "result.json").await?;
+            let result = session.run_result(run).await?;
             return Ok(Some((run.clone(), record, result)));
         }
     }

@@ -1,29 +1,46 @@
 //! `deploy`: rolls the services to an image.
 
+use std::path::PathBuf;
+
 use aws::failed;
+use clap::Args;
 use statemachine::config::near;
 use statemachine::error::Optional as _;
-use statemachine::message::Operation;
-use statemachine::resource::Options;
+use statemachine::message::{Operation, Parameters};
 
-use super::runs::operate;
-use crate::cli::{Deploy, Global};
+use super::docker::build_and_push;
+use super::start::start;
+use crate::cli::{Global, Start};
 use crate::error::{CliError, Code, Result};
 use crate::session::Session;
 
+/// `deploy`
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// A tag or a digest (`sha256:…`) in the stack's repository
+    #[arg(required_unless_present = "build")]
+    pub image: Option<String>,
+    /// Build this directory with docker and push it first
+    #[arg(long, value_name = "DIR", conflicts_with = "image")]
+    pub build: Option<PathBuf>,
+    /// With --build: what it is built for, `linux/arm64` or `linux/amd64`; else what docker builds for here
+    #[arg(long, requires = "build")]
+    pub platform: Option<String>,
+    /// How it starts
+    #[command(flatten)]
+    pub start: Start,
+}
+
 pub(crate) async fn deploy(global: &Global, deploy: &Deploy) -> Result<Code> {
-    let session = Session::open(global, false).await?;
+    let session = Session::open(global).await?;
     let built = match &deploy.build {
-        Some(directory) => {
-            Some(super::operate::build_and_push(&session, directory, deploy.platform.as_deref()).await?)
-        }
+        Some(directory) => Some(build_and_push(&session, directory, deploy.platform.as_deref()).await?),
         None => None,
     };
     let image = built.as_deref().or(deploy.image.as_deref()).unwrap_or_default();
     let (digest, tag) = resolve(&session, image).await?;
-    let mut request = session.request(Operation::Deploy, Options::default());
-    (request.parameters.image, request.parameters.tag) = (Some(digest), tag);
-    operate(&session, request, &deploy.start).await
+    let parameters = Parameters { image: Some(digest), tag, ..Parameters::default() };
+    start(&session, Operation::Deploy, parameters, &deploy.start).await
 }
 
 /// The digest of a tag or digest in the stack's repository, and the tag where it is one.

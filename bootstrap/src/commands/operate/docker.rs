@@ -31,7 +31,7 @@ pub(crate) async fn build_and_push(
         let error = CliError::usage("The AWS on this machine takes no image from docker.");
         return Err(error.help("Push a sample with `stepstack --local local push`, and deploy its tag."));
     }
-    let place =
+    let context =
         directory.to_str().ok_or_else(|| CliError::usage("The directory's name is no plain text."))?;
     let platform = match platform {
         Some(platform) => platform.to_owned(),
@@ -63,7 +63,7 @@ pub(crate) async fn build_and_push(
     docker(&["login", "--username", "AWS", "--password-stdin", registry], Some(password), Says::Aloud)
         .await?;
     show::note(&format!("Building {} for {platform}", directory.display()));
-    docker(&["build", "--platform", &platform, "--tag", &image, place], None, Says::Aloud).await?;
+    docker(&["build", "--platform", &platform, "--tag", &image, context], None, Says::Aloud).await?;
     show::note(&format!("Pushing {image}"));
     docker(&["push", &image], None, Says::Aloud).await?;
     Ok(tag)

@@ -1,0 +1,18 @@
+//! What is known of a run at one moment.
+
+use std::collections::BTreeMap;
+
+use statemachine::message::{PlanRecord, RunRecord, RunResult, StageReport};
+
+/// All that the record says of a run so far.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// What was asked for.
+    pub record: Option<RunRecord>,
+    /// The joined plan.
+    pub plan: Option<PlanRecord>,
+    /// The stages' last reports.
+    pub stages: BTreeMap<String, StageReport>,
+    /// How it ended.
+    pub result: Option<RunResult>,
+}
