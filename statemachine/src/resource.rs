@@ -79,24 +79,13 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
     }
 
     /// Asks AWS to make it, tags included.
-    fn create(
-        self,
-        ctx: Context,
-        client: Self::Client,
-        ids: Names,
-    ) -> impl Future<Output = Result<Made>> + Send;
+    fn create(self, call: Call<Self::Client>) -> impl Future<Output = Result<Made>> + Send;
 
     /// Makes a stranger's that stands in our place ours, as far as tags say so: the caller has said `--adopt`.
     /// Other tags of it stay. What differs otherwise is changed by [`Resource::update`] right after. Where no
     /// tag can be put on (a record is ours by what it points to), that alone does it.
-    fn adopt(
-        &self,
-        id: String,
-        ctx: Context,
-        client: Self::Client,
-        ids: Names,
-    ) -> impl Future<Output = Result<()>> + Send {
-        let _ = (id, ctx, client, ids);
+    fn adopt(&self, id: String, call: Call<Self::Client>) -> impl Future<Output = Result<()>> + Send {
+        let _ = (id, call);
         async { Ok(()) }
     }
 
@@ -105,9 +94,7 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
         self,
         now: Self,
         id: String,
-        ctx: Context,
-        client: Self::Client,
-        ids: Names,
+        call: Call<Self::Client>,
     ) -> impl Future<Output = Result<Made>> + Send;
 
     /// Asks AWS to delete it. One that does not exist any more is [`Gone::Now`]. `now` is `None` when its
@@ -115,10 +102,19 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
     fn delete(
         id: String,
         now: Option<Self>,
-        ctx: Context,
-        client: Self::Client,
-        ids: Names,
+        call: Call<Self::Client>,
     ) -> impl Future<Output = Result<Gone>> + Send;
+}
+
+/// What the calls about one resource are given besides the resource.
+#[derive(Clone, Debug)]
+pub struct Call<C> {
+    /// Where and for whom.
+    pub ctx: Context,
+    /// The kind's client.
+    pub client: C,
+    /// The ids of all that exists, by name.
+    pub ids: Names,
 }
 
 /// A resource's name inside its stack: `kind/what`, with `@hash` behind it where its identity holds

@@ -9,8 +9,10 @@ use statemachine::Result;
 use statemachine::message::{Mode, StageReport, Status};
 use statemachine::permission::{Permission, Scope};
 use statemachine::plan::Action;
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Options, Resource, State};
-use statemachine::tick::{Hold, Input, Link, Stage, tick};
+use statemachine::resource::{
+    Call, Context, Gone, Identity, Made, Name, Names, Need, Options, Resource, State,
+};
+use statemachine::tick::{Hold, Input, Link, Resources, tick};
 
 /// A bucket in a cloud that has one, which its maker may have tagged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,23 +56,23 @@ impl Resource for Bucket {
     fn read(kept: Kept, _: &Names) -> Result<State<Self>> {
         Ok(State::Settled(kept.bucket))
     }
-    async fn create(self, _: Context, _: Cloud, _: Names) -> Result<Made> {
+    async fn create(self, _: Call<Cloud>) -> Result<Made> {
         unreachable!("it is there")
     }
-    async fn adopt(&self, _: String, _: Context, cloud: Cloud, _: Names) -> Result<()> {
+    async fn adopt(&self, _: String, Call { client: cloud, .. }: Call<Cloud>) -> Result<()> {
         let mut kept = cloud.lock().expect("one thread");
         kept.calls.push("tag");
         kept.tagged = !kept.forgets_tags;
         Ok(())
     }
-    async fn update(self, _: Self, id: String, _: Context, cloud: Cloud, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client: cloud, .. }: Call<Cloud>) -> Result<Made> {
         let mut kept = cloud.lock().expect("one thread");
         assert!(kept.tagged || kept.forgets_tags, "a change of what is not ours yet");
         kept.calls.push("change");
         kept.bucket = self;
         Ok(Made::settled(id))
     }
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Cloud, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Cloud>) -> Result<Gone> {
         Ok(Gone::Now)
     }
 }
@@ -96,8 +98,9 @@ fn cloud(versioned: bool) -> Cloud {
 
 async fn run(cloud: &Cloud, wanted: bool, mode: Mode, adopt: bool) -> StageReport {
     let ctx = Context { options: Options { adopt, ..Options::default() }, ..Context::example("foundation") };
-    let stage = Stage::new().owns(cloud, wanted.then_some(Bucket { versioned: true }).into_iter().collect());
-    tick(stage, &ctx, mode, Input::default(), &Held).await.expect("a report")
+    let resources =
+        Resources::new().owns(cloud, wanted.then_some(Bucket { versioned: true }).into_iter().collect());
+    tick(resources, &ctx, mode, Input::default(), &Held).await.expect("a report")
 }
 
 fn calls(cloud: &Cloud) -> Vec<&'static str> {

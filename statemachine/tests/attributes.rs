@@ -9,8 +9,8 @@ use serde::Serialize;
 use statemachine::Result;
 use statemachine::message::{Mode, StageReport, Status};
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::tick::{Hold, Input, Link, Stage, tick};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::tick::{Hold, Input, Link, Resources, tick};
 
 /// The secret's version, and the version that the cluster was given.
 type Cloud = Arc<Mutex<(u32, u32)>>;
@@ -48,14 +48,14 @@ impl Resource for Secret {
     fn read(version: u32, _: &Names) -> Result<State<Self>> {
         Ok(State::Settled(Self { rotation: version }))
     }
-    async fn create(self, _: Context, _: Cloud, _: Names) -> Result<Made> {
+    async fn create(self, _: Call<Cloud>) -> Result<Made> {
         unreachable!("it is there")
     }
-    async fn update(self, _: Self, id: String, _: Context, cloud: Cloud, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client: cloud, .. }: Call<Cloud>) -> Result<Made> {
         cloud.lock().expect("one thread").0 = self.rotation;
         Ok(Made::settled(id).with("version", self.rotation.to_string()))
     }
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Cloud, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Cloud>) -> Result<Gone> {
         unreachable!("it stays")
     }
 }
@@ -92,15 +92,15 @@ impl Resource for Cluster {
             password: if current { secret() } else { Name::foreign(&given.to_string()) },
         }))
     }
-    async fn create(self, _: Context, _: Cloud, _: Names) -> Result<Made> {
+    async fn create(self, _: Call<Cloud>) -> Result<Made> {
         unreachable!("it is there")
     }
-    async fn update(self, _: Self, id: String, _: Context, cloud: Cloud, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client: cloud, ids, .. }: Call<Cloud>) -> Result<Made> {
         let version = ids.need_attribute(&secret(), "version")?;
         cloud.lock().expect("one thread").1 = version.parse().expect("a number");
         Ok(Made::settled(id))
     }
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Cloud, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Cloud>) -> Result<Gone> {
         unreachable!("it stays")
     }
 }
@@ -120,13 +120,14 @@ impl Link for Free {
 }
 
 async fn make(cloud: &Cloud, rotation: u32, earlier: Option<&StageReport>) -> StageReport {
-    let stage =
-        Stage::new().owns(cloud, vec![Secret { rotation }]).owns(cloud, vec![Cluster { password: secret() }]);
+    let resources = Resources::new()
+        .owns(cloud, vec![Secret { rotation }])
+        .owns(cloud, vec![Cluster { password: secret() }]);
     let input = Input {
         changed: earlier.map(|report| report.changed.clone()).unwrap_or_default(),
         ..Input::default()
     };
-    tick(stage, &Context::example("database"), Mode::Make, input, &Free).await.expect("a tick")
+    tick(resources, &Context::example("database"), Mode::Make, input, &Free).await.expect("a tick")
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use statemachine::Result;
 use statemachine::permission::{Permission, Scope};
 use statemachine::plan::{Step, decide};
 use statemachine::resource::{
-    Context, Data, DataPolicy, Found, Gone, Identity, Made, Name, Names, Need, Options, Owner, Resource,
-    State,
+    Call, Context, Data, DataPolicy, Found, Gone, Identity, Made, Name, Names, Need, Options, Owner,
+    Resource, State,
 };
 
 /// A thing whose size can change and whose shape cannot.
@@ -33,9 +33,9 @@ macro_rules! thing {
             fn immutable(&self, now: &Self) -> Option<String> {
                 (self.shape != now.shape).then(|| "the shape cannot change".to_owned())
             }
-            async fn create(self, _: Context, _: (), _: Names) -> Result<Made> { Ok(Made::settled("id")) }
-            async fn update(self, _: Self, id: String, _: Context, _: (), _: Names) -> Result<Made> { Ok(Made::settled(id)) }
-            async fn delete(_: String, _: Option<Self>, _: Context, _: (), _: Names) -> Result<Gone> { Ok(Gone::Now) }
+            async fn create(self, _: Call<()>) -> Result<Made> { Ok(Made::settled("id")) }
+            async fn update(self, _: Self, id: String, _: Call<()>) -> Result<Made> { Ok(Made::settled(id)) }
+            async fn delete(_: String, _: Option<Self>, _: Call<()>) -> Result<Gone> { Ok(Gone::Now) }
         }
     };
 }

@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use statemachine::message::{Mode, StageReport, Status};
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::tick::{Hold, Input, Link, Stage, now_ms, tick};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::tick::{Hold, Input, Link, Resources, now_ms, tick};
 use statemachine::{Error, ErrorKind, Result};
 
 /// What the cloud holds, by kind, and how often it was asked.
@@ -45,12 +45,12 @@ macro_rules! kind {
                 (raw.what() == $what).then(|| Identity::ours(raw.clone(), raw.as_str()))
             }
             fn read(_: Name, _: &Names) -> Result<State<Self>> { Ok(State::Settled(Self(None))) }
-            async fn create(self, _: Context, cloud: Cloud, _: Names) -> Result<Made> {
+            async fn create(self, Call { client: cloud, .. }: Call<Cloud>) -> Result<Made> {
                 cloud.lock().expect("one thread").things.push(self.name());
                 Ok(Made::settled(self.name().as_str()))
             }
-            async fn update(self, _: Self, id: String, _: Context, _: Cloud, _: Names) -> Result<Made> { Ok(Made::settled(id)) }
-            async fn delete(_: String, _: Option<Self>, _: Context, _: Cloud, _: Names) -> Result<Gone> { Ok(Gone::Now) }
+            async fn update(self, _: Self, id: String, _: Call<Cloud>) -> Result<Made> { Ok(Made::settled(id)) }
+            async fn delete(_: String, _: Option<Self>, _: Call<Cloud>) -> Result<Gone> { Ok(Gone::Now) }
         }
     };
 }
@@ -87,13 +87,13 @@ impl Link for Record {
     }
 }
 
-fn stage(cloud: &Cloud) -> Stage {
+fn resources(cloud: &Cloud) -> Resources {
     let early = Name::new("early", "one");
-    Stage::new().owns(cloud, vec![Early(None)]).owns(cloud, vec![Late(Some(early))])
+    Resources::new().owns(cloud, vec![Early(None)]).owns(cloud, vec![Late(Some(early))])
 }
 
 async fn run(cloud: &Cloud, mode: Mode, input: Input, record: &Record) -> StageReport {
-    tick(stage(cloud), &Context::example("test"), mode, input, record).await.expect("the look")
+    tick(resources(cloud), &Context::example("test"), mode, input, record).await.expect("the look")
 }
 
 fn fetches(cloud: &Cloud) -> BTreeMap<&'static str, u32> {
@@ -127,9 +127,10 @@ async fn what_is_there_is_not_absent() {
 async fn of_two_kinds_of_one_name_both_have_to_be_absent() {
     let cloud = Cloud::default();
     cloud.lock().expect("one thread").things.push(Name::new("early", "one"));
-    let stage = stage(&cloud).owns::<Kept>(&cloud, vec![]);
+    let resources = resources(&cloud).owns::<Kept>(&cloud, vec![]);
     let ctx = Context::example("test");
-    let look = tick(stage, &ctx, Mode::Plan, Input::default(), &Record::default()).await.expect("the look");
+    let look =
+        tick(resources, &ctx, Mode::Plan, Input::default(), &Record::default()).await.expect("the look");
     assert_eq!(look.absent, BTreeSet::from(["late".to_owned()]));
 }
 
@@ -159,7 +160,8 @@ async fn of_two_calls_that_note_at_once_only_one_creates() {
     assert_eq!(cloud.lock().expect("one thread").things, vec![]);
 
     let broken = Record { refuses: Some(ErrorKind::Denied), ..Record::default() };
-    let ticked = tick(stage(&cloud), &Context::example("test"), Mode::Make, Input::default(), &broken).await;
+    let ticked =
+        tick(resources(&cloud), &Context::example("test"), Mode::Make, Input::default(), &broken).await;
     assert_eq!(ticked.map_err(|error| error.kind).err(), Some(ErrorKind::Denied));
 }
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 use statemachine::message::{Mode, StageReport, Status};
 use statemachine::permission::{Permission, Scope};
 use statemachine::plan::{Action, Progress};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::tick::{Hold, Input, Link, Stage, now_ms, tick};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::tick::{Hold, Input, Link, Resources, now_ms, tick};
 use statemachine::{Error, ErrorKind, Result};
 
 /// What the cloud knows of a thing.
@@ -84,11 +84,11 @@ macro_rules! kind {
                 let found = Self { what: Name::from_tag(&record.name).what().to_owned(), size: record.size, uses };
                 Ok(if record.settles_in > 0 { State::Changing(Some(found)) } else { State::Settled(found) })
             }
-            async fn create(self, _: Context, cloud: Cloud, ids: Names) -> Result<Made> {
+            async fn create(self, Call { client: cloud, ids, .. }: Call<Cloud>) -> Result<Made> {
                 let uses = self.uses.as_ref().map(|name| ids.need(name)).transpose()?;
                 create(&cloud, &self.name(), self.size, uses)
             }
-            async fn update(self, _: Self, id: String, _: Context, cloud: Cloud, ids: Names) -> Result<Made> {
+            async fn update(self, _: Self, id: String, Call { client: cloud, ids, .. }: Call<Cloud>) -> Result<Made> {
                 let uses = self.uses.as_ref().map(|name| ids.need(name)).transpose()?;
                 let mut world = cloud.lock().expect("one thread");
                 if !world.forgets_updates {
@@ -98,7 +98,7 @@ macro_rules! kind {
                 }
                 Ok(Made::started(id))
             }
-            async fn delete(id: String, _: Option<Self>, _: Context, cloud: Cloud, _: Names) -> Result<Gone> { delete(&cloud, &id) }
+            async fn delete(id: String, _: Option<Self>, Call { client: cloud, .. }: Call<Cloud>) -> Result<Gone> { delete(&cloud, &id) }
         }
     };
 }
@@ -195,7 +195,7 @@ fn all() -> Wanted {
     Wanted { base: true, parts: vec![("a", 1), ("b", 2)], top: true }
 }
 
-fn stage(cloud: &Cloud, wanted: &Wanted) -> Stage {
+fn resources(cloud: &Cloud, wanted: &Wanted) -> Resources {
     let base = Name::new("base", "one");
     let bases = wanted.base.then(|| Base { what: "one".to_owned(), size: 1, uses: None });
     let parts = wanted.parts.iter().map(|(what, size)| Part {
@@ -204,7 +204,7 @@ fn stage(cloud: &Cloud, wanted: &Wanted) -> Stage {
         uses: Some(base.clone()),
     });
     let top = wanted.top.then(|| Top { what: "x".to_owned(), size: 0, uses: Some(Name::new("part", "a")) });
-    Stage::new()
+    Resources::new()
         .owns(cloud, bases.into_iter().collect())
         .owns(cloud, parts.collect())
         .owns(cloud, top.into_iter().collect())
@@ -230,8 +230,9 @@ impl Run {
 
     async fn tick(&mut self, wanted: &Wanted, mode: Mode) -> StageReport {
         let input = self.input.clone();
-        let report =
-            tick(stage(&self.cloud, wanted), &self.ctx, mode, input, &self.memory).await.expect("the look");
+        let report = tick(resources(&self.cloud, wanted), &self.ctx, mode, input, &self.memory)
+            .await
+            .expect("the look");
         self.input.made.clone_from(&report.made);
         self.input.changed.clone_from(&report.changed);
         report
@@ -500,7 +501,7 @@ async fn what_waits_for_the_user_does_not_hold_up_the_rest() {
     run.world().slow_to_settle = 1_000;
     let only_base = Wanted { base: true, parts: vec![("a", 1)], top: false };
     let parked = |cloud: &Cloud| {
-        stage(cloud, &only_base).park(Name::new("base", "one"), "Point the name servers here.")
+        resources(cloud, &only_base).park(Name::new("base", "one"), "Point the name servers here.")
     };
     let input = Input { since_ms: now_ms(), ..Input::default() };
     let report = tick(parked(&run.cloud), &run.ctx, Mode::Make, input, &run.memory).await.expect("the look");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use statemachine::Result;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 
 use super::{policy, tags};
 
@@ -93,7 +93,7 @@ impl Resource for Boundary {
         Ok(State::Settled(Self { policy_name, policy: raw.document }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let create = client
             .create_policy()
             .policy_name(self.policy_name)
@@ -104,7 +104,7 @@ impl Resource for Boundary {
         Ok(Made::settled(ctx.scope().boundary()))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         let old = versions(&client, &id).await?;
         if let Some(oldest) = old.first().filter(|_| old.len() + 1 >= MOST_VERSIONS) {
             delete_version(&client, &id, oldest).await?;
@@ -115,7 +115,7 @@ impl Resource for Boundary {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let Some(old) = versions(&client, &id).await.optional()? else { return Ok(Gone::Now) };
         for version in old {
             delete_version(&client, &id, &version).await?;

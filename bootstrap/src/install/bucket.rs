@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
+    Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
 use statemachine::{Error, ErrorKind, Result};
 
@@ -170,7 +170,7 @@ impl Resource for Bucket {
         Ok(State::Settled(raw.found))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let create = client.create_bucket().bucket(&self.bucket_name);
         let mut create = create.object_ownership(ObjectOwnership::BucketOwnerEnforced);
         // us-east-1 is the one region that must not be named.
@@ -202,7 +202,7 @@ impl Resource for Bucket {
         }
     }
 
-    async fn update(self, now: Self, id: String, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         if !now.tagged {
             tag(&ctx, &client, &id).await?;
         }
@@ -210,7 +210,7 @@ impl Resource for Bucket {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, ctx: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { ctx, client, .. }: Call<Client>) -> Result<Gone> {
         if ctx.options.data == DataPolicy::Delete {
             foundation::bucket::empty(&client, &id, &ctx).await?;
         }

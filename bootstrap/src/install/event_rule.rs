@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use super::{role, state_machine, tags};
@@ -155,15 +155,15 @@ impl Resource for EventRule {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         put(&self, Some(&ctx), &client, &ids).await
     }
 
-    async fn update(self, _: Self, _: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         put(&self, None, &client, &ids).await
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let targets = client.list_targets_by_rule().rule(&id).send().await;
         let targets = targets.map_err(failed("events:ListTargetsByRule")).optional()?;
         let Some(targets) = targets else { return Ok(Gone::Now) };

@@ -16,7 +16,9 @@ use serde::Serialize;
 use statemachine::definition::FUNCTIONS;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
+use statemachine::resource::{
+    Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
+};
 use statemachine::{Error, ErrorKind, Result};
 
 use super::{FunctionZip, Target, environment, log_group, role, tags};
@@ -246,7 +248,7 @@ impl Resource for Function {
         }
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let scope = ctx.scope();
         let create = client
             .create_function()
@@ -275,7 +277,7 @@ impl Resource for Function {
         }
     }
 
-    async fn update(self, _: Self, id: String, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let latest = client.get_function_configuration().function_name(&id).send().await;
         let latest = latest.map_err(failed("lambda:GetFunctionConfiguration"))?;
         let same_code = latest.code_sha256() == Some(self.code_sha256.as_str())
@@ -322,7 +324,7 @@ impl Resource for Function {
         Ok(self.made(&ctx.scope(), status == Some(LastUpdateStatus::Successful), &version))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let delete = client.delete_function().function_name(id).send().await;
         gone(delete.map_err(failed("lambda:DeleteFunction")), Gone::Now)
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope, policy};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::tick::Stage;
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::tick::Resources;
 use statemachine::{Error, ErrorKind, Result};
 
 use super::role::Role;
@@ -66,7 +66,7 @@ impl Resource for OidcProvider {
         Ok(State::Settled(Self { issuer: ISSUER.to_owned() }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let create = client
             .create_open_id_connect_provider()
             .url(format!("https://{}", self.issuer))
@@ -80,11 +80,11 @@ impl Resource for OidcProvider {
         }
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Client>) -> Result<Made> {
         Err(Error::internal("an OIDC provider is used as it is"))
     }
 
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Client, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Client>) -> Result<Gone> {
         Err(Error::internal("the account's OIDC provider stays"))
     }
 }
@@ -129,11 +129,11 @@ pub(super) fn may(scope: &Scope) -> Value {
     ])
 }
 
-/// The stage of a repository; without one, what was made for it is left over.
-pub(super) fn stage(client: &Client, scope: &Scope, repository: Option<&str>) -> Stage {
+/// What is installed for a repository's workflows; without one, what was made for it is left over.
+pub(super) fn resources(client: &Client, scope: &Scope, repository: Option<&str>) -> Resources {
     let provider = repository.map(|_| OidcProvider { issuer: ISSUER.to_owned() });
     let role = repository.map(|repository| role(scope, repository));
-    Stage::new().owns(client, provider.into_iter().collect()).owns(client, role.into_iter().collect())
+    Resources::new().owns(client, provider.into_iter().collect()).owns(client, role.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use statemachine::Result;
 use statemachine::definition::FUNCTIONS;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 
 /// How long the engine's logs stay, in days.
 const RETENTION_DAYS: i32 = 30;
@@ -113,7 +113,7 @@ impl Resource for LogGroup {
         Ok(State::Settled(Self { part, log_group_name, retention_days: raw.group.retention_in_days() }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let create = client.create_log_group().log_group_name(&self.log_group_name);
         let create = create.set_tags(Some(ctx.tags(&self.name()).into_iter().collect())).send().await;
         create.map_err(failed("logs:CreateLogGroup"))?;
@@ -124,12 +124,12 @@ impl Resource for LogGroup {
         }
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         put_retention(&client, &self).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let delete = client.delete_log_group().log_group_name(id).send().await;
         gone(delete.map_err(failed("logs:DeleteLogGroup")), Gone::Now)
     }

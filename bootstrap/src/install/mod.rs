@@ -24,7 +24,7 @@ use aws_types::SdkConfig;
 use statemachine::definition::FUNCTIONS;
 use statemachine::permission::Scope;
 use statemachine::resource::{Context, Options, short_hash};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 pub use crate::local::FunctionZip;
 pub use boundary::Boundary;
@@ -106,7 +106,7 @@ impl Target {
 }
 
 /// The engine as a stage: everything that it consists of, in the order in which it is made.
-pub fn engine(clients: &Clients, scope: &Scope, zips: &[FunctionZip], target: &Target) -> Stage {
+pub fn engine(clients: &Clients, scope: &Scope, zips: &[FunctionZip], target: &Target) -> Resources {
     let wanted = Wanted::engine(scope, zips, target);
     let machine = StateMachine::new(scope, &wanted.functions, &short_hash(&wanted));
     owns(clients, wanted, vec![machine])
@@ -114,7 +114,7 @@ pub fn engine(clients: &Clients, scope: &Scope, zips: &[FunctionZip], target: &T
 
 /// The engine with nothing wanted of it: all that is found is left over. Service-linked roles belong to the
 /// account and stay.
-pub fn no_engine(clients: &Clients) -> Stage {
+pub fn no_engine(clients: &Clients) -> Resources {
     owns(clients, Wanted::default(), Vec::new())
 }
 
@@ -154,10 +154,10 @@ impl Wanted {
     }
 }
 
-fn owns(clients: &Clients, wanted: Wanted, machines: Vec<StateMachine>) -> Stage {
+fn owns(clients: &Clients, wanted: Wanted, machines: Vec<StateMachine>) -> Resources {
     let Wanted { bucket, boundary, service_linked_roles, roles, log_groups, functions, rule, definition: _ } =
         wanted;
-    Stage::new()
+    Resources::new()
         .owns(&clients.s3, bucket.into_iter().collect())
         .owns(&clients.iam, boundary.into_iter().collect())
         .owns(&clients.iam, service_linked_roles)

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{ErrorKind, Result};
 
 use super::{policy, tags};
@@ -121,7 +121,7 @@ impl Resource for Role {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let scope = ctx.scope();
         let role_name = scope.engine_role(&self.part);
         let create = client
@@ -141,7 +141,7 @@ impl Resource for Role {
         }
     }
 
-    async fn update(self, now: Self, id: String, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         if self.trust != now.trust {
             let update = client.update_assume_role_policy().role_name(&id);
             let update = update.policy_document(self.trust.to_string()).send().await;
@@ -154,7 +154,7 @@ impl Resource for Role {
         Ok(Made::settled(id).with("arn", arn))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let policies = client.list_role_policies().role_name(&id).into_paginator().items().send();
         let policies = policies.collect::<Result<Vec<_>, _>>().await;
         let Some(policies) = policies.map_err(failed("iam:ListRolePolicies")).optional()? else {

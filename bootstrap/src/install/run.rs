@@ -14,7 +14,7 @@ use statemachine::message::{Failure, Mode, StageReport, Status};
 use statemachine::permission::Scope;
 use statemachine::plan::Action;
 use statemachine::resource::{Context, DataPolicy, Name, Options};
-use statemachine::tick::{Hold, Input, Link, Stage, now_ms, tick};
+use statemachine::tick::{Hold, Input, Link, Resources, now_ms, tick};
 use statemachine::{Error, ErrorKind, Result};
 
 use super::state_machine::{FINGERPRINT_TAG, VERSION_TAG, tags_of};
@@ -72,11 +72,11 @@ pub async fn bring_up(
         return Err(InstallError::NoCode(missing));
     }
     let (clients, target) = (Clients::new(config), Target::of(config));
-    let stage = || engine(&clients, scope, &zips, &target);
+    let resources = || engine(&clients, scope, &zips, &target);
     let mut changed = BTreeSet::new();
-    let made = ticks(&stage, scope, Options::default(), Mode::Make, progress, &mut changed).await?;
+    let made = ticks(&resources, scope, Options::default(), Mode::Make, progress, &mut changed).await?;
     if made.left_over > 0 {
-        ticks(&stage, scope, Options::default(), Mode::Remove, progress, &mut changed).await?;
+        ticks(&resources, scope, Options::default(), Mode::Remove, progress, &mut changed).await?;
     }
     let bucket_is_new = made.made.iter().any(|name| name.kind() == "bucket");
     Ok(Installed { bucket: scope.bucket(), state_machine: scope.state_machine(), changed, bucket_is_new })
@@ -96,11 +96,11 @@ pub async fn remove(
         return Err(InstallError::Standing(standing));
     }
     let options = Options { data, ..Options::default() };
-    let stage = || no_engine(&clients);
-    let report = ticks(&stage, scope, options, Mode::Remove, progress, &mut BTreeSet::new()).await?;
-    let stage = || github::stage(&clients.iam, scope, None);
+    let resources = || no_engine(&clients);
+    let report = ticks(&resources, scope, options, Mode::Remove, progress, &mut BTreeSet::new()).await?;
+    let resources = || github::resources(&clients.iam, scope, None);
     let none = &mut BTreeSet::new();
-    ticks_as("github", &stage, scope, Options::default(), Mode::Remove, progress, none).await?;
+    ticks_as("github", &resources, scope, Options::default(), Mode::Remove, progress, none).await?;
     let kept = report.items.into_iter().filter(|item| item.action == Action::Kept);
     Ok(kept.map(|item| item.name).collect())
 }
@@ -112,9 +112,9 @@ pub async fn bring_up_github(
     repository: &str,
 ) -> Result<String, InstallError> {
     let clients = Clients::new(config);
-    let stage = || github::stage(&clients.iam, scope, Some(repository));
+    let resources = || github::resources(&clients.iam, scope, Some(repository));
     let changed = &mut BTreeSet::new();
-    ticks_as("github", &stage, scope, Options::default(), Mode::Make, &|_| (), changed).await?;
+    ticks_as("github", &resources, scope, Options::default(), Mode::Make, &|_| (), changed).await?;
     Ok(scope.engine_role_arn("github"))
 }
 
@@ -184,20 +184,20 @@ fn environment_of(key: &str) -> &str {
 
 /// Ticks until the engine is ready.
 async fn ticks(
-    stage: &dyn Fn() -> Stage,
+    resources: &dyn Fn() -> Resources,
     scope: &Scope,
     options: Options,
     mode: Mode,
     progress: &dyn Fn(&StageReport),
     changed: &mut BTreeSet<Name>,
 ) -> Result<StageReport, InstallError> {
-    ticks_as("engine", stage, scope, options, mode, progress, changed).await
+    ticks_as("engine", resources, scope, options, mode, progress, changed).await
 }
 
 /// Ticks until the stage of this name is ready. Each stage knows its own by its tag.
 async fn ticks_as(
     name: &str,
-    stage: &dyn Fn() -> Stage,
+    resources: &dyn Fn() -> Resources,
     scope: &Scope,
     options: Options,
     mode: Mode,
@@ -209,7 +209,7 @@ async fn ticks_as(
     let mut wait = Duration::from_millis(100);
     loop {
         let ctx = Context { stage: name.to_owned(), ..context(scope, options.clone()) };
-        match tick(stage(), &ctx, mode, input.clone(), &link).await {
+        match tick(resources(), &ctx, mode, input.clone(), &link).await {
             Ok(report) => {
                 progress(&report);
                 let worked = report.items.iter().filter(|item| item.started_ms.is_some());

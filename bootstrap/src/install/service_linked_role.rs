@@ -7,7 +7,7 @@ use aws_sdk_iam::types::Role as RawRole;
 use serde::Serialize;
 use statemachine::Result;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 
 /// The services whose roles a stack needs.
 pub const SERVICES: [&str; 4] = [
@@ -68,7 +68,7 @@ impl Resource for ServiceLinkedRole {
         Ok(State::Settled(Self::new(service(&raw).unwrap_or_default())))
     }
 
-    async fn create(self, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { client, .. }: Call<Client>) -> Result<Made> {
         let create = client.create_service_linked_role().aws_service_name(&self.service).send().await;
         match create.map_err(failed("iam:CreateServiceLinkedRole")) {
             Ok(_) => Ok(Made::settled(self.service)),
@@ -78,11 +78,11 @@ impl Resource for ServiceLinkedRole {
         }
     }
 
-    async fn update(self, _: Self, id: String, _: Context, _: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, _: Call<Client>) -> Result<Made> {
         Ok(Made::settled(id))
     }
 
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Client, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Client>) -> Result<Gone> {
         Ok(Gone::Now)
     }
 }

@@ -15,7 +15,9 @@ use serde_json::Value;
 use statemachine::definition::{FUNCTIONS, definition};
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
+use statemachine::resource::{
+    Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
+};
 use statemachine::{Error, Result};
 
 use super::function::{self, Function};
@@ -201,7 +203,7 @@ impl Resource for StateMachine {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let tags = ctx.tags(&name()).into_iter().chain(self.own_tags());
         let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let create = client
@@ -216,7 +218,7 @@ impl Resource for StateMachine {
         Ok(Made::settled(made.state_machine_arn))
     }
 
-    async fn update(self, now: Self, id: String, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let untagged = |machine: &Self| Self { version: None, fingerprint: None, ..machine.clone() };
         if untagged(&self) != untagged(&now) {
             let update = client
@@ -237,7 +239,7 @@ impl Resource for StateMachine {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let delete = client.delete_state_machine().state_machine_arn(id).send().await;
         // AWS deletes it once its executions have ended.
         gone(delete.map_err(failed("states:DeleteStateMachine")).map_err(missing), Gone::Going)

@@ -13,7 +13,7 @@ use statemachine::Result;
 use statemachine::message::Document;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 pub use config::{config, config_from_environment, http_client};
 pub use download::download;
@@ -28,13 +28,13 @@ pub trait Function: Clone + Send + Sync + 'static {
     /// What the stage `ctx.stage` owns and wants. May read AWS where a description depends on it (zones, live
     /// engine versions). `names` holds the ids of the other stages. `document.stack` is `None` for a removal
     /// of everything: then every list is empty.
-    fn stage(
+    fn resources(
         &self,
         ctx: &Context,
         document: &Document,
         names: &Names,
-    ) -> impl Future<Output = Result<Stage>> + Send;
+    ) -> impl Future<Output = Result<Resources>> + Send;
 
-    /// What the function may do: the permissions of all its kinds, and of what `stage` reads.
+    /// What the function may do: the permissions of all its kinds, and of what `resources` reads.
     fn permissions(scope: &Scope) -> Vec<Permission>;
 }

@@ -6,7 +6,7 @@ use aws_sdk_acm::types::{CertificateDetail, CertificateStatus, Tag, ValidationMe
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 /// An ACM certificate, validated by DNS. Its hosts are its identity: other hosts are another certificate,
@@ -145,7 +145,7 @@ impl Resource for Certificate {
         }
     }
 
-    async fn create(self, ctx: Context, client: Certificates, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Certificates>) -> Result<Made> {
         let name = self.name();
         let tags =
             ctx.tags(&name).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
@@ -166,11 +166,11 @@ impl Resource for Certificate {
         Ok(Made::started(arn))
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Certificates, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Certificates>) -> Result<Made> {
         Err(Error::internal("a certificate never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Certificates, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Certificates>) -> Result<Gone> {
         gone(
             client
                 .acm

@@ -10,7 +10,7 @@ use aws_sdk_route53::types::{
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
+    Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
 use statemachine::{Error, ErrorKind, Result};
 
@@ -238,7 +238,7 @@ impl Resource for HostedZone {
         Ok(State::Settled(Self { domain: raw.zone.name().trim_end_matches('.').to_owned() }))
     }
 
-    async fn create(self, ctx: Context, client: Zones, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Zones>) -> Result<Made> {
         let create = client
             .route53
             .create_hosted_zone()
@@ -273,11 +273,11 @@ impl Resource for HostedZone {
         Ok(Made::settled(id).with("name", self.domain).with("name_servers", servers.join(",")))
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Zones, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Zones>) -> Result<Made> {
         Err(Error::internal("a hosted zone never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Zones, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Zones>) -> Result<Gone> {
         let delete = client.route53.delete_hosted_zone().id(id).send().await;
         gone(delete.map_err(failed("route53:DeleteHostedZone")), Gone::Now)
     }

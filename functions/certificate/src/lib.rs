@@ -12,7 +12,7 @@ use statemachine::Result;
 use statemachine::message::Document;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names, Resource as _};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 use crate::certificate::{Certificate, Certificates};
 use crate::delegation::{Delegation, Resolver, SystemResolver};
@@ -39,7 +39,7 @@ impl Function for Clients {
         }
     }
 
-    async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
         self.describe(ctx, document, &SystemResolver { emulated: self.emulated }).await
     }
 
@@ -49,13 +49,13 @@ impl Function for Clients {
 }
 
 impl Clients {
-    /// The stage, with the DNS resolver as a parameter.
+    /// What the stage owns, with the DNS resolver as a parameter.
     pub async fn describe(
         &self,
         ctx: &Context,
         document: &Document,
         resolver: &dyn Resolver,
-    ) -> Result<Stage> {
+    ) -> Result<Resources> {
         let hosts = hosts(document);
         let wanted = document.stack.as_ref().and_then(|stack| stack.domain.clone());
         let domain = wanted.clone().or_else(|| hosts.first().map(|host| hosted_zone::apex(host)));
@@ -74,7 +74,7 @@ impl Clients {
         let validation = |host: &String| {
             name.clone().map(|certificate| Record::new(host, Kind::Validation { certificate }))
         };
-        let mut stage = Stage::new()
+        let mut resources = Resources::new()
             .owns(&zones, wanted.iter().map(|domain| HostedZone { domain: zones.name_or(domain) }).collect())
             .owns(&certificates, certificate.into_iter().collect())
             .owns(&records, wanted_hosts.iter().filter_map(validation).collect());
@@ -84,13 +84,13 @@ impl Clients {
                 None => Delegation::NotChecked("the zone is yet to be made".to_owned()),
             };
             if let Delegation::Elsewhere(found) = delegation {
-                stage = stage.park(
+                resources = resources.park(
                     name,
                     delegation::what_to_do(domain, &zones.name_servers().unwrap_or_default(), &found),
                 );
             }
         }
-        Ok(stage)
+        Ok(resources)
     }
 }
 

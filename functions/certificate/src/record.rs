@@ -8,7 +8,9 @@ use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{AliasTarget, ChangeAction, ResourceRecord, ResourceRecordSet, RrType};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State};
+use statemachine::resource::{
+    Call, Context, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
+};
 use statemachine::{Error, Result};
 
 use crate::record_sets::{change, id_of, list};
@@ -216,7 +218,7 @@ impl Resource for Record {
         Ok(State::Settled(Self::new(host, Kind::Alias { load_balancer })))
     }
 
-    async fn create(self, _: Context, client: Records, ids: Names) -> Result<Made> {
+    async fn create(self, Call { client, ids, .. }: Call<Records>) -> Result<Made> {
         let set = self.record_set(&ids)?;
         let id = id_of(&set);
         // CREATE, never UPSERT: a stranger's record is not written over.
@@ -235,7 +237,7 @@ impl Resource for Record {
         }
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Records, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Records>) -> Result<Made> {
         // The loop has found that what stands there is ours, or was told to adopt it.
         let set = self.record_set(&ids)?;
         let new_id = id_of(&set);
@@ -251,7 +253,7 @@ impl Resource for Record {
         Ok(Made::settled(new_id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Records, ids: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Records>) -> Result<Gone> {
         // A delete has to name the whole record as it is.
         let Some(zone) = ids.id(&hosted_zone::name()) else { return Ok(Gone::Now) };
         let sets = list(&client.route53, zone).await?;

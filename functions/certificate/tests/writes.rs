@@ -14,7 +14,7 @@ use aws_sdk_route53::types::{ChangeInfo, ChangeStatus, ResourceRecord, ResourceR
 use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use certificate::record::{Kind, Record, Records};
 use statemachine::ErrorKind;
-use statemachine::resource::{Context, Made, Name, Names, Resource as _};
+use statemachine::resource::{Call, Context, Made, Name, Names, Resource as _};
 
 const HOST: &str = "api.tryarive.com";
 
@@ -53,7 +53,9 @@ async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
     let records = records(&[&change, &list]);
     let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
     let now = Record::new(HOST, Kind::Alias { load_balancer: Name::foreign("elsewhere") });
-    let made = record.update(now, id.to_owned(), Context::example("services"), records, names()).await;
+    let made = record
+        .update(now, id.to_owned(), Call { ctx: Context::example("services"), client: records, ids: names() })
+        .await;
     let sent = sent.lock().expect("one thread").clone();
     (made.expect("a change"), sent)
 }
@@ -103,6 +105,8 @@ async fn an_alias_that_exists_already_is_looked_at_again() {
         ChangeResourceRecordSetsError::generic(error)
     });
     let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
-    let made = record.create(Context::example("services"), records(&[&change]), names()).await;
+    let made = record
+        .create(Call { ctx: Context::example("services"), client: records(&[&change]), ids: names() })
+        .await;
     assert_eq!(made.map_err(|error| error.kind).expect_err("it is refused"), ErrorKind::NotReady);
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use statemachine::config::Database;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
+    Call, Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
 use statemachine::{Error, ErrorKind, Result};
 
@@ -228,7 +228,7 @@ impl Resource for Cluster {
             .then(|| format!("The database stands in {} and cannot move.", now.subnet_group))
     }
 
-    async fn create(self, ctx: Context, client: Rds, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Rds>) -> Result<Made> {
         let made = match client.snapshot.clone() {
             Some(snapshot) => self.restore(&ctx, &client, &ids, snapshot).await,
             None => self.make(&ctx, &client, &ids).await,
@@ -250,11 +250,11 @@ impl Resource for Cluster {
         }
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Rds, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Rds>) -> Result<()> {
         put_on(&client.clients.rds, "cluster", &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Rds, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Rds>) -> Result<Made> {
         if !now.running {
             // What else differs follows once it runs; until then nothing of it has been changed.
             return Err(start(&client.clients.rds, &id).await);
@@ -310,7 +310,7 @@ impl Resource for Cluster {
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, ctx: Context, client: Rds, _: Names) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { ctx, client, .. }: Call<Rds>) -> Result<Gone> {
         delete(&client.clients.rds, &id, now.as_ref(), &ctx).await
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::cluster::Pause;
@@ -166,7 +166,7 @@ impl Resource for Instance {
             .then(|| format!("The instance {} belongs to {} and cannot move.", now.identifier, now.cluster))
     }
 
-    async fn create(self, ctx: Context, client: Instances, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Instances>) -> Result<Made> {
         let create = client
             .rds
             .create_db_instance()
@@ -190,11 +190,11 @@ impl Resource for Instance {
         }
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Instances, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Instances>) -> Result<()> {
         put_on(&client.rds, "db", &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Instances, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Instances>) -> Result<Made> {
         if self.running != now.running {
             return Err(Error::not_ready("An instance starts and stops with its cluster."));
         }
@@ -215,9 +215,7 @@ impl Resource for Instance {
     async fn delete(
         id: String,
         now: Option<Self>,
-        _: Context,
-        client: Instances,
-        ids: Names,
+        Call { client, ids, .. }: Call<Instances>,
     ) -> Result<Gone> {
         if let Some(now) = now.filter(|now| !now.running)
             && let Some(cluster) = ids.id(&now.cluster)

@@ -7,7 +7,7 @@ use aws_sdk_rds::types::{DbCluster as Raw, Tag};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
+    Call, Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
 use statemachine::{Error, Result};
 
@@ -112,11 +112,11 @@ impl Resource for KeptCluster {
         }))
     }
 
-    async fn create(self, _: Context, _: KeptClusters, _: Names) -> Result<Made> {
+    async fn create(self, _: Call<KeptClusters>) -> Result<Made> {
         Err(Error::internal("a kept cluster is never made"))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: KeptClusters, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<KeptClusters>) -> Result<Made> {
         let tag = Tag::builder().key(KEPT).value(self.kept.clone().unwrap_or_default()).build();
         let arn = ids.need_attribute(&self.name(), "arn")?;
         let add = client.rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await;
@@ -127,9 +127,7 @@ impl Resource for KeptCluster {
     async fn delete(
         id: String,
         _: Option<Self>,
-        ctx: Context,
-        client: KeptClusters,
-        _: Names,
+        Call { ctx, client, .. }: Call<KeptClusters>,
     ) -> Result<Gone> {
         cluster::delete(&client.rds, &id, None, &ctx).await
     }

@@ -22,7 +22,7 @@ use statemachine::config::Database;
 use statemachine::message::{Document, Operation};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names, Resource as _};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 use crate::cluster::{Cluster, Pause, Rds};
 use crate::instance::{Instance, Instances};
@@ -65,14 +65,14 @@ const STOP_AGAIN: &str = "rate(6 hours)";
 
 /// What a stack's database consists of, in the order in which it is made. Without a database every list is
 /// empty, so that whatever is found is left over.
-fn resources(
+fn owned(
     ctx: &Context,
     document: &Document,
     asked: Option<&Asked<'_>>,
     clients: &Clients,
     cluster: &Rds,
     kept: Vec<KeptCluster>,
-) -> Stage {
+) -> Resources {
     let live = document.intent.database.generation;
     let run = &document.run;
     let group = asked.map(|asked| ParameterGroup::of(asked.database.major()));
@@ -97,7 +97,7 @@ fn resources(
     let instances = Instances::new(rds(), live, nowhere);
     let taken = snapshot.clone().filter(|_| run.operation == Operation::SnapshotCreate);
     let taken = taken.map(|identifier| Snapshot { identifier, cluster: cluster::identifier(ctx, live) });
-    Stage::new()
+    Resources::new()
         .owns(&clients.rds, list(asked.map(|_| SubnetGroup::of(ctx))))
         .owns(&clients.rds, list(group))
         .owns(&clients.secrets, list(asked.map(|asked| Password::of(ctx, asked.rotation.clone()))))
@@ -135,13 +135,13 @@ impl Function for Clients {
         }
     }
 
-    async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
         let database = document.stack.as_ref().and_then(|stack| stack.database.as_ref());
         if let Some(database) = database {
             return self.described(ctx, document, database).await;
         }
         let cluster = Rds::new(self, document.intent.database.generation);
-        Ok(resources(ctx, document, None, self, &cluster, Vec::new()))
+        Ok(owned(ctx, document, None, self, &cluster, Vec::new()))
     }
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
@@ -174,7 +174,7 @@ struct Versions {
 impl Clients {
     /// The stage of a stack with a database. What the file asks for is checked against what AWS offers and what
     /// runs, before anything is changed.
-    async fn described(&self, ctx: &Context, document: &Document, database: &Database) -> Result<Stage> {
+    async fn described(&self, ctx: &Context, document: &Document, database: &Database) -> Result<Resources> {
         let intent = &document.intent.database;
         let identifier = cluster::identifier(ctx, intent.generation);
         let found = cluster::find(&self.rds, &identifier);
@@ -213,12 +213,13 @@ impl Clients {
         });
         let forgets = document.run.operation == Operation::SnapshotForget;
         let to_keep = to_keep.filter(|_| !forgets).collect();
-        let stage = resources(ctx, document, Some(&asked), self, &cluster, to_keep);
+        let resources = owned(ctx, document, Some(&asked), self, &cluster, to_keep);
         let told = resolved.map(|resolved| (cluster::name().attribute(ENGINE_VERSION), resolved));
-        let stage = told.into_iter().fold(stage, |stage, (name, resolved)| stage.output(name, resolved));
+        let resources =
+            told.into_iter().fold(resources, |resources, (name, resolved)| resources.output(name, resolved));
         Ok(match refusal {
-            Some(why) => stage.refuse(cluster::name(), why),
-            None => stage,
+            Some(why) => resources.refuse(cluster::name(), why),
+            None => resources,
         })
     }
 

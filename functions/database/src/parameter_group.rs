@@ -8,7 +8,9 @@ use aws_sdk_rds::types::{ApplyMethod, DbClusterParameterGroup as RawGroup, Param
 use futures_util::future::{try_join, try_join_all};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
+use statemachine::resource::{
+    Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
+};
 use statemachine::{ErrorKind, Result};
 
 use crate::tags::{change, data_of_part, owned, owns, put_on, tags};
@@ -128,7 +130,7 @@ impl Resource for ParameterGroup {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let group_name = group_name(&ctx, &self.family);
         let create = client
             .create_db_cluster_parameter_group()
@@ -148,16 +150,16 @@ impl Resource for ParameterGroup {
         }
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
         put_on(&client, "cluster-pg", &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         self.set(&client, &id).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let delete =
             client.delete_db_cluster_parameter_group().db_cluster_parameter_group_name(id).send().await;
         gone(delete.map_err(failed("rds:DeleteDBClusterParameterGroup")), Gone::Now)

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State, hex,
+    Call, Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State, hex,
 };
 use statemachine::{Error, ErrorKind, Result};
 
@@ -293,17 +293,17 @@ impl Resource for Password {
         Ok(State::Settled(Self { secret_name, rotation: rotation.map(str::to_owned) }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let value = random(&client).await?;
         let rotation: Vec<(&str, String)> = self.rotation.iter().map(|run| (ROTATION, run.clone())).collect();
         make(&client, &ctx, &self.name(), &self.secret_name, &value, &rotation).await
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
         take_over(&client, &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         // Ids of runs begin with the time, so the later of two is the greater.
         let version = match &self.rotation {
             Some(rotation) if now.rotation.as_ref().is_none_or(|found| rotation > found) => {
@@ -323,7 +323,7 @@ impl Resource for Password {
         Ok(Made::settled(id).with("version", version))
     }
 
-    async fn delete(id: String, _: Option<Self>, ctx: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { ctx, client, .. }: Call<Client>) -> Result<Gone> {
         delete(id, &ctx, &client).await
     }
 }

@@ -7,7 +7,9 @@ use aws_sdk_rds::types::DbClusterSnapshot as Raw;
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, STACK_TAG, State};
+use statemachine::resource::{
+    Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, STACK_TAG, State,
+};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::cluster;
@@ -117,7 +119,7 @@ impl Resource for Snapshot {
         })
     }
 
-    async fn create(self, ctx: Context, client: Snapshots, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Snapshots>) -> Result<Made> {
         let create = client
             .rds
             .create_db_cluster_snapshot()
@@ -132,11 +134,11 @@ impl Resource for Snapshot {
         }
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Snapshots, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Snapshots>) -> Result<Made> {
         Err(Error::internal("a snapshot never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Snapshots, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Snapshots>) -> Result<Gone> {
         let delete = client.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(id).send().await;
         gone(delete.map_err(failed("rds:DeleteDBClusterSnapshot")), Gone::Going)
     }

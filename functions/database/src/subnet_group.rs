@@ -8,7 +8,7 @@ use aws_sdk_rds::types::{DbSubnetGroup as RawGroup, Tag};
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::tags::{change, data_of_part, owned, owns, put_on, tags};
@@ -105,7 +105,7 @@ impl Resource for SubnetGroup {
         }
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let create = client
             .create_db_subnet_group()
             .db_subnet_group_name(&self.group_name)
@@ -120,18 +120,18 @@ impl Resource for SubnetGroup {
         }
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
         put_on(&client, "subgrp", &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let modify =
             client.modify_db_subnet_group().db_subnet_group_name(&id).set_subnet_ids(Some(self.ids(&ids)?));
         modify.send().await.map_err(failed("rds:ModifyDBSubnetGroup"))?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         gone(
             client
                 .delete_db_subnet_group()

@@ -7,7 +7,7 @@ use aws_sdk_secretsmanager::types::Tag;
 use serde::Serialize;
 use statemachine::config::Database;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::secret::Password;
@@ -118,23 +118,23 @@ impl Resource for DatabaseUrl {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let (value, facts) = (self.value(&client, &ids).await?, self.facts(&ids)?);
         secret::make(&client, &ctx, &self.name(), &self.secret_name, &value, &facts).await
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
         secret::take_over(&client, &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let (value, facts) = (self.value(&client, &ids).await?, self.facts(&ids)?);
         let tags =
             facts.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         secret::change(&client, &id, &value, tags).await
     }
 
-    async fn delete(id: String, _: Option<Self>, ctx: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { ctx, client, .. }: Call<Client>) -> Result<Gone> {
         secret::delete(id, &ctx, &client).await
     }
 }

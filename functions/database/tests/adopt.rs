@@ -12,7 +12,7 @@ use database::secret::Password;
 use database::subnet_group::SubnetGroup;
 use database::url::DatabaseUrl;
 use statemachine::config;
-use statemachine::resource::{Context, Names, Resource};
+use statemachine::resource::{Call, Context, Names, Resource};
 
 const FILE: &str =
     "app = \"arive\"\nenvironment = \"production\"\n[services.worker]\ncommand = [\"work\"]\n[database]\n";
@@ -58,7 +58,9 @@ async fn takes_over<R: Resource>(
         })
         .then_output(|| AddTagsToResourceOutput::builder().build());
     let client = client(clients(&[&add], &[]));
-    one.adopt(id.to_owned(), Context::example("database"), client, Names::default()).await.expect(kind);
+    one.adopt(id.to_owned(), Call { ctx: Context::example("database"), client, ids: Names::default() })
+        .await
+        .expect(kind);
     assert_eq!(add.num_calls(), 1, "{kind}");
 }
 
@@ -93,7 +95,10 @@ async fn secrets_get_our_tags_and_keep_their_values() {
     let (password_tag, url_tag) = (tag("secret/database-password"), tag("secret/database-url"));
     let secrets = clients(&[], &[&password_tag, &url_tag]).secrets;
     let password = Password::of(&ctx, None);
-    password.adopt("arn".to_owned(), ctx.clone(), secrets.clone(), Names::default()).await.expect("tagged");
-    url.adopt("arn".to_owned(), ctx, secrets, Names::default()).await.expect("tagged");
+    password
+        .adopt("arn".to_owned(), Call { ctx: ctx.clone(), client: secrets.clone(), ids: Names::default() })
+        .await
+        .expect("tagged");
+    url.adopt("arn".to_owned(), Call { ctx, client: secrets, ids: Names::default() }).await.expect("tagged");
     assert_eq!((password_tag.num_calls(), url_tag.num_calls()), (1, 1));
 }

@@ -23,7 +23,7 @@ use database::parameter_group::ParameterGroup;
 use database::secret::Password;
 use statemachine::ErrorKind;
 use statemachine::config::Database;
-use statemachine::resource::{Context, Made, Name, Names, Resource as _};
+use statemachine::resource::{Call, Context, Made, Name, Names, Resource as _};
 
 const RUN: &str = "20261123-101500-abcd";
 
@@ -81,7 +81,8 @@ fn tagged_with_run() -> Rule {
 async fn change(want: Password, now: Password, secrets: &[&Rule]) -> statemachine::Result<Made> {
     let clients = clients(&[], secrets);
     let ctx = Context::example("database");
-    want.update(now, "arn:password".to_owned(), ctx, clients.secrets, Names::default()).await
+    want.update(now, "arn:password".to_owned(), Call { ctx, client: clients.secrets, ids: Names::default() })
+        .await
 }
 
 #[tokio::test]
@@ -200,7 +201,9 @@ async fn a_restore_asks_for_everything_the_call_takes() {
         .then_output(|| RestoreDbClusterFromSnapshotOutput::builder().build());
     let clients = clients(&[&restore], &[]);
     let rds = Rds::new(&clients, 2).with_snapshot(Some("arive-production-before".to_owned()));
-    let made = cluster(2, Pause::No).create(Context::example("database"), rds, names()).await;
+    let made = cluster(2, Pause::No)
+        .create(Call { ctx: Context::example("database"), client: rds, ids: names() })
+        .await;
     assert!(!made.expect("it is begun").settled);
     assert_all_called(&[&restore]);
 }
@@ -220,7 +223,9 @@ async fn what_a_restore_leaves_is_tagged_as_kept() {
     let now = KeptCluster { identifier: identifier.clone(), kept: None };
     let want = KeptCluster { kept: Some("2026-11-23 20261123-101500-abcd".to_owned()), ..now.clone() };
     let kept = KeptClusters { rds: clients.rds, live: 2, forget: Forget::Nothing };
-    want.update(now, identifier, Context::example("database"), kept, names()).await.expect("it is kept");
+    want.update(now, identifier, Call { ctx: Context::example("database"), client: kept, ids: names() })
+        .await
+        .expect("it is kept");
     assert_all_called(&[&tag]);
 }
 
@@ -234,7 +239,7 @@ async fn a_pause_stops_what_cannot_sleep_once_nothing_else_is_to_change() {
     let id = now.identifier.clone();
     let ctx = Context::example("database");
     want.clone()
-        .update(now.clone(), id.clone(), ctx, Rds::new(&first, 1), names())
+        .update(now.clone(), id.clone(), Call { ctx, client: Rds::new(&first, 1), ids: names() })
         .await
         .expect("it is stopped");
     assert_all_called(&[&stop]);
@@ -244,7 +249,10 @@ async fn a_pause_stops_what_cannot_sleep_once_nothing_else_is_to_change() {
     let second = clients(&[&modify], &[]);
     let other = Cluster { max_acu: 8.0, ..now };
     let ctx = Context::example("database");
-    let waits = want.update(other, id, ctx, Rds::new(&second, 1), names()).await.expect_err("it waits");
+    let waits = want
+        .update(other, id, Call { ctx, client: Rds::new(&second, 1), ids: names() })
+        .await
+        .expect_err("it waits");
     assert_eq!(waits.kind, ErrorKind::NotReady);
     assert_all_called(&[&modify]);
 }

@@ -26,7 +26,7 @@ use database::secret::Password;
 use database::url::DatabaseUrl;
 use statemachine::ErrorKind;
 use statemachine::config::Database;
-use statemachine::resource::{Context, DataPolicy, Gone, Name, Names, Options, Resource};
+use statemachine::resource::{Call, Context, DataPolicy, Gone, Name, Names, Options, Resource};
 
 const VALUE: &str = "abcdefghijklmnopqrstuvwxyz012345";
 
@@ -111,7 +111,10 @@ async fn a_cluster_gets_the_password_s_value_and_says_only_its_version() {
         })
         .then_output(|| CreateDbClusterOutput::builder().build());
     let (ctx, clients) = (Context::example("database"), clients(&[&create], &[&read]));
-    let made = cluster(&ctx).create(ctx, Rds::new(&clients, 1), names()).await.expect("it is made");
+    let made = cluster(&ctx)
+        .create(Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .await
+        .expect("it is made");
     assert!(!made.settled);
     assert_all_called(&[&read, &create]);
 }
@@ -135,7 +138,10 @@ async fn a_rotated_password_is_set_before_the_tag_says_so() {
     let (ctx, clients) = (Context::example("database"), clients(&[&modify, &tag], &[&read]));
     let now = Cluster { password: Name::foreign("v1"), ..cluster(&ctx) };
     let id = now.identifier.clone();
-    cluster(&ctx).update(now, id, ctx, Rds::new(&clients, 1), names()).await.expect("it is changed");
+    cluster(&ctx)
+        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .await
+        .expect("it is changed");
     assert_all_called(&[&read, &modify, &tag]);
 }
 
@@ -147,7 +153,10 @@ async fn other_changes_do_not_read_the_password() {
     let (ctx, clients) = (Context::example("database"), clients(&[&modify], &[]));
     let now = Cluster { max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
-    cluster(&ctx).update(now, id, ctx, Rds::new(&clients, 1), names()).await.expect("it is changed");
+    cluster(&ctx)
+        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .await
+        .expect("it is changed");
     assert_all_called(&[&modify]);
 }
 
@@ -159,8 +168,10 @@ async fn a_stopped_cluster_is_started_before_anything_else_of_it_changes() {
     let (ctx, clients) = (Context::example("database"), clients(&[&start], &[]));
     let now = Cluster { running: false, max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
-    let waits =
-        cluster(&ctx).update(now, id, ctx, Rds::new(&clients, 1), names()).await.expect_err("it waits");
+    let waits = cluster(&ctx)
+        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .await
+        .expect_err("it waits");
     // Not ready and not changed: the change of its capacity is this run's first.
     assert_eq!(waits.kind, ErrorKind::NotReady);
     assert_all_called(&[&start]);
@@ -191,8 +202,12 @@ fn refused(code: &'static str) -> DeleteDBClusterError {
 
 async fn delete(ctx: Context, now: Option<Cluster>, rules: &[&Rule]) -> statemachine::Result<Gone> {
     let clients = clients(rules, &[]);
-    let gone =
-        Cluster::delete("arive-production-1".to_owned(), now, ctx, Rds::new(&clients, 1), names()).await;
+    let gone = Cluster::delete(
+        "arive-production-1".to_owned(),
+        now,
+        Call { ctx, client: Rds::new(&clients, 1), ids: names() },
+    )
+    .await;
     assert_all_called(rules);
     gone
 }
@@ -268,8 +283,10 @@ async fn a_password_is_made_with_its_tags_and_a_token() {
         })
         .then_output(|| CreateSecretOutput::builder().arn("arn:password").version_id("v1").build());
     let clients = clients(&[], &[&random, &create]);
-    let made =
-        Password::of(&ctx, None).create(ctx, clients.secrets, Names::default()).await.expect("it is made");
+    let made = Password::of(&ctx, None)
+        .create(Call { ctx, client: clients.secrets, ids: Names::default() })
+        .await
+        .expect("it is made");
     assert_eq!((made.id.as_str(), made.settled), ("arn:password", true));
     assert_eq!(made.attributes, [("version", "v1".to_owned())]);
     assert!(!format!("{made:?}").contains(VALUE));
@@ -295,7 +312,7 @@ async fn a_password_on_its_way_out_comes_back_with_a_new_value() {
     let rules = [&random, &create, &describe, &restore, &put, &tag];
     let clients = clients(&[], &rules);
     let made = Password::of(&ctx, None)
-        .create(ctx, clients.secrets, Names::default())
+        .create(Call { ctx, client: clients.secrets, ids: Names::default() })
         .await
         .expect("it is brought back");
     assert_eq!(made.attributes, [("version", "v3".to_owned())]);
@@ -310,7 +327,7 @@ async fn a_stranger_s_secret_on_its_way_out_is_left_alone() {
     let describe = mock!(SecretsClient::describe_secret).then_output(move || another.clone());
     let clients = clients(&[], &[&random, &create, &describe]);
     let error = Password::of(&ctx, None)
-        .create(ctx, clients.secrets, Names::default())
+        .create(Call { ctx, client: clients.secrets, ids: Names::default() })
         .await
         .expect_err("it is not ours");
     assert_eq!(error.kind, ErrorKind::Exists);
@@ -343,8 +360,10 @@ async fn a_url_is_made_of_password_and_endpoint_and_its_tags_follow_its_value() 
     let clients = clients(&[], &rules);
     let want = DatabaseUrl::of(&ctx, &database());
     let now = DatabaseUrl { password: Name::foreign("v1"), ..want.clone() };
-    let made =
-        want.update(now, "arn:url".to_owned(), ctx, clients.secrets, names()).await.expect("it is changed");
+    let made = want
+        .update(now, "arn:url".to_owned(), Call { ctx, client: clients.secrets, ids: names() })
+        .await
+        .expect("it is changed");
     assert_eq!(made.attributes, [("version", "u2".to_owned())]);
     assert_all_called(&rules);
 }
@@ -357,7 +376,8 @@ async fn a_url_waits_for_the_cluster_s_endpoint() {
     let mut names = names();
     names.insert(Name::new("db-cluster", "main").attribute("endpoint"), "");
     let url = DatabaseUrl::of(&ctx, &database());
-    let error = url.create(ctx, clients.secrets, names).await.expect_err("it has to wait");
+    let error =
+        url.create(Call { ctx, client: clients.secrets, ids: names }).await.expect_err("it has to wait");
     assert_eq!(error.kind, ErrorKind::NotReady);
 }
 
@@ -373,8 +393,12 @@ async fn a_secret_can_be_brought_back_for_a_week_unless_data_may_go() {
             })
             .then_output(|| DeleteSecretOutput::builder().build());
         let clients = clients(&[], &[&deleted]);
-        let gone =
-            Password::delete("arn:password".to_owned(), None, ctx, clients.secrets, Names::default()).await;
+        let gone = Password::delete(
+            "arn:password".to_owned(),
+            None,
+            Call { ctx, client: clients.secrets, ids: Names::default() },
+        )
+        .await;
         assert_eq!(gone.ok(), Some(Gone::Now));
         assert_all_called(&[&deleted]);
     }

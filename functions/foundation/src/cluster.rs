@@ -5,7 +5,7 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{Cluster as Raw, ClusterField, ClusterSetting, ClusterSettingName, Tag};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 /// The cluster of a stack. It runs nothing by itself and costs nothing.
@@ -120,7 +120,7 @@ impl Resource for Cluster {
         }
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let create = client
             .create_cluster()
             .cluster_name(&self.cluster_name)
@@ -131,21 +131,21 @@ impl Resource for Cluster {
         Ok(Made::settled(self.cluster_name).with("arn", arn))
     }
 
-    async fn adopt(&self, _: String, ctx: Context, client: Client, ids: Names) -> Result<()> {
+    async fn adopt(&self, _: String, Call { ctx, client, ids }: Call<Client>) -> Result<()> {
         let arn = ids.need_attribute(&name(), "arn")?;
         let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags(&ctx))).send().await;
         tag.map_err(failed("ecs:TagResource"))?;
         Ok(())
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         let update =
             client.update_cluster_settings().cluster(&id).settings(insights(&self.container_insights));
         update.send().await.map_err(failed("ecs:UpdateClusterSettings"))?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         gone(
             client.delete_cluster().cluster(id).send().await.map_err(failed("ecs:DeleteCluster")),
             Gone::Going,

@@ -15,7 +15,7 @@ use statemachine::Result;
 use statemachine::message::Document;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names, Resource as _};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Function for Clients {
         }
     }
 
-    async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
         Ok(resources::foundation(self, ctx, document))
     }
 

@@ -6,7 +6,7 @@ use aws_sdk_cloudwatchlogs::types::LogGroup as RawGroup;
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{ErrorKind, Result};
 
 /// How long the flow log stays, in days (security.md).
@@ -175,7 +175,7 @@ impl Resource for LogGroup {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let create = client.create_log_group().log_group_name(&self.log_group_name);
         let create = create.set_tags(Some(ctx.tags(&self.name()).into_iter().collect())).send().await;
         match create.map_err(failed("logs:CreateLogGroup")) {
@@ -190,7 +190,7 @@ impl Resource for LogGroup {
         }
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
         let arn = ctx.scope().arn("logs", &format!("log-group:{id}"));
         let tags = ctx.tags(&self.name()).into_iter().collect();
         let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
@@ -198,12 +198,12 @@ impl Resource for LogGroup {
         Ok(())
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         put_retention(&client, &self).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         gone(
             client.delete_log_group().log_group_name(id).send().await.map_err(failed("logs:DeleteLogGroup")),
             Gone::Now,

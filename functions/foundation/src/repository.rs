@@ -12,7 +12,7 @@ use statemachine::config::Stack;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
+    Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
 };
 use statemachine::{Error, ErrorKind, Result};
 
@@ -173,7 +173,7 @@ impl Resource for Repository {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let create = client
             .create_repository()
             .repository_name(&self.repository_name)
@@ -199,14 +199,14 @@ impl Resource for Repository {
         }
     }
 
-    async fn adopt(&self, _: String, ctx: Context, client: Client, ids: Names) -> Result<()> {
+    async fn adopt(&self, _: String, Call { ctx, client, ids }: Call<Client>) -> Result<()> {
         let arn = ids.need_attribute(&name(), "arn")?;
         let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags(&ctx)?)).send().await;
         tag.map_err(failed("ecr:TagResource"))?;
         Ok(())
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         if self.scan_on_push != now.scan_on_push {
             let put = client.put_image_scanning_configuration().repository_name(&id);
             let put = put.image_scanning_configuration(scanning(self.scan_on_push)).send().await;
@@ -226,7 +226,7 @@ impl Resource for Repository {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, ctx: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { ctx, client, .. }: Call<Client>) -> Result<Gone> {
         let force = ctx.options.data == DataPolicy::Delete;
         let delete = client.delete_repository().repository_name(id).force(force).send().await;
         match delete.map_err(failed("ecr:DeleteRepository")) {

@@ -3,7 +3,7 @@
 use statemachine::config::Stack;
 use statemachine::message::{Document, ObjectVersion, Operation};
 use statemachine::resource::Context;
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 use crate::Clients;
 use crate::bucket::{self, Bucket, Buckets};
@@ -14,7 +14,7 @@ use crate::restored_object::{Objects, RestoredObject};
 use crate::role;
 
 /// The stage `foundation`. Without a stack everything is left over.
-pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Stage {
+pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Resources {
     let (stack, known_buckets) = (document.stack.as_ref(), &document.known_buckets);
     let generation = document.intent.database.generation;
     let object = document.run.parameters.object.clone();
@@ -22,7 +22,7 @@ pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Stag
     let object =
         stack.and_then(|stack| stack.uploads.as_ref()).map(|uploads| uploads.bucket.clone()).zip(object);
     let buckets = Buckets::new(clients.s3.clone(), ctx, stack, known_buckets);
-    Stage::new()
+    Resources::new()
         .owns(&clients.iam, stack.map(|stack| role::of_stack(ctx, stack)).unwrap_or_default())
         .owns(&clients.logs, stack.map(|stack| log_groups(ctx, stack, generation)).unwrap_or_default())
         .owns(&clients.ecs, stack.map(|_| Cluster::new(ctx)).into_iter().collect())

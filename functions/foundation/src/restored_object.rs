@@ -8,7 +8,7 @@ use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::message::ObjectVersion;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 /// An object as it is to be. No part of a stack's description: only the run that restores it looks at it.
@@ -73,11 +73,11 @@ impl Resource for RestoredObject {
         Ok(State::Settled(raw))
     }
 
-    async fn create(self, _: Context, _: Objects, _: Names) -> Result<Made> {
+    async fn create(self, _: Call<Objects>) -> Result<Made> {
         Err(Error::internal("an object is always found, if only as deleted"))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Objects, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Objects>) -> Result<Made> {
         let Some((bucket, asked)) = &client.asked else {
             return Err(Error::internal("no object is asked for"));
         };
@@ -89,7 +89,7 @@ impl Resource for RestoredObject {
         Ok(Made::started(id))
     }
 
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Objects, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Objects>) -> Result<Gone> {
         Err(Error::internal("a restored object stays"))
     }
 }

@@ -17,7 +17,7 @@ use foundation::log_group::{self, LogGroup};
 use foundation::repository;
 use foundation::role;
 use statemachine::config::{self, Stack};
-use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::resource::{Call, Context, Names, Resource as _};
 
 const REPOSITORY: &str = "arn:aws:ecr:us-east-1:123456789012:repository/arive/production";
 const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/arive-production";
@@ -75,7 +75,9 @@ async fn a_bucket_keeps_the_tags_that_it_has() {
         .then_output(|| PutBucketTaggingOutput::builder().build());
     let buckets = Buckets::new(client!(aws_sdk_s3, [&get, &put]), &ctx, None, &[]);
     let logs = bucket::logs(&ctx);
-    logs.adopt(logs.bucket_name.clone(), ctx, buckets, Names::default()).await.expect("tagged");
+    logs.adopt(logs.bucket_name.clone(), Call { ctx, client: buckets, ids: Names::default() })
+        .await
+        .expect("tagged");
     assert_eq!((get.num_calls(), put.num_calls()), (1, 1));
 }
 
@@ -92,20 +94,28 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
     let roles = role::of_stack(&ctx, &stack());
     let task = roles.iter().find(|role| role.what == "task").expect("a task role");
     let iam = client!(aws_sdk_iam, [&tag]);
-    task.adopt("arive-production-task".to_owned(), ctx.clone(), iam, names()).await.expect("tagged");
+    task.adopt("arive-production-task".to_owned(), Call { ctx: ctx.clone(), client: iam, ids: names() })
+        .await
+        .expect("tagged");
 
     let tag = mock!(aws_sdk_ecs::Client::tag_resource)
         .match_requests(|input| input.resource_arn() == Some(CLUSTER) && input.tags().len() == 4)
         .then_output(|| EcsTagged::builder().build());
     let ecs = client!(aws_sdk_ecs, [&tag]);
-    Cluster::new(&ctx).adopt("arive-production".to_owned(), ctx.clone(), ecs, names()).await.expect("tagged");
+    Cluster::new(&ctx)
+        .adopt("arive-production".to_owned(), Call { ctx: ctx.clone(), client: ecs, ids: names() })
+        .await
+        .expect("tagged");
 
     let tag = mock!(aws_sdk_ecr::Client::tag_resource)
         .match_requests(|input| input.resource_arn() == Some(REPOSITORY) && input.tags().len() == 4)
         .then_output(|| EcrTagged::builder().build());
     let ecr = client!(aws_sdk_ecr, [&tag]);
     let images = repository::Repository::new(&ctx, &stack());
-    images.adopt("arive/production".to_owned(), ctx.clone(), ecr, names()).await.expect("tagged");
+    images
+        .adopt("arive/production".to_owned(), Call { ctx: ctx.clone(), client: ecr, ids: names() })
+        .await
+        .expect("tagged");
 
     // Tags belong to the ARN without the `:*` that listings show.
     let tag = mock!(aws_sdk_cloudwatchlogs::Client::tag_resource)
@@ -119,7 +129,10 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
         .then_output(|| LogsTagged::builder().build());
     let logs = client!(aws_sdk_cloudwatchlogs, [&tag]);
     let group: LogGroup = log_group::of_service(&ctx, "worker", 7);
-    group.adopt(group.log_group_name.clone(), ctx, logs, Names::default()).await.expect("tagged");
+    group
+        .adopt(group.log_group_name.clone(), Call { ctx, client: logs, ids: Names::default() })
+        .await
+        .expect("tagged");
 }
 
 #[test]

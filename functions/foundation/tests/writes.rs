@@ -16,7 +16,7 @@ use aws_sdk_s3::types::{DeleteMarkerEntry, Error as Undeleted, MultipartUpload, 
 use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use foundation::bucket::{Bucket, Buckets, empty, logs};
 use statemachine::ErrorKind;
-use statemachine::resource::{Context, DataPolicy, Gone, Names, Options, Resource as _};
+use statemachine::resource::{Call, Context, DataPolicy, Gone, Names, Options, Resource as _};
 
 /// A client that takes exactly these calls, in this order.
 fn client(rules: &[&Rule]) -> Client {
@@ -41,7 +41,7 @@ fn context(region: &str) -> Context {
 async fn create(region: &str, rules: &[&Rule]) -> statemachine::Result<statemachine::resource::Made> {
     let ctx = context(region);
     let buckets = Buckets::new(client(rules), &ctx, None, &[]);
-    logs(&ctx).create(ctx, buckets, Names::default()).await
+    logs(&ctx).create(Call { ctx, client: buckets, ids: Names::default() }).await
 }
 
 fn refused_block() -> Rule {
@@ -153,7 +153,8 @@ async fn uploads_are_only_deleted_with_consent() {
         let ctx = Context { options: Options { data, ..Options::default() }, ..context("us-east-1") };
         let buckets = Buckets::new(client(rules), &ctx, None, &[]);
         let now = Some(uploads(&ctx));
-        Bucket::delete("arive-files".to_owned(), now, ctx, buckets, Names::default()).await
+        Bucket::delete("arive-files".to_owned(), now, Call { ctx, client: buckets, ids: Names::default() })
+            .await
     };
     let full = mock!(Client::delete_bucket).then_error(|| DeleteBucketError::generic(said("BucketNotEmpty")));
     let error = remove(DataPolicy::Snapshot, &[&full]).await.expect_err("a full bucket");

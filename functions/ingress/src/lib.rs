@@ -12,7 +12,7 @@ use statemachine::config::Stack;
 use statemachine::message::Document;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names, Resource as _};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 use crate::listener::{Action, Listener};
 use crate::load_balancer::LoadBalancer;
@@ -29,8 +29,8 @@ impl Function for Clients {
         Self { elb: Client::new(config) }
     }
 
-    async fn stage(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Stage> {
-        Ok(self.resources(ctx, document.stack.as_ref()))
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
+        Ok(self.owned(ctx, document.stack.as_ref()))
     }
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
@@ -40,14 +40,14 @@ impl Function for Clients {
 
 impl Clients {
     /// What the stage owns: nothing, unless a service is public.
-    fn resources(&self, ctx: &Context, stack: Option<&Stack>) -> Stage {
+    fn owned(&self, ctx: &Context, stack: Option<&Stack>) -> Resources {
         let stack = stack.filter(|stack| stack.has_public_service());
         let balancer = stack.map(|_| LoadBalancer::of(ctx));
         // With a domain, port 80 only redirects. Without one it is the way in, and the services add rules.
         let http = stack.map(|stack| {
             Listener::http(if stack.domain.is_some() { Action::RedirectToHttps } else { Action::NotFound })
         });
-        Stage::new()
+        Resources::new()
             .owns(&self.elb, balancer.into_iter().collect())
             .owns(&self.elb, http.into_iter().collect())
     }

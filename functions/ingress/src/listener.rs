@@ -9,7 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::load_balancer;
@@ -136,7 +136,7 @@ impl Resource for Listener {
         Ok(State::Settled(Self { what, port, default_action, tls }))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let create = client
             .create_listener()
             .load_balancer_arn(ids.need(&load_balancer::name())?)
@@ -158,7 +158,7 @@ impl Resource for Listener {
         Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("listener", "an ARN"))?))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let modify = client
             .modify_listener()
             .listener_arn(&id)
@@ -171,7 +171,7 @@ impl Resource for Listener {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let delete = client.delete_listener().listener_arn(id).send().await;
         gone(delete.map_err(failed("elasticloadbalancing:DeleteListener")), Gone::Now)
     }

@@ -11,7 +11,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result, naming};
 
 use crate::tags::{owned, tags};
@@ -174,7 +174,7 @@ impl Resource for LoadBalancer {
         }
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let all =
             |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
         let create = client
@@ -196,7 +196,7 @@ impl Resource for LoadBalancer {
         Ok(Made { id: arn.to_owned(), settled: active && set.is_ok(), attributes: identity.attributes })
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let all =
             |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
         if self.subnets != now.subnets {
@@ -216,7 +216,7 @@ impl Resource for LoadBalancer {
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let protected = now.is_none_or(|now| now.attributes.get(PROTECTION).is_some_and(|on| on == "true"));
         if protected {
             match set_attributes(&client, &id, &BTreeMap::from([(PROTECTION.to_owned(), "false".to_owned())]))

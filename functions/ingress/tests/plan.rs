@@ -226,8 +226,8 @@ fn document(file: Option<&str>) -> Document {
 
 async fn look_with(world: &World, file: Option<&str>, names: Names) -> Result<StageReport> {
     let ctx = Context::example("ingress");
-    let stage = world.clients().stage(&ctx, &document(file), &names).await?;
-    tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    let resources = world.clients().resources(&ctx, &document(file), &names).await?;
+    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }
 
 async fn look(world: &World, file: Option<&str>) -> StageReport {

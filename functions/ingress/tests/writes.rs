@@ -6,7 +6,7 @@ use aws_sdk_elasticloadbalancingv2::error::ErrorMetadata;
 use aws_sdk_elasticloadbalancingv2::operation::create_listener::CreateListenerError;
 use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
 use ingress::listener::{Action, Listener};
-use statemachine::resource::{Context, Made, Name, Names, Resource as _};
+use statemachine::resource::{Call, Context, Made, Name, Names, Resource as _};
 use statemachine::{ErrorKind, Result};
 
 /// Creates the HTTP listener, where AWS answers with this error.
@@ -22,7 +22,13 @@ async fn create(code: &'static str) -> Result<Made> {
     let mut names = Names::default();
     names.insert(Name::new("load-balancer", "main"), "arn");
     let listener = Listener::http(Action::RedirectToHttps);
-    listener.create(Context::example("ingress"), Client::from_conf(config.build()), names).await
+    listener
+        .create(Call {
+            ctx: Context::example("ingress"),
+            client: Client::from_conf(config.build()),
+            ids: names,
+        })
+        .await
 }
 
 #[tokio::test]

@@ -132,8 +132,8 @@ async fn answer<F: Function>(
             input.noted = creates;
         }
     }
-    let result = match function.stage(&ctx, &document, &names).await {
-        Ok(stage) => tick(stage, &ctx, mode, input, &link).await,
+    let result = match function.resources(&ctx, &document, &names).await {
+        Ok(resources) => tick(resources, &ctx, mode, input, &link).await,
         Err(error) => Err(error),
     };
     let report = match result {

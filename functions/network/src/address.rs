@@ -5,7 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Address as RawAddress, DomainType, ResourceType};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::ec2::sent_once;
@@ -64,7 +64,7 @@ impl Resource for Address {
         Ok(State::Settled(Self { what: names.name_of(id).what().to_owned() }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::ElasticIp, &self.name());
         let allocate = client.allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
         let address = allocate
@@ -77,11 +77,11 @@ impl Resource for Address {
         Ok(Made::settled(id).with(PUBLIC_IP, address.public_ip().unwrap_or_default()))
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Client>) -> Result<Made> {
         Err(Error::internal("an address never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let released =
             client.release_address().allocation_id(&id).send().await.map_err(failed("ec2:ReleaseAddress"));
         match released {

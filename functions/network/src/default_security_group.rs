@@ -4,7 +4,7 @@ use aws::failed;
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup as RawGroup};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::ec2::Ec2;
@@ -74,16 +74,16 @@ impl Resource for DefaultSecurityGroup {
     }
 
     /// AWS has made it with the VPC: creating it is emptying it.
-    async fn create(self, _: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn create(self, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
         empty(&client, &ids.need(&vpc::name())?).await
     }
 
-    async fn update(self, _: Self, _: String, _: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
         empty(&client, &ids.need(&vpc::name())?).await
     }
 
     /// It goes with the VPC.
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Ec2, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Ec2>) -> Result<Gone> {
         Ok(Gone::Now)
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{
 };
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::permissions::{change, create, describe};
@@ -104,7 +104,7 @@ impl Resource for FlowLog {
         }
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let create = client
             .create_flow_logs()
             .resource_type(FlowLogsResourceType::Vpc)
@@ -122,12 +122,12 @@ impl Resource for FlowLog {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, id: String, ctx: Context, client: Client, ids: Names) -> Result<Made> {
-        Self::delete(id, None, ctx.clone(), client.clone(), ids.clone()).await?;
-        self.create(ctx, client, ids).await
+    async fn update(self, _: Self, id: String, call: Call<Client>) -> Result<Made> {
+        Self::delete(id, None, call.clone()).await?;
+        self.create(call).await
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let answer =
             client.delete_flow_logs().flow_log_ids(id).send().await.map_err(failed("ec2:DeleteFlowLogs"));
         gone(answer.and_then(|answer| refused("ec2:DeleteFlowLogs", answer.unsuccessful())), Gone::Now)

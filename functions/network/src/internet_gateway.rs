@@ -5,7 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttachmentStatus, InternetGateway as RawGateway, ResourceType};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::ec2::sent_once;
@@ -81,7 +81,7 @@ impl Resource for InternetGateway {
         }
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::InternetGateway, &self.name());
         let create = client.create_internet_gateway().tag_specifications(tags);
         let gateway = create
@@ -100,7 +100,7 @@ impl Resource for InternetGateway {
         })
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         if let Some(other) = &now.vpc {
             detach(&client, &id, &id_of(&ids, other)).await?;
         }
@@ -113,7 +113,7 @@ impl Resource for InternetGateway {
         }
     }
 
-    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, ids: Names) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Client>) -> Result<Gone> {
         if let Some(vpc) = now.and_then(|now| now.vpc) {
             match detach(&client, &id, &id_of(&ids, &vpc)).await {
                 // A repeat finds it detached, or gone.

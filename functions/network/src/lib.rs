@@ -27,7 +27,7 @@ use aws_types::SdkConfig;
 use statemachine::message::Document;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names, Resource as _};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 use statemachine::{Error, Result};
 
 use crate::ec2::Ec2;
@@ -44,7 +44,7 @@ impl Function for Clients {
         Self { ec2: Client::new(config) }
     }
 
-    async fn stage(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Stage> {
+    async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources> {
         match (ctx.stage.as_str(), document.stack.as_ref()) {
             ("network", Some(stack)) => {
                 let ec2 = Ec2::look(ctx, &self.ec2).await?;

@@ -4,7 +4,7 @@ use aws::{failed, gone};
 use aws_sdk_ec2::types::{ConnectivityType, NatGateway as RawGateway, NatGatewayState, ResourceType};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::ec2::Ec2;
@@ -116,7 +116,7 @@ impl Resource for NatGateway {
         })
     }
 
-    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
         let create = client
             .create_nat_gateway()
             .connectivity_type(ConnectivityType::Public)
@@ -140,11 +140,11 @@ impl Resource for NatGateway {
         }
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Ec2, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Ec2>) -> Result<Made> {
         Err(Error::internal("a NAT gateway never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
         let delete = client.delete_nat_gateway().nat_gateway_id(id);
         gone(delete.send().await.map_err(failed("ec2:DeleteNatGateway")), Gone::Going)
     }

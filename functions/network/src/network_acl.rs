@@ -7,7 +7,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, NetworkAcl as RawAcl, NetworkAclEntry, PortRange, RuleAction};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::permissions::describe;
@@ -127,7 +127,7 @@ impl Resource for NetworkAcl {
     }
 
     /// AWS has made it with the VPC: creating it is bringing its entries to what is wanted.
-    async fn create(self, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let acl = list(&client, &ids.need(&vpc::name())?).await?.into_iter().next();
         let acl = acl.ok_or_else(|| Error::not_ready("AWS does not show the VPC's network ACL yet"))?;
         let id = acl.network_acl_id().ok_or_else(|| Error::missing_field("network ACL", "an id"))?.to_owned();
@@ -137,13 +137,13 @@ impl Resource for NetworkAcl {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         self.bring_from(&now, &id, &client).await?;
         Ok(Made::settled(id))
     }
 
     /// It goes with the VPC.
-    async fn delete(_: String, _: Option<Self>, _: Context, _: Client, _: Names) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Client>) -> Result<Gone> {
         Ok(Gone::Now)
     }
 }

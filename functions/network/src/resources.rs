@@ -3,7 +3,7 @@
 use aws_sdk_ec2::Client;
 use statemachine::config::{Egress, Stack};
 use statemachine::resource::{Context, Name, Names};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 use crate::address::Address;
 use crate::default_security_group::DefaultSecurityGroup;
@@ -32,10 +32,10 @@ const EXEC_ENDPOINT: &str = "ssmmessages";
 ///
 /// Route tables stand before subnets because a subnet that goes takes its association along. The default group
 /// and ACL are AWS's, made with the VPC and gone with it: a removal has nothing to do about them.
-pub fn network(ctx: &Context, ec2: &Ec2, wanted: Option<(&Stack, &[String; 2])>) -> Stage {
+pub fn network(ctx: &Context, ec2: &Ec2, wanted: Option<(&Stack, &[String; 2])>) -> Resources {
     let client: &Client = ec2;
     let Some((stack, zones)) = wanted else {
-        return Stage::new()
+        return Resources::new()
             .owns::<Vpc>(ec2, vec![])
             .owns::<InternetGateway>(client, vec![])
             .owns::<RouteTable>(ec2, vec![])
@@ -47,7 +47,7 @@ pub fn network(ctx: &Context, ec2: &Ec2, wanted: Option<(&Stack, &[String; 2])>)
     let private = PRIVATE.map(route_table::name).to_vec();
     let told = ["a", "b"].map(subnet::zone).into_iter().zip(zones.iter().cloned());
     let told = told.chain(ec2.count_of_interfaces(ctx));
-    told.fold(Stage::new(), |stage, (name, value)| stage.output(name, value))
+    told.fold(Resources::new(), |resources, (name, value)| resources.output(name, value))
         .owns(ec2, vec![Vpc { cidr: stack.network.cidr.to_string(), dns_hostnames: true }])
         .owns(client, vec![InternetGateway { vpc: Some(vpc::name()) }])
         .owns(ec2, vec![DefaultSecurityGroup { rules: Vec::new() }])
@@ -63,7 +63,13 @@ pub fn network(ctx: &Context, ec2: &Ec2, wanted: Option<(&Stack, &[String; 2])>)
 /// paused no task runs, so gateways and endpoints go; the addresses stay, because others let them in by name.
 ///
 /// `names` are what the stage `network` has found.
-pub fn egress(ctx: &Context, client: &Client, names: &Names, wanted: Option<&Stack>, paused: bool) -> Stage {
+pub fn egress(
+    ctx: &Context,
+    client: &Client,
+    names: &Names,
+    wanted: Option<&Stack>,
+    paused: bool,
+) -> Resources {
     let mode = wanted.map(|stack| stack.network.egress);
     // By private route table, the zone of the NAT gateway that it leads to.
     let ways: [Option<&str>; 2] = match mode {
@@ -86,7 +92,7 @@ pub fn egress(ctx: &Context, client: &Client, names: &Names, wanted: Option<&Sta
         Some(_) => Ec2::after(names, client, !endpoints.is_empty()),
         None => Ec2::new(client),
     };
-    Stage::new()
+    Resources::new()
         .owns(client, zones.iter().map(|zone| Address { what: (*zone).to_owned() }).collect())
         .owns(&ec2, gateways.iter().map(|zone| NatGateway::in_zone(zone)).collect())
         .owns(&ec2, endpoints)

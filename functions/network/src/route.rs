@@ -5,7 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Route as RawRoute, RouteState};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::nat_gateway::NatGateway;
@@ -113,7 +113,7 @@ impl Resource for Route {
         }
     }
 
-    async fn create(self, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let table = ids.need(&route_table::name(&self.what))?;
         let create = client
             .create_route()
@@ -124,7 +124,7 @@ impl Resource for Route {
         Ok(Made::settled(format!("{table}|{EVERYWHERE}")))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let replace = client
             .replace_route()
             .route_table_id(table_of(&id))
@@ -134,7 +134,7 @@ impl Resource for Route {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let delete = client.delete_route().route_table_id(table_of(&id)).destination_cidr_block(EVERYWHERE);
         gone(delete.send().await.map_err(failed("ec2:DeleteRoute")), Gone::Now)
     }

@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{
 };
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::ec2::Ec2;
@@ -126,7 +126,7 @@ impl Resource for RouteTable {
         })
     }
 
-    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
         let create = client
             .create_route_table()
             .vpc_id(ids.need(&vpc::name())?)
@@ -141,12 +141,12 @@ impl Resource for RouteTable {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
         self.bring_from(&now, &id, &client, &ids).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, _: Context, client: Ec2, ids: Names) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Ec2>) -> Result<Gone> {
         // A subnet that is gone has taken its association with it.
         let subnets: Vec<Name> = now.map(|now| now.subnets).unwrap_or_default();
         let left = subnets.into_iter().filter(|subnet| subnet.kind() != "subnet" || ids.id(subnet).is_some());

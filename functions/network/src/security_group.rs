@@ -5,7 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, ResourceType, SecurityGroup as RawGroup};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::ec2::Ec2;
@@ -90,7 +90,7 @@ impl Resource for SecurityGroup {
         })
     }
 
-    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
         let vpc = ids.need(&vpc::name())?;
         let aws_name = Self::aws_name(&ctx, &self.name());
         let create = client
@@ -113,11 +113,11 @@ impl Resource for SecurityGroup {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Ec2, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Ec2>) -> Result<Made> {
         Err(Error::internal("a security group without its rules never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
         gone(
             client
                 .delete_security_group()

@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{
 };
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::names::id_of;
@@ -200,7 +200,7 @@ impl Resource for SecurityGroupRule {
         from_raw(&raw, names).map(State::Settled)
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let (group, permission) = (ids.need(&self.group)?, self.permission(&ids));
         let tags = specification(&ctx, ResourceType::SecurityGroupRule, &self.name());
         let rules = match self.direction {
@@ -234,7 +234,7 @@ impl Resource for SecurityGroupRule {
     }
 
     /// Only the description can differ.
-    async fn update(self, _: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let request = self.request(&ids);
         let update = SecurityGroupRuleUpdate::builder()
             .security_group_rule_id(&id)
@@ -248,7 +248,7 @@ impl Resource for SecurityGroupRule {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, _: Context, client: Client, ids: Names) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Client>) -> Result<Gone> {
         let now = now.ok_or_else(|| Error::internal("a security group rule can always be read"))?;
         let group = ids.need(&now.group)?;
         match now.direction {

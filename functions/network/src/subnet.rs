@@ -4,7 +4,7 @@ use aws::{failed, gone};
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Subnet as RawSubnet, SubnetState};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::ec2::{Ec2, sent_once};
@@ -100,7 +100,7 @@ impl Resource for Subnet {
         })
     }
 
-    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
         let create = client
             .create_subnet()
             .vpc_id(ids.need(&vpc::name())?)
@@ -122,14 +122,14 @@ impl Resource for Subnet {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Ec2, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Ec2>) -> Result<Made> {
         let value = AttributeBooleanValue::builder().value(self.gives_public_addresses).build();
         let modify = client.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(value);
         modify.send().await.map_err(failed("ec2:ModifySubnetAttribute"))?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
         gone(client.delete_subnet().subnet_id(id).send().await.map_err(failed("ec2:DeleteSubnet")), Gone::Now)
     }
 }

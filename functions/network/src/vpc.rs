@@ -5,7 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Vpc as RawVpc, VpcAttributeName, VpcState};
 use serde::Serialize;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::ec2::{Ec2, sent_once};
@@ -98,7 +98,7 @@ impl Resource for Vpc {
         })
     }
 
-    async fn create(self, ctx: Context, client: Ec2, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Ec2>) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::Vpc, &self.name());
         let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
         let vpc =
@@ -117,12 +117,12 @@ impl Resource for Vpc {
         })
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Ec2, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Ec2>) -> Result<Made> {
         set_dns_hostnames(&client, &id, self.dns_hostnames).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
         gone(client.delete_vpc().vpc_id(id).send().await.map_err(failed("ec2:DeleteVpc")), Gone::Now)
     }
 }

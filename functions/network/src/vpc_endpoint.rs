@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{ResourceType, State as EndpointState, VpcEndpoint as Ra
 use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::ec2::Ec2;
@@ -185,7 +185,7 @@ impl Resource for VpcEndpoint {
         })
     }
 
-    async fn create(self, ctx: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
         let interface = self.kind == VpcEndpointType::Interface.as_str();
         let create = client
             .create_vpc_endpoint()
@@ -210,7 +210,7 @@ impl Resource for VpcEndpoint {
         })
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Ec2, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
         let more = |want: &[Name], now: &[Name]| -> Vec<String> {
             want.iter().filter(|name| !now.contains(name)).map(|name| id_of(&ids, name)).collect()
         };
@@ -229,7 +229,7 @@ impl Resource for VpcEndpoint {
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Ec2, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
         let action = "ec2:DeleteVpcEndpoints";
         let answer =
             client.delete_vpc_endpoints().vpc_endpoint_ids(&id).send().await.map_err(failed(action))?;

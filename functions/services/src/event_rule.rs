@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 /// The one target of a rule.
@@ -156,7 +156,7 @@ impl Resource for EventRule {
         Ok(State::Settled(raw.found))
     }
 
-    async fn create(self, ctx: Context, client: Rules, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Rules>) -> Result<Made> {
         let tags = ctx
             .tags(&self.name())
             .into_iter()
@@ -165,11 +165,11 @@ impl Resource for EventRule {
         self.put(&client.events, &ctx, Some(tags)).await
     }
 
-    async fn update(self, _: Self, _: String, ctx: Context, client: Rules, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, Call { ctx, client, .. }: Call<Rules>) -> Result<Made> {
         self.put(&client.events, &ctx, None).await
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Rules, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Rules>) -> Result<Gone> {
         let remove = client.events.remove_targets().rule(&id).ids(TARGET).send().await;
         remove.map_err(failed("events:RemoveTargets")).optional()?;
         gone(

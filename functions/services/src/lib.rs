@@ -21,7 +21,7 @@ use statemachine::error::Optional as _;
 use statemachine::message::{Document, Operation, Release};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Name, Names, Resource as _};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::image::Image;
@@ -55,7 +55,7 @@ impl Function for Clients {
         }
     }
 
-    async fn stage(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Stage> {
+    async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources> {
         let image = match &document.stack {
             Some(stack) => self.image(ctx, document, stack, names).await?,
             None => None,

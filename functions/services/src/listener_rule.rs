@@ -13,7 +13,7 @@ use ingress::tags::{owned, tags};
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 /// One rule of a listener.
@@ -146,7 +146,7 @@ impl Resource for ListenerRule {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let create = client
             .create_rule()
             .listener_arn(ids.need(&self.listener)?)
@@ -159,7 +159,7 @@ impl Resource for ListenerRule {
         Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("listener rule", "an ARN"))?))
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let modify =
             client.modify_rule().rule_arn(&id).conditions(self.condition()).actions(self.action(&ids)?);
         modify.send().await.map_err(failed("elasticloadbalancing:ModifyRule"))?;
@@ -174,7 +174,7 @@ impl Resource for ListenerRule {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         gone(
             client.delete_rule().rule_arn(id).send().await.map_err(failed("elasticloadbalancing:DeleteRule")),
             Gone::Now,

@@ -7,7 +7,7 @@ use ingress::listener::Listener;
 use statemachine::config::{Egress, Service as Described, Stack};
 use statemachine::message::{Document, Operation, Waiting};
 use statemachine::resource::{Context, Name, Names, Resource as _};
-use statemachine::tick::Stage;
+use statemachine::tick::Resources;
 
 use crate::Clients;
 use crate::event_rule::{EventRule, Rules};
@@ -26,7 +26,7 @@ pub fn services(
     document: &Document,
     names: &Names,
     image: Option<&Image>,
-) -> Stage {
+) -> Resources {
     let stack = document.stack.as_ref();
     let wanted = stack.map(|stack| Wanted { ctx, stack, names, document });
     let definitions =
@@ -56,7 +56,7 @@ pub fn services(
         (Some(_), true) => task::Look::Nothing,
         (Some(_), false) => task::Look::OfRun,
     };
-    let stage = Stage::new()
+    let resources = Resources::new()
         .owns(&groups, target_groups)
         .owns(&clients.elb, wanted.as_ref().and_then(Wanted::https).into_iter().collect())
         .owns(&clients.elb, wanted.as_ref().map(Wanted::listener_rules).unwrap_or_default())
@@ -72,12 +72,12 @@ pub fn services(
     match (image, &wanted) {
         (Some(image), _) => {
             let current = Name::from_tag("image/current");
-            stage
+            resources
                 .output(current.attribute("digest"), image.digest.clone())
                 .output(current.attribute("architecture"), image.architecture.clone())
         }
-        (None, Some(wanted)) => stage.waits_for_you(wanted.first_push()),
-        (None, None) => stage,
+        (None, Some(wanted)) => resources.waits_for_you(wanted.first_push()),
+        (None, None) => resources,
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use statemachine::config::Scale;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 use crate::service;
@@ -144,16 +144,16 @@ impl Resource for ScalingTarget {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let id = resource_id(&ctx, &self.service);
         self.put(&client, id).await
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         self.put(&client, id).await
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         // Its policies go with it.
         let deregister =
             client.deregister_scalable_target().service_namespace(ServiceNamespace::Ecs).resource_id(id);

@@ -11,7 +11,7 @@ use aws_sdk_ecs::types::{
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 /// How long a public service may take to answer its first check, in seconds.
@@ -224,7 +224,7 @@ impl Resource for Service {
         }
     }
 
-    async fn create(self, ctx: Context, client: Services, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Services>) -> Result<Made> {
         let tags = ctx
             .tags(&self.name())
             .into_iter()
@@ -259,7 +259,7 @@ impl Resource for Service {
         Ok(Made { settled: is_steady(service), ..Made::started(arn) })
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Services, ids: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Services>) -> Result<Made> {
         let update = client
             .ecs
             .update_service()
@@ -279,7 +279,7 @@ impl Resource for Service {
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Services, ids: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Services>) -> Result<Gone> {
         let cluster = ids.need(&Name::new("cluster", "main"))?;
         match client
             .ecs

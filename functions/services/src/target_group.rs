@@ -9,7 +9,9 @@ use ingress::tags::{owned, tags};
 use serde::Serialize;
 use statemachine::config::Service;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash};
+use statemachine::resource::{
+    Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
+};
 use statemachine::{Error, Result, naming};
 
 /// Longest name of a target group.
@@ -188,7 +190,7 @@ impl Resource for TargetGroup {
         }))
     }
 
-    async fn create(self, ctx: Context, client: TargetGroups, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<TargetGroups>) -> Result<Made> {
         let create = client
             .elb
             .create_target_group()
@@ -214,7 +216,7 @@ impl Resource for TargetGroup {
         }
     }
 
-    async fn update(self, _: Self, id: String, _: Context, client: TargetGroups, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<TargetGroups>) -> Result<Made> {
         let modify = client
             .elb
             .modify_target_group()
@@ -229,7 +231,7 @@ impl Resource for TargetGroup {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: TargetGroups, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<TargetGroups>) -> Result<Gone> {
         let delete = client.elb.delete_target_group().target_group_arn(id).send().await;
         gone(delete.map_err(failed("elasticloadbalancing:DeleteTargetGroup")), Gone::Now)
     }

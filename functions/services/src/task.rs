@@ -11,7 +11,7 @@ use aws_sdk_ecs::types::{
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 /// A task that runs one command to its end, once in a run. It is as described when it has ended with 0; what
@@ -191,7 +191,7 @@ impl Resource for Task {
         })
     }
 
-    async fn create(self, ctx: Context, client: Tasks, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Tasks>) -> Result<Made> {
         let tags = ctx
             .tags(&self.name())
             .into_iter()
@@ -236,11 +236,11 @@ impl Resource for Task {
         Ok(Made::started(arn.ok_or_else(|| Error::missing_field("task", "an ARN"))?))
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Tasks, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Tasks>) -> Result<Made> {
         Err(Error::internal("a task never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Tasks, ids: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Tasks>) -> Result<Gone> {
         let cluster = ids.need(&Name::new("cluster", "main"))?;
         let stop = client.ecs.stop_task().cluster(cluster).task(id).reason("Stepstack removes the stack");
         match stop.send().await.map_err(failed("ecs:StopTask")) {

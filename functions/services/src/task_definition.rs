@@ -12,7 +12,7 @@ use aws_sdk_ecs::types::{
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
 /// What stands at `/tmp`, in MiB.
@@ -215,7 +215,7 @@ impl Resource for TaskDefinition {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, ids: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         self.register(&ctx, &client, &ids).await
     }
 
@@ -225,11 +225,11 @@ impl Resource for TaskDefinition {
         })
     }
 
-    async fn update(self, _: Self, _: String, _: Context, _: Client, _: Names) -> Result<Made> {
+    async fn update(self, _: Self, _: String, _: Call<Client>) -> Result<Made> {
         Err(Error::internal("a task definition never changes"))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let deregister = client.deregister_task_definition().task_definition(&id).send().await;
         deregister.map_err(failed("ecs:DeregisterTaskDefinition")).optional()?;
         // An INACTIVE revision stays in listings for ever unless it is deleted.

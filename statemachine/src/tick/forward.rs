@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use super::stage::{Acted, Raws, Todo};
+use super::resources::{Acted, Raws, Todo};
 use super::{Board, HOLD_MS, Hold, Input, LOOK_UP_MS, Link, now_ms, passes};
 use crate::message::Mode;
 use crate::plan::{Action, Item, Progress};

@@ -17,20 +17,20 @@
 //! Only a failed look is an error of the tick. What fails for one resource stands in the report.
 
 mod forward;
-mod stage;
+mod resources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::{BoxFuture, try_join_all};
 
-pub use stage::Stage;
+pub use resources::Resources;
 
 use crate::message::{Failure, Mode, StageReport, Status, Waiting};
 use crate::plan::{Action, Item, Progress};
 use crate::resource::{Context, Name, Names, Need};
 use crate::{Error, ErrorKind, Result};
-use stage::{Identified, Kind, Raws, Todo, look};
+use resources::{Identified, Kind, Raws, Todo, look};
 
 /// How a tick stands with the rest of its run. Implemented over the run's lock and record; in tests by hand.
 pub trait Link: Send + Sync {
@@ -83,13 +83,13 @@ const HOLD_MS: u64 = 2_000;
 
 /// Runs one tick. See the module's documentation.
 pub async fn tick(
-    stage: Stage,
+    resources: Resources,
     ctx: &Context,
     mode: Mode,
     input: Input,
     link: &dyn Link,
 ) -> Result<StageReport> {
-    let mut board = Board::look(stage, ctx, &input).await?;
+    let mut board = Board::look(resources, ctx, &input).await?;
     if mode != Mode::Plan {
         let refused = board
             .todos()
@@ -142,8 +142,8 @@ struct Board {
 }
 
 impl Board {
-    async fn look(stage: Stage, ctx: &Context, input: &Input) -> Result<Self> {
-        let Stage { kinds, parked, refused, waiting, outputs } = stage;
+    async fn look(resources: Resources, ctx: &Context, input: &Input) -> Result<Self> {
+        let Resources { kinds, parked, refused, waiting, outputs } = resources;
         // What is known to be absent is not asked for.
         let fetch = |kind: &Kind, names: &Names| -> BoxFuture<'static, Result<Raws>> {
             if input.absent.contains(kind.name) {

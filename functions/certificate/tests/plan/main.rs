@@ -97,8 +97,8 @@ async fn try_look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
         file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
     let known_hosts = known.iter().map(|host| (*host).to_owned()).collect();
     let document = Document { known_hosts, ..Document::example(Operation::Plan, stack) };
-    let stage = world.clients().describe(&ctx, &document, &Dns(dns)).await?;
-    tick(stage, &ctx, mode, Input::default(), &Held).await
+    let resources = world.clients().describe(&ctx, &document, &Dns(dns)).await?;
+    tick(resources, &ctx, mode, Input::default(), &Held).await
 }
 
 /// What would change, a line each; creates with what they will be.

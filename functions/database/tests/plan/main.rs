@@ -59,8 +59,8 @@ async fn look_with(world: &World, file: Option<&str>, names: Names, options: Opt
 
 async fn look_at(world: &World, document: &Document, names: Names, options: Options) -> Result<StageReport> {
     let ctx = Context { options, ..Context::example("database") };
-    let stage = world.clients().stage(&ctx, document, &names).await?;
-    tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    let resources = world.clients().resources(&ctx, document, &names).await?;
+    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }
 
 async fn look(world: &World, file: Option<&str>) -> StageReport {

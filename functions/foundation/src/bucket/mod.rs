@@ -13,7 +13,7 @@ use serde_json::Value;
 use statemachine::config::Stack;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
-    Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
+    Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
 };
 use statemachine::{Error, ErrorKind, Result};
 
@@ -173,7 +173,7 @@ impl Resource for Bucket {
         })
     }
 
-    async fn create(self, ctx: Context, client: Buckets, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Buckets>) -> Result<Made> {
         let mut configuration =
             CreateBucketConfiguration::builder().set_tags(Some(owner::tags(&ctx, &self.name())?));
         // us-east-1 is the one region that must not be named.
@@ -210,16 +210,16 @@ impl Resource for Bucket {
         }
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Buckets, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Buckets>) -> Result<()> {
         owner::take_over(&client.s3, &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Buckets, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Buckets>) -> Result<Made> {
         settings::put(&client.s3, &self, &now).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, ctx: Context, client: Buckets, _: Names) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { ctx, client, .. }: Call<Buckets>) -> Result<Gone> {
         let is_logs = now.is_some_and(|now| now.what == "logs");
         if is_logs || ctx.options.data == DataPolicy::Delete {
             empty::empty(&client.s3, &id, &ctx).await?;

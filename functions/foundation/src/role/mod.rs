@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
+use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::policy::normalized;
@@ -130,7 +130,7 @@ impl Resource for Role {
         }))
     }
 
-    async fn create(self, ctx: Context, client: Client, _: Names) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let role_name = format!("{}-{}", ctx.prefix(), self.what);
         let create = client
             .create_role()
@@ -154,13 +154,13 @@ impl Resource for Role {
         }
     }
 
-    async fn adopt(&self, id: String, ctx: Context, client: Client, _: Names) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
         let tag = client.tag_role().role_name(id).set_tags(Some(tags(&ctx, &self.name())?)).send().await;
         tag.map_err(failed("iam:TagRole"))?;
         Ok(())
     }
 
-    async fn update(self, now: Self, id: String, _: Context, client: Client, _: Names) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         let Self { what: _, description, trust, policy, boundary } = &self;
         if let Some(boundary) = boundary.as_ref().filter(|boundary| now.boundary.as_ref() != Some(boundary)) {
             let put = client
@@ -190,7 +190,7 @@ impl Resource for Role {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, _: Context, client: Client, _: Names) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let policies = client.list_role_policies().role_name(&id).into_paginator().items().send();
         let policies = policies
             .collect::<Result<Vec<_>, _>>()

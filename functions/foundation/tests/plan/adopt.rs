@@ -12,8 +12,8 @@ use super::{FILE, Unused, changes, in_sync, stack};
 async fn look(world: &World, adopt: bool) -> Result<StageReport> {
     let ctx = Context { options: Options { adopt, ..Options::default() }, ..Context::example("foundation") };
     let document = Document::example(Operation::Plan, Some(stack(FILE)));
-    let stage = foundation::resources::foundation(&world.clients(), &ctx, &document);
-    tick(stage, &ctx, Mode::Plan, Input::default(), &Unused).await
+    let resources = foundation::resources::foundation(&world.clients(), &ctx, &document);
+    tick(resources, &ctx, Mode::Plan, Input::default(), &Unused).await
 }
 
 async fn plan(world: &World) -> String {

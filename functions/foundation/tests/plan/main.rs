@@ -88,8 +88,8 @@ async fn look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let known: Vec<String> = asked.known_buckets.iter().map(|name| (*name).to_owned()).collect();
     let document =
         Document { known_buckets: known, ..Document::example(Operation::Plan, asked.file.map(stack)) };
-    let stage = resources::foundation(&world.clients(), &ctx, &document);
-    tick(stage, &ctx, Mode::Plan, Input::default(), &Unused).await
+    let resources = resources::foundation(&world.clients(), &ctx, &document);
+    tick(resources, &ctx, Mode::Plan, Input::default(), &Unused).await
 }
 
 /// What would change, a line each; with `whole`, also what is to be made.

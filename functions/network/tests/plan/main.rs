@@ -57,7 +57,7 @@ fn stack(file: &str) -> Stack {
 async fn look(world: &World, stage: &str, file: Option<&str>, names: Names) -> Result<StageReport> {
     let (ctx, ec2) = (Context::example(stage), world.client());
     let stack = file.map(stack);
-    let stage = if stage == "egress" {
+    let resources = if stage == "egress" {
         resources::egress(&ctx, &ec2, &names, stack.as_ref(), false)
     } else {
         match &stack {
@@ -69,7 +69,7 @@ async fn look(world: &World, stage: &str, file: Option<&str>, names: Names) -> R
             None => resources::network(&ctx, &Ec2::new(&ec2), None),
         }
     };
-    tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }
 
 async fn network(world: &World, file: Option<&str>) -> StageReport {

@@ -91,8 +91,8 @@ fn document(file: Option<&str>, operation: Operation, digest: Option<&str>) -> D
 
 async fn look_with(world: &World, document: Document, names: Names) -> Result<StageReport> {
     let ctx = Context::example("services");
-    let stage = world.clients().stage(&ctx, &document, &names).await?;
-    tick(stage, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    let resources = world.clients().resources(&ctx, &document, &names).await?;
+    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }
 
 async fn look(world: &World, file: Option<&str>) -> StageReport {

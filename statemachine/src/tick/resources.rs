@@ -9,11 +9,13 @@ use serde_json::Value;
 
 use crate::message::Waiting;
 use crate::plan::{Action, Change, Item, Progress, Step, changes, decide};
-use crate::resource::{Context, Found, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State};
+use crate::resource::{
+    Call, Context, Found, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
+};
 use crate::{Error, Result};
 
-/// A stage: its kinds in the order in which they are made.
-pub struct Stage {
+/// The resources of a stage: its kinds in the order in which they are made, with what is wanted of each.
+pub struct Resources {
     pub(super) kinds: Vec<Kind>,
     pub(super) parked: BTreeMap<Name, String>,
     pub(super) refused: Vec<(Name, String)>,
@@ -21,8 +23,8 @@ pub struct Stage {
     pub(super) outputs: Vec<(Name, String)>,
 }
 
-impl Stage {
-    /// A stage that owns nothing yet.
+impl Resources {
+    /// No kinds yet.
     #[expect(clippy::new_without_default, reason = "a stage without kinds is only a beginning")]
     pub fn new() -> Self {
         Self {
@@ -224,7 +226,7 @@ fn todo<R: Resource>(
             item.action = Action::Create;
             item.to = Some(description(&want));
             act = Some(Box::new(move |ctx, ids| {
-                Box::pin(async move { want.create(ctx, client, ids).await.map(Acted::Made) })
+                Box::pin(async move { want.create(Call { ctx, client, ids }).await.map(Acted::Made) })
             }));
         }
         (Step::Update, Some(want), Some(found)) => {
@@ -240,13 +242,14 @@ fn todo<R: Resource>(
             }
             act = Some(Box::new(move |ctx, ids| {
                 Box::pin(async move {
+                    let call = Call { ctx, client, ids };
                     if adopts {
-                        want.adopt(id.clone(), ctx.clone(), client.clone(), ids.clone()).await?;
+                        want.adopt(id.clone(), call.clone()).await?;
                         if now == want {
                             return Ok(Acted::Made(Made::started(id)));
                         }
                     }
-                    want.update(now, id, ctx, client, ids).await.map(Acted::Made)
+                    want.update(now, id, call).await.map(Acted::Made)
                 })
             }));
         }
@@ -262,7 +265,7 @@ fn todo<R: Resource>(
             };
             let id = found.identity.id;
             act = Some(Box::new(move |ctx, ids| {
-                Box::pin(async move { R::delete(id, now, ctx, client, ids).await.map(Acted::Gone) })
+                Box::pin(async move { R::delete(id, now, Call { ctx, client, ids }).await.map(Acted::Gone) })
             }));
         }
         (Step::Create | Step::Update | Step::Remake | Step::Delete, _, _) => {
