@@ -45,6 +45,19 @@ fn a_stack_survives_the_state_machines_document() {
     assert_eq!(serde_json::from_str::<Stack>(&document).expect("and comes back"), stack);
 }
 
+/// A stack is recorded with the intent, and an engine of another version reads it.
+#[test]
+fn a_recorded_stack_may_lack_a_plain_key_and_hold_a_new_one() {
+    let mut stack = serde_json::to_value(parse(ARIVE)).expect("a stack is JSON");
+    let api = stack["services"]["api"].as_object_mut().expect("a service is an object");
+    api.remove("exec");
+    api.insert("new_key".to_owned(), true.into());
+    assert_eq!(serde_json::from_value::<Stack>(stack.clone()).expect("it is read"), parse(ARIVE));
+    // What depends on other keys is nothing that a default could guess.
+    stack["services"]["api"].as_object_mut().expect("a service is an object").remove("memory");
+    assert!(serde_json::from_value::<Stack>(stack).is_err());
+}
+
 #[test]
 fn staging_has_cheap_defaults_and_production_has_safe_ones() {
     let of = |environment: &str| {

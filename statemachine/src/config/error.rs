@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::source::clean_lines;
+use super::words::clean_lines;
 
 /// Everything that is wrong with one configuration, in the file's order; never empty.
 ///

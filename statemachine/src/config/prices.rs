@@ -1,4 +1,5 @@
-//! What the way out costs: the one choice of the file whose price surprises people.
+//! What a stack costs a month: its way out, which is the one choice of the file whose price surprises people,
+//! and what a pause saves. Every figure is a list price of us-east-1, without traffic and storage.
 
 use std::fmt;
 

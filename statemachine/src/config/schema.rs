@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value, json};
 
-use super::file::File;
+use super::stack::Stack;
 
 /// The JSON Schema (draft 7, which Taplo and VS Code read) of a configuration.
 ///
@@ -23,7 +23,7 @@ pub fn schema() -> Value {
             }
         }))
         .into_generator()
-        .into_root_schema_for::<File>()
+        .into_root_schema_for::<Stack>()
         .to_value()
 }
 

@@ -8,25 +8,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Errors;
-use super::file::File;
-use super::source::{Fault, Part, Source, quoted};
+use super::source::{Fault, Part, Source};
 use super::words::{
-    clean_word, example, expected_words, found_words, is_no_way_out, name, near, plural, text,
+    clean_word, dotted, example, expected_words, found_words, is_no_way_out, near, plural, quoted, text,
     without_full_stop,
 };
 use super::{schema, template};
 
-/// Reads the file into its types. Fails on every unknown key, missing key, wrong type and value out of range.
-pub(super) fn read(source: &Source<'_>) -> Result<File, Errors> {
+/// Fails on every unknown key, missing key, wrong type and value out of range.
+pub(super) fn check(source: &Source<'_>) -> Result<(), Errors> {
     let schema = schema::schema();
     let mut walk = Walk { source, schema: &schema, faults: Vec::new() };
     walk.table(&schema, source.root.get_ref(), &[]);
-    source.without(walk.faults)?;
-    toml::from_str(source.text).map_err(|error| {
-        // The walk has said all that it knows; what is left is said in serde's words.
-        let span = Some(error.span().unwrap_or(0..0));
-        source.errors(vec![Fault { span, message: error.message().to_owned(), help: None }])
-    })
+    source.without(walk.faults)
 }
 
 struct Walk<'s> {
@@ -75,7 +69,7 @@ impl Walk<'_> {
         let parent = &path[..path.len() - 1];
         let place = match parent {
             [] => "at the top of the file".to_owned(),
-            parent => format!("in `[{}]`", name(parent)),
+            parent => format!("in `[{}]`", dotted(parent)),
         };
         let mut keys: Vec<&str> = known.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
         // Whether a JSON map keeps its order is decided by whichever crate asks for it.
@@ -113,7 +107,7 @@ impl Walk<'_> {
     fn missing_keys(&mut self, schema: &Value, keys: &[&str], path: &[&str]) {
         let list = keys.join("` and `");
         let verb = if keys.len() == 1 { "is" } else { "are" };
-        let place = if path.is_empty() { String::new() } else { format!(" in `{}`", name(path)) };
+        let place = if path.is_empty() { String::new() } else { format!(" in `{}`", dotted(path)) };
         let help = if path.is_empty() {
             format!("a configuration begins like this:\n\n{}", template::indented("my-app", "production"))
         } else {
@@ -173,7 +167,7 @@ impl Walk<'_> {
             Part::Value,
             format!(
                 "`{}` has {length} {}; it needs {needed}",
-                name(path),
+                dotted(path),
                 plural(length, "entry", "entries")
             ),
             without_full_stop(description).to_owned(),
@@ -187,7 +181,7 @@ impl Walk<'_> {
             self.fault(
                 path,
                 Part::Value,
-                format!("`{}` must be from {least} to {most}", name(path)),
+                format!("`{}` must be from {least} to {most}", dotted(path)),
                 without_full_stop(schema["description"].as_str().unwrap_or_default()).to_owned(),
             );
         } else if let Some(step) = schema["multipleOf"].as_f64()
@@ -197,7 +191,7 @@ impl Walk<'_> {
             self.fault(
                 path,
                 Part::Value,
-                format!("`{}` goes in steps of {step}", name(path)),
+                format!("`{}` goes in steps of {step}", dotted(path)),
                 format!("write {:?} or {:?}", below.max(least), below + step),
             );
         } else {
@@ -212,7 +206,7 @@ impl Walk<'_> {
             return;
         }
         let list = choices.iter().map(text).collect::<Vec<_>>().join(", ");
-        let message = format!("`{}` cannot be {}", name(path), quoted(&text(value)));
+        let message = format!("`{}` cannot be {}", dotted(path), quoted(&text(value)));
         // Left to itself, the list alone would not say why there is no such choice.
         if path == ["network", "egress"] && is_no_way_out(&text(value)) {
             return self.fault(
@@ -245,7 +239,7 @@ impl Walk<'_> {
         let before = if key.parse::<usize>().is_ok() { String::new() } else { format!("{key} = ") };
         let message = format!(
             "`{}` must be {}, but this is {}",
-            name(path),
+            dotted(path),
             expected_words(expected),
             found_words(found)
         );
@@ -285,11 +279,13 @@ impl Walk<'_> {
                 let several = schema["additionalProperties"]["type"] == "object";
                 format!(
                     "write `[{}{}]`, with single brackets",
-                    name(path),
+                    dotted(path),
                     if several { ".NAME" } else { "" }
                 )
             }
-            ("object", _) => format!("write `[{}]` on a line of its own, and its keys below it", name(path)),
+            ("object", _) => {
+                format!("write `[{}]` on a line of its own, and its keys below it", dotted(path))
+            }
             (expected, _) => example(expected, &before),
         };
         self.fault(path, Part::Value, message, help);

@@ -6,7 +6,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Errors, Problem, Snippet};
-use super::{MAX_FILE_BYTES, template};
+use super::template;
+use super::words::{clean, printable};
+
+/// The largest file that is read, in bytes. A large stack needs a hundredth of it.
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 /// Problems that are told at once; more do not help.
 const TOLD_AT_ONCE: usize = 50;
@@ -14,8 +18,6 @@ const TOLD_AT_ONCE: usize = 50;
 const SHOWN_LINE: usize = 120;
 /// Characters before the mark that are kept when a line is cut.
 const SHOWN_BEFORE_MARK: usize = 40;
-/// Characters of each line of a message.
-const SHOWN_MESSAGE_LINE: usize = 400;
 /// Characters of the offending text that are kept.
 const SHOWN_TEXT: usize = 80;
 
@@ -112,14 +114,27 @@ impl<'a> Source<'a> {
         Errors(problems)
     }
 
+    /// Whether a person wrote what `path` leads to, and no default took its place.
+    pub(super) fn holds(&self, path: Path<'_>) -> bool {
+        self.find(path).is_some_and(|found| found.depth == path.len())
+    }
+
     /// Bytes of the deepest part of `path` that the file holds.
     fn locate(&self, path: Path<'_>, part: Part) -> Option<Range<usize>> {
+        let Found { key, value, depth } = self.find(path)?;
+        let found_whole_path = depth == path.len();
+        let is_table = matches!(value.get_ref(), DeValue::Table(_));
+        let wants_key = part == Part::Key && found_whole_path;
+        Some(if wants_key || is_table || !found_whole_path { key } else { value.span() })
+    }
+
+    /// The deepest part of `path` that the file holds.
+    fn find(&self, path: Path<'_>) -> Option<Found<'_>> {
         let (first, rest) = path.split_first()?;
-        let (key, mut value) = self.root.get_ref().get_key_value(*first)?;
-        let mut key_span = key.span();
-        let mut depth = 1;
+        let (key, value) = self.root.get_ref().get_key_value(*first)?;
+        let mut found = Found { key: key.span(), value, depth: 1 };
         for segment in rest {
-            let next = match value.get_ref() {
+            let next = match found.value.get_ref() {
                 DeValue::Table(table) => {
                     table.get_key_value(*segment).map(|(key, value)| (key.span(), value))
                 }
@@ -132,45 +147,20 @@ impl<'a> Source<'a> {
                 | DeValue::Boolean(_)
                 | DeValue::Datetime(_) => None,
             };
-            let Some((next_key_span, next_value)) = next else { break };
-            (key_span, value) = (next_key_span, next_value);
-            depth += 1;
+            let Some((key, value)) = next else { break };
+            found = Found { key, value, depth: found.depth + 1 };
         }
-        let found_whole_path = depth == path.len();
-        let is_table = matches!(value.get_ref(), DeValue::Table(_));
-        let wants_key = part == Part::Key && found_whole_path;
-        Some(if wants_key || is_table || !found_whole_path { key_span } else { value.span() })
+        Some(found)
     }
 }
 
-/// A value as it may stand in a message: in backticks, cut to a readable length, without control characters.
-pub(super) fn quoted(value: &str) -> String {
-    format!("`{}`", clean(value, 60))
-}
-
-/// `text` cut to `at_most` characters, on one line, without control characters.
-fn clean(text: &str, at_most: usize) -> String {
-    let mut shown: String = text.chars().take(at_most).map(printable).collect();
-    if text.chars().nth(at_most).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// A message or help, which may be of several lines.
-pub(super) fn clean_lines(text: &str) -> String {
-    text.lines().map(|line| clean(line, SHOWN_MESSAGE_LINE)).collect::<Vec<_>>().join("\n")
-}
-
-/// A file must not be able to write escape sequences to a terminal.
-fn printable(character: char) -> char {
-    match character {
-        '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        // These turn the direction of writing, so that a line reads other than it is.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c => c,
-    }
+/// A part of a path that the file holds.
+struct Found<'s> {
+    /// Bytes of its key; of an entry of a list, of the entry.
+    key: Range<usize>,
+    value: &'s Spanned<DeValue<'s>>,
+    /// How many segments of the path lead to it.
+    depth: usize,
 }
 
 fn syntax_problem(file_name: &str, text: &str, error: &toml::de::Error) -> Problem {

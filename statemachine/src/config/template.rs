@@ -16,7 +16,7 @@ pub fn template(app: &str, environment: &str, domain: Option<&str>) -> String {
             ("APP", &text(app)),
             ("ENVIRONMENT", &text(environment)),
             ("DOMAIN", &domain),
-            ("ENGINE_VERSION", super::file::DEFAULT_ENGINE_VERSION),
+            ("ENGINE_VERSION", super::stack::DEFAULT_ENGINE_VERSION),
         ],
     )
 }

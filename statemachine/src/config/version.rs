@@ -23,8 +23,22 @@ impl fmt::Display for EngineVersionError {
     }
 }
 
-/// Major and minor; ordered as numbers, since 15.10 is newer than 15.9.
+/// A release of PostgreSQL: major and minor, ordered as numbers, since 15.10 is newer than 15.9.
+///
+/// The crate `semver` does not read these: its versions have three parts, and PostgreSQL's have two.
 type Version = (u32, u32);
+
+/// The major, and the minor where one is named: `15`, `15.4`. `None` for all that is no version of PostgreSQL.
+pub(super) fn read(version: &str) -> Option<(u32, Option<u32>)> {
+    let number = |part: &str| {
+        let is_number = (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| part.parse().ok()).flatten()
+    };
+    match version.split_once('.') {
+        None => Some((number(version)?, None)),
+        Some((major, minor)) => Some((number(major)?, Some(number(minor)?))),
+    }
+}
 
 /// The version to create: a minor as it is, a major's newest live minor.
 ///
@@ -32,7 +46,11 @@ type Version = (u32, u32);
 /// 15.4) and on a major without live minors. Special builds (`16.8-limitless`) are not counted as live.
 pub fn check_engine_version(asked: &str, live: &[String]) -> Result<String, EngineVersionError> {
     let error = |message: String, help: String| EngineVersionError { asked: asked.to_owned(), message, help };
-    let mut versions: Vec<Version> = live.iter().filter_map(|version| minor(version)).collect();
+    let mut versions: Vec<Version> = live
+        .iter()
+        .filter_map(|version| read(version))
+        .filter_map(|(major, minor)| Some((major, minor?)))
+        .collect();
     versions.sort_unstable();
     versions.dedup();
     if versions.is_empty() {
@@ -41,15 +59,11 @@ pub fn check_engine_version(asked: &str, live: &[String]) -> Result<String, Engi
             "choose another `region`, or leave `[database]` out".to_owned(),
         ));
     }
-    let (asked_major, asked_minor) = match (minor(asked), asked.parse::<u32>()) {
-        (Some((major, minor)), _) => (major, Some(minor)),
-        (None, Ok(major)) => (major, None),
-        (None, Err(_)) => {
-            return Err(error(
-                format!("engine_version `{asked}` is not a PostgreSQL version"),
-                "write a major such as \"16\"; it takes its newest live minor".to_owned(),
-            ));
-        }
+    let Some((asked_major, asked_minor)) = read(asked) else {
+        return Err(error(
+            format!("engine_version `{asked}` is not a PostgreSQL version"),
+            "write a major such as \"16\"; it takes its newest live minor".to_owned(),
+        ));
     };
     let of_major: Vec<Version> =
         versions.iter().copied().filter(|(major, _)| *major == asked_major).collect();
@@ -81,11 +95,6 @@ pub fn check_engine_version(asked: &str, live: &[String]) -> Result<String, Engi
             ))
         }
     }
-}
-
-fn minor(version: &str) -> Option<Version> {
-    let (major, minor) = version.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 fn text((major, minor): Version) -> String {

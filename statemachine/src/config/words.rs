@@ -1,9 +1,40 @@
-//! The words of messages: how keys, types and choices are called, and which known word was meant.
+//! The words of messages: how values, keys, types and choices are shown, and which known word was meant.
 
 use serde_json::Value;
 use toml::de::DeValue;
 
-use super::source::quoted;
+/// Characters of each line of a message.
+const SHOWN_MESSAGE_LINE: usize = 400;
+
+/// A value as it may stand in a message: in backticks, cut to a readable length, without control characters.
+pub(super) fn quoted(value: &str) -> String {
+    format!("`{}`", clean(value, 60))
+}
+
+/// `text` cut to `at_most` characters, on one line, without control characters.
+pub(super) fn clean(text: &str, at_most: usize) -> String {
+    let mut shown: String = text.chars().take(at_most).map(printable).collect();
+    if text.chars().nth(at_most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A message or help, which may be of several lines.
+pub(super) fn clean_lines(text: &str) -> String {
+    text.lines().map(|line| clean(line, SHOWN_MESSAGE_LINE)).collect::<Vec<_>>().join("\n")
+}
+
+/// A file must not be able to write escape sequences to a terminal.
+pub(super) fn printable(character: char) -> char {
+    match character {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        // These turn the direction of writing, so that a line reads other than it is.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c => c,
+    }
+}
 
 pub(super) fn clean_word(word: &str) -> String {
     quoted(word).trim_matches('`').to_owned()
@@ -47,8 +78,8 @@ pub(super) fn is_no_way_out(value: &str) -> bool {
     matches!(value, "" | "none" | "no" | "off" | "false" | "private" | "isolated" | "closed")
 }
 
-/// `services.api.command[1]`.
-pub(super) fn name(path: &[&str]) -> String {
+/// A path as a person writes it: `services.api.command[1]`.
+pub(super) fn dotted(path: &[&str]) -> String {
     let mut name = String::new();
     for segment in path {
         let segment = quoted(segment);

@@ -17,7 +17,7 @@ pub fn logs_name(ctx: &Context) -> String {
 pub fn uploads(ctx: &Context, uploads: &Uploads) -> Bucket {
     let cors = (!uploads.cors_origins.is_empty()).then(|| Cors {
         origins: uploads.cors_origins.clone(),
-        methods: uploads.cors_methods.clone(),
+        methods: uploads.cors_methods.iter().map(|method| method.as_str().to_owned()).collect(),
         headers: vec!["*".to_owned()],
         exposed_headers: vec!["ETag".to_owned()],
         max_age_s: i32::try_from(uploads.cors_max_age_s).unwrap_or(i32::MAX),

@@ -1,64 +1,77 @@
-//! From what a person wrote to what the engine uses: defaults that depend on other keys, and every check that
-//! a schema cannot make.
+//! Every check that a schema cannot make.
 //!
-//! Nothing here stops at the first mistake: each part fills in something harmless where it finds one, and the
-//! stack is only handed out when no problem was found.
+//! Nothing here stops at the first mistake, and the stack is only handed out when no problem was found.
 
-mod data;
+mod command;
+mod database;
 mod hosts;
+mod image;
 mod names;
 mod network;
 mod services;
+mod uploads;
+mod variables;
 
+use toml::Table;
+
+use super::complete::complete;
 use super::error::Errors;
-use super::file::File;
-use super::source::{Fault, Part, Path, Source, quoted};
-use super::stack::{Image, Logs, Stack};
-use super::{MAX_STACK_BYTES, words};
+use super::source::{Fault, Part, Path, Source};
+use super::stack::{NetworkTable, Stack};
+use super::words::{dotted, quoted};
+
+/// The largest checked configuration, in bytes of JSON.
+///
+/// It travels in the state machine's document, whose hard limit is 262,144 bytes; ECS takes task definitions
+/// of up to 64 KB.
+pub const MAX_STACK_BYTES: usize = 64 * 1024;
 
 /// Checks a file whose shape is right. Fails with everything that AWS would refuse or that contradicts itself.
-pub(super) fn check(file: &File, source: &Source<'_>) -> Result<Stack, Errors> {
-    let File { app, environment, region, domain, network, database, uploads, image, release, services, logs } =
-        file;
+pub(super) fn check(source: &Source<'_>) -> Result<Stack, Errors> {
     let mut check = Check { source, faults: Vec::new() };
-    names::app(&mut check, app);
-    names::environment(&mut check, environment);
-    if let Some(region) = region {
+    let stack = match read(&mut check) {
+        Ok(stack) => stack,
+        // The shape has said all that it knows; what is left is said in serde's words.
+        Err(error) => {
+            check.faults.push(Fault { span: error.span(), message: error.message().to_owned(), help: None });
+            return Err(source.errors(check.faults));
+        }
+    };
+    names::app(&mut check, &stack.app);
+    names::environment(&mut check, &stack.environment);
+    if let Some(region) = &stack.region {
         names::region(&mut check, region);
     }
-    let domain_is_good = domain.as_ref().is_none_or(|domain| names::domain(&mut check, domain));
-    let production = is_production(environment);
-    let stack = Stack {
-        app: app.clone(),
-        environment: environment.clone(),
-        region: region.clone(),
-        domain: domain.clone(),
-        network: network::network(&mut check, network, production),
-        database: database.as_ref().map(|database| data::database(&mut check, database, app, production)),
-        uploads: uploads.as_ref().map(|uploads| data::uploads(&mut check, uploads, app, environment)),
-        image: Image { deploy_on_push: data::deploy_on_push(&mut check, &image.deploy_on_push) },
-        release: release.as_ref().and_then(|release| services::release(&mut check, release, services)),
-        services: services::services(
-            &mut check,
-            services,
-            // A bad domain was told once; its hosts would only repeat it.
-            &services::Around {
-                domain: domain.as_deref(),
-                domain_is_good,
-                has_database: database.is_some(),
-                has_uploads: uploads.is_some(),
-            },
-        ),
-        logs: Logs { retention_days: logs.retention_days },
-    };
+    if let Some(domain) = &stack.domain {
+        names::domain(&mut check, domain);
+    }
+    if let Some(database) = &stack.database {
+        database::database(&mut check, database, &stack.app);
+    }
+    if let Some(uploads) = &stack.uploads {
+        uploads::uploads(&mut check, uploads, &stack);
+    }
+    image::image(&mut check, &stack.image);
+    if let Some(release) = &stack.release {
+        command::release(&mut check, release, &stack.services);
+    }
+    services::services(&mut check, &stack);
+    hosts::hosts(&mut check, &stack);
     size(&mut check, &stack);
     source.without(check.faults)?;
     Ok(stack)
 }
 
-/// Whether an environment is one that people depend on: NAT and deletion protection are then the defaults.
-fn is_production(environment: &str) -> bool {
-    matches!(environment, "production" | "prod")
+/// The file with its defaults, and its networks read from their text.
+fn read(check: &mut Check<'_>) -> Result<Stack, toml::de::Error> {
+    let mut file: Table = toml::from_str(check.source.text)?;
+    complete(&mut file);
+    if let Some(table) = file.remove("network") {
+        let table: NetworkTable = table.try_into()?;
+        let network = network::network(check, &table);
+        file.insert("network".to_owned(), toml::Value::try_from(network).expect("networks are plain data"));
+    }
+    file.try_into()
 }
 
 /// Fails on a stack that is too large to travel in the state machine's document.
@@ -80,6 +93,11 @@ struct Check<'s> {
 }
 
 impl Check<'_> {
+    /// Whether a person wrote what `path` leads to, and no default took its place.
+    fn is_written(&self, path: Path<'_>) -> bool {
+        self.source.holds(path)
+    }
+
     /// Something is wrong with the value at `path`, or with what of the path the file holds.
     fn problem(&mut self, path: Path<'_>, message: impl Into<String>, help: impl Into<String>) {
         self.faults.push(self.source.fault(path, Part::Value, message.into(), help.into()));
@@ -96,7 +114,7 @@ impl Check<'_> {
             if entries[..index].iter().any(|earlier| earlier.as_ref() == entry.as_ref()) {
                 let index = index.to_string();
                 let place: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
-                let list = words::name(path);
+                let list = dotted(path);
                 self.problem(
                     &place,
                     format!("{} stands twice in `{list}`", quoted(entry.as_ref())),

@@ -1,13 +1,9 @@
 //! Names: of the app, the environment, the services, the region; and domain names.
 
-use super::{Check, quoted};
+use super::super::stack::{APP_LENGTH, ENVIRONMENT_LENGTH, SERVICE_LENGTH};
+use super::super::words::quoted;
+use super::Check;
 
-/// Characters of an app's name at most: with environment and service it fits AWS's names.
-const APP_LENGTH: usize = 20;
-/// Characters of an environment's name at most.
-const ENVIRONMENT_LENGTH: usize = 12;
-/// Characters of a service's name at most.
-const SERVICE_LENGTH: usize = 20;
 /// Characters of a certificate's first name at most (ACM, RequestCertificate: the common name of X.509).
 const HOST_LENGTH: usize = 64;
 
@@ -76,15 +72,13 @@ pub(super) fn region(check: &mut Check<'_>, region: &str) {
     }
 }
 
-/// Whether `domain` can be a hosted zone; tells what is wrong with it else.
-pub(super) fn domain(check: &mut Check<'_>, domain: &str) -> bool {
-    let Some(reason) = host_fault(domain) else { return true };
+pub(super) fn domain(check: &mut Check<'_>, domain: &str) {
+    let Some(reason) = host_fault(domain) else { return };
     let help = domain_suggestion(domain).map_or_else(
         || "write the bare name, such as `example.com`".to_owned(),
         |name| format!("did you mean `{name}`?"),
     );
     check.problem(&["domain"], format!("the domain {} {reason}", quoted(domain)), help);
-    false
 }
 
 /// What makes `host` no name for a certificate, as the end of a sentence.

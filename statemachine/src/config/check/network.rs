@@ -2,9 +2,9 @@
 
 use ipnet::Ipv4Net;
 
-use super::super::file;
-use super::super::stack::{Egress, Network};
-use super::{Check, quoted};
+use super::super::stack::{Network, NetworkTable};
+use super::super::words::{dotted, quoted};
+use super::Check;
 
 /// The private ranges of RFC 1918.
 const PRIVATE_RANGES: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
@@ -15,9 +15,10 @@ const SHORTEST_PREFIX: u8 = 16;
 /// The longest prefix of a VPC that holds four of the smallest subnets.
 const LONGEST_VPC_PREFIX: u8 = LONGEST_PREFIX - 2;
 
-pub(super) fn network(check: &mut Check<'_>, network: &file::Network, production: bool) -> Network {
-    let file::Network { cidr, public_subnets, private_subnets, egress } = network;
-    let egress = egress.unwrap_or(if production { Egress::Nat } else { Egress::Public });
+/// The networks that the text means; where something is wrong with it, others that do no harm.
+pub(super) fn network(check: &mut Check<'_>, table: &NetworkTable) -> Network {
+    let NetworkTable { cidr, public_subnets, private_subnets, egress } = table;
+    let egress = *egress;
     let vpc = vpc(check, cidr);
     // Where the VPC is at fault, its subnets are not judged: they would only repeat it.
     let (public, private) = default_subnets(vpc.unwrap_or(default_vpc()));
@@ -122,7 +123,7 @@ fn subnet(check: &mut Check<'_>, key: &str, index: usize, text: &str, vpc: Ipv4N
 
 /// A network in the notation 10.0.0.0/16, or a problem at `path`.
 fn parse_network(check: &mut Check<'_>, path: &[&str], text: &str) -> Option<Ipv4Net> {
-    let name = super::words::name(path);
+    let name = dotted(path);
     let Ok(net) = text.parse::<Ipv4Net>() else {
         let is_v6 = text.parse::<ipnet::Ipv6Net>().is_ok();
         let is_bare = text.parse::<std::net::Ipv4Addr>().is_ok();
