@@ -25,9 +25,9 @@ pub struct Service {
     // Present for every public service of a stack with a domain, absent for all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The path that must answer 200 when it is healthy.
+    /// The path that must answer with 200 to 399 when it is healthy.
     #[serde(default = "default::health_check_path")]
-    #[schemars(length(max = 1024), regex(pattern = "^/"))]
+    #[schemars(length(max = 1024), regex(pattern = "^/[!-~]*$"))]
     pub health_check_path: String,
     /// CPU units; 1024 are one core.
     #[serde(default = "default::cpu")]
