@@ -156,16 +156,10 @@ async fn taking_it_back_a_second_time_only_mends_the_tag() {
 }
 
 fn cluster(generation: u32, pause: Pause) -> Cluster {
-    let database = Database {
-        engine_version: "15".to_owned(),
-        min_acu: 0.5,
-        max_acu: 4.0,
-        name: "arive".to_owned(),
-        username: "postgres".to_owned(),
-        backup_retention_days: 7,
-        deletion_protection: true,
-        rotate_every_days: None,
-    };
+    let database: Database = serde_json::from_value(
+        serde_json::json!({"engine_version": "15", "name": "arive", "deletion_protection": true}),
+    )
+    .expect("a database with its defaults");
     Cluster::of(&Context::example("database"), &database, &ParameterGroup::of("15"), generation, pause)
 }
 

@@ -57,16 +57,10 @@ fn assert_all_called(rules: &[&Rule]) {
 }
 
 fn database() -> Database {
-    Database {
-        engine_version: "15".to_owned(),
-        min_acu: 0.5,
-        max_acu: 4.0,
-        name: "arive".to_owned(),
-        username: "postgres".to_owned(),
-        backup_retention_days: 7,
-        deletion_protection: true,
-        rotate_every_days: None,
-    }
+    serde_json::from_value(
+        serde_json::json!({"engine_version": "15", "name": "arive", "deletion_protection": true}),
+    )
+    .expect("a database with its defaults")
 }
 
 fn cluster(ctx: &Context) -> Cluster {
