@@ -1,8 +1,6 @@
 //! The services function: what runs the app, and what leads to it.
 
-pub mod event_rule;
 pub mod image;
-
 pub mod listener_rule;
 pub mod resources;
 pub mod scaling;
@@ -15,6 +13,7 @@ use aws::{Function, failed};
 use aws_sdk_ecs::types::TaskDefinition as RawDefinition;
 use aws_types::SdkConfig;
 use certificate::record::Record;
+use events::EventRule;
 use ingress::listener::Listener;
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
@@ -76,7 +75,7 @@ impl Function for Clients {
             service::Service::permissions(scope),
             task::Task::permissions(scope),
             scaling::ScalingTarget::permissions(scope),
-            event_rule::EventRule::permissions(scope),
+            EventRule::permissions(scope),
         ]
         .concat()
     }

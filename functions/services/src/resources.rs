@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use certificate::record::{Kind, Record, Records};
+use events::{EventRule, Rules};
 use ingress::listener::Listener;
 use statemachine::config::{Egress, Service as Described, Stack};
 use statemachine::message::{Document, Operation, Waiting};
@@ -10,7 +11,6 @@ use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Resources;
 
 use crate::Clients;
-use crate::event_rule::{EventRule, Rules};
 use crate::image::Image;
 use crate::listener_rule::{self, ListenerRule};
 use crate::scaling::ScalingTarget;
