@@ -65,7 +65,7 @@ fn ms(at: &Value) -> u64 {
 /// The first and the last write of a run, by its stages' reports.
 async fn writes(emulator: &Emulator, run: &str) -> Option<(u64, u64)> {
     let mut times = Vec::new();
-    for stage in statemachine::message::STAGES {
+    for stage in statemachine::Stage::ALL {
         let report = of_run(emulator, "production", run, &format!("stages/{stage}.json")).await;
         let items = report.and_then(|report| report["items"].as_array().cloned()).unwrap_or_default();
         for item in items {

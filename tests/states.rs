@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use statemachine::Stage;
 
 use crate::harness::{Done, Emulator};
 use crate::strict::{Fault, Settings};
@@ -108,25 +109,19 @@ fn tasks(states: &Value) -> Vec<String> {
     own.chain(branches.flat_map(|branch| tasks(&branch["States"]))).collect()
 }
 
-/// The stages, with their names in the machine's states.
-const STAGES: [(&str, &str); 7] = [
-    ("foundation", "Foundation"),
-    ("network", "Network"),
-    ("certificate", "Certificate"),
-    ("egress", "Egress"),
-    ("database", "Database"),
-    ("ingress", "Ingress"),
-    ("services", "Services"),
-];
+/// The state that calls a stage's function.
+fn state(verb: &str, stage: Stage) -> String {
+    let (first, rest) = stage.name().split_at(1);
+    format!("{verb}{}{rest}", first.to_uppercase())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_state_that_calls_a_function_is_broken_by_one_of_these_tests() {
     let broken = Broken::new().await;
     let machine: Value = serde_json::from_str(&broken.definition).expect("JSON");
-    let mut known: Vec<String> = STAGES
-        .iter()
-        .flat_map(|(_, state)| ["Look", "Make", "Remove"].map(|verb| format!("{verb}{state}")))
-        .collect();
+    let verbs = ["Look", "Make", "Remove"];
+    let mut known: Vec<String> =
+        Stage::ALL.into_iter().flat_map(|stage| verbs.map(|verb| state(verb, stage))).collect();
     known.extend(["Begin", "Join", "Diagnose", "Finish"].map(str::to_owned));
     let sorted = |mut names: Vec<String>| {
         names.sort();
@@ -139,10 +134,10 @@ async fn every_state_that_calls_a_function_is_broken_by_one_of_these_tests() {
 async fn a_run_that_cannot_look_fails_at_that_stage_and_changes_nothing() {
     let broken = Broken::new().await;
     let file = broken.file("looks");
-    for (stage, state) in STAGES {
-        let state = format!("Look{state}");
+    for stage in Stage::ALL {
+        let state = state("Look", stage);
         broken.fails_at(&state, &file, &APPLY).await;
-        broken.is_recorded("looks", &state, stage).await;
+        broken.is_recorded("looks", &state, stage.name()).await;
     }
     broken.fails_at("Join", &file, &APPLY).await;
     broken.is_recorded("looks", "Join", "control").await;
@@ -154,13 +149,13 @@ async fn a_run_that_cannot_look_fails_at_that_stage_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_cannot_make_a_stage_fails_there_and_the_next_goes_on() {
     let broken = Broken::new().await;
-    for (stage, state) in STAGES {
-        let (state, file) = (format!("Make{state}"), broken.file(stage));
+    for stage in Stage::ALL {
+        let (state, file) = (state("Make", stage), broken.file(stage.name()));
         broken.fails_at(&state, &file, &APPLY).await;
-        broken.is_recorded(stage, &state, stage).await;
+        broken.is_recorded(stage.name(), &state, stage.name()).await;
     }
-    for (stage, _) in STAGES {
-        broken.emulator.stepstack(&broken.file(stage), &APPLY).expect(0);
+    for stage in Stage::ALL {
+        broken.emulator.stepstack(&broken.file(stage.name()), &APPLY).expect(0);
     }
 }
 
@@ -168,11 +163,11 @@ async fn a_run_that_cannot_make_a_stage_fails_there_and_the_next_goes_on() {
 async fn a_run_that_cannot_remove_a_stage_fails_there_and_the_next_goes_on() {
     let broken = Broken::new().await;
     let file = broken.file("removes");
-    for (stage, state) in STAGES {
+    for stage in Stage::ALL {
         broken.emulator.stepstack(&file, &APPLY).expect(0);
-        let state = format!("Remove{state}");
+        let state = state("Remove", stage);
         broken.fails_at(&state, &file, &DESTROY).await;
-        broken.is_recorded("removes", &state, stage).await;
+        broken.is_recorded("removes", &state, stage.name()).await;
     }
     let destroyed = broken.emulator.stepstack(&file, &DESTROY).expect(0);
     assert!(format!("{}{}", destroyed.stdout, destroyed.stderr).contains("0 left"), "{destroyed}");

@@ -1,5 +1,9 @@
 //! The keys of the provisioner's bucket (design.md section 6).
 
+use std::num::NonZeroU32;
+
+use statemachine::Stage;
+
 /// The configuration last uploaded or accepted.
 pub fn environment(environment: &str) -> String {
     format!("environments/{environment}.toml")
@@ -36,17 +40,17 @@ pub fn of_run(environment: &str, run: &str, object: &str) -> String {
 }
 
 /// A stage's look.
-pub fn look(environment: &str, run: &str, stage: &str) -> String {
+pub fn look(environment: &str, run: &str, stage: Stage) -> String {
     format!("runs/{environment}/{run}/look/{stage}.json")
 }
 
 /// A stage's report, while the run makes and removes.
-pub fn report(environment: &str, run: &str, stage: &str) -> String {
+pub fn report(environment: &str, run: &str, stage: Stage) -> String {
     format!("runs/{environment}/{run}/stages/{stage}.json")
 }
 
 /// A stage's note of token-less creates.
-pub fn notes(environment: &str, run: &str, stage: &str) -> String {
+pub fn notes(environment: &str, run: &str, stage: Stage) -> String {
     format!("runs/{environment}/{run}/notes/{stage}.json")
 }
 
@@ -56,6 +60,6 @@ pub fn releases(environment: &str) -> String {
 }
 
 /// A release, its number padded so that keys sort.
-pub fn release(environment: &str, number: u32) -> String {
+pub fn release(environment: &str, number: NonZeroU32) -> String {
     format!("releases/{environment}/{number:06}.json")
 }

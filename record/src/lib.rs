@@ -12,24 +12,25 @@ mod report;
 mod testing;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use aws::failed;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::CommonPrefix;
 use aws_types::SdkConfig;
 use serde_json::Value;
-use statemachine::Result;
 use statemachine::error::Optional as _;
 use statemachine::message::{
     Diagnosis, Intent, PlanRecord, ReleaseRecord, Run, RunRecord, RunResult, StageReport,
 };
 use statemachine::resource::Name;
+use statemachine::{Result, Stage};
 
 pub use lock::{Holder, Lock};
 pub use object::{Object, Toml};
 
 /// `intent/{env}.asked.json`: what the last good run described, by stage and resource.
-pub type Asked = BTreeMap<String, BTreeMap<String, Value>>;
+pub type Asked = BTreeMap<Stage, BTreeMap<String, Value>>;
 
 /// A stage's note of the token-less creates that it asked for: milliseconds since the epoch, by resource.
 pub type Notes = BTreeMap<Name, u64>;
@@ -102,7 +103,7 @@ impl Record {
     }
 
     /// A release.
-    pub fn release(&self, number: u32) -> Object<ReleaseRecord> {
+    pub fn release(&self, number: NonZeroU32) -> Object<ReleaseRecord> {
         self.bucket.object(keys::release(&self.environment, number))
     }
 
@@ -154,7 +155,7 @@ impl OfRun {
     }
 
     /// What a stage's look found, where that does not travel with the document.
-    pub fn look(&self, stage: &str) -> Object<StageReport> {
+    pub fn look(&self, stage: Stage) -> Object<StageReport> {
         self.bucket.object(keys::look(&self.environment, &self.run, stage))
     }
 
@@ -164,12 +165,12 @@ impl OfRun {
     }
 
     /// A stage's last report of making or removing.
-    pub fn report(&self, stage: &str) -> Object<StageReport> {
+    pub fn report(&self, stage: Stage) -> Object<StageReport> {
         self.bucket.object(keys::report(&self.environment, &self.run, stage))
     }
 
     /// A stage's note of token-less creates.
-    pub fn notes(&self, stage: &str) -> Object<Notes> {
+    pub fn notes(&self, stage: Stage) -> Object<Notes> {
         self.bucket.object(keys::notes(&self.environment, &self.run, stage))
     }
 

@@ -1,4 +1,5 @@
-//! The state machine's definition, as written by hand in `definition.asl.json`.
+//! The state machine's definition, `definition.asl.json`. It is made of [`crate::Stage`] by
+//! `tests/definition/generate`, whose test holds the committed file against it.
 
 /// The definition with its placeholders (`${Network}`) still in it. It is JSONPath throughout: that runs on
 /// every interpreter.

@@ -9,6 +9,8 @@
 //! Outside, a Step Functions state machine ([`definition`]) calls the stages' functions, waits and calls
 //! again. Inside, each call is one [`tick::tick`]. Between them travel the types of [`message`].
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod config;
 pub mod definition;
 pub mod engine;
@@ -18,7 +20,9 @@ pub mod naming;
 pub mod permission;
 pub mod plan;
 pub mod resource;
+pub mod stage;
 pub mod template;
 pub mod tick;
 
 pub use error::{Error, ErrorKind, Result};
+pub use stage::{Part, Stage};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::Stage;
 use crate::resource::{Data, DataPolicy, Found, Name, Names, Options, Owner, Resource, State, hex};
 
 /// What is to be done about one resource.
@@ -47,7 +48,12 @@ pub fn decide<R: Resource>(
             Owner::Theirs if R::ADOPTABLE && options.adopt => match decide_change(want, found) {
                 // As described or not: it is to become ours.
                 Step::Keep => Step::Update,
-                other => other,
+                step @ (Step::Wait
+                | Step::Create
+                | Step::Update
+                | Step::Remake
+                | Step::Delete
+                | Step::Refuse(_)) => step,
             },
             Owner::Theirs => Step::Refuse(format!(
                 "{} exists already as {} and is not this stack's. Rename one of them, or {}.",
@@ -242,7 +248,7 @@ fn difference(path: String, from: Value, to: Value, changes: &mut Vec<Change>) {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StagePlan {
     /// The stage.
-    pub stage: String,
+    pub stage: Stage,
     /// Its resources, in the order in which they are made.
     pub items: Vec<Item>,
     /// Ids and attributes of what is there.
@@ -274,8 +280,8 @@ pub struct Counts {
 
 impl Plan {
     /// Every item with its stage.
-    pub fn items(&self) -> impl Iterator<Item = (&str, &Item)> {
-        self.stages.iter().flat_map(|stage| stage.items.iter().map(|item| (stage.stage.as_str(), item)))
+    pub fn items(&self) -> impl Iterator<Item = (Stage, &Item)> {
+        self.stages.iter().flat_map(|stage| stage.items.iter().map(|item| (stage.stage, item)))
     }
 
     /// How many of each.

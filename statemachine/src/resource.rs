@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::permission::{Permission, Scope};
-use crate::{Error, Result};
+use crate::{Error, Part, Result};
 
 /// Tag with `{app}/{environment}`: which stack a resource belongs to.
 pub const STACK_TAG: &str = "stepstack:stack";
@@ -475,8 +475,8 @@ pub struct Context {
     pub app: String,
     /// The environment's name.
     pub environment: String,
-    /// The stage that runs.
-    pub stage: String,
+    /// The stage that runs, or what else owns resources.
+    pub stage: Part,
     /// Twelve digits.
     pub account: String,
     /// `us-east-1`.
@@ -504,7 +504,7 @@ impl Context {
     pub fn tags(&self, name: &Name) -> Vec<(String, String)> {
         vec![
             (STACK_TAG.to_owned(), self.stack()),
-            (STAGE_TAG.to_owned(), self.stage.clone()),
+            (STAGE_TAG.to_owned(), self.stage.name().to_owned()),
             (NAME_TAG.to_owned(), name.to_string()),
             ("Name".to_owned(), format!("{}-{}", self.prefix(), name.what().replace('@', "-"))),
         ]
@@ -516,7 +516,7 @@ impl Context {
         for (key, value) in tags {
             match key {
                 STACK_TAG => stack = value == self.stack(),
-                STAGE_TAG => stage = value == self.stage,
+                STAGE_TAG => stage = value == self.stage.name(),
                 NAME_TAG => name = Some(Name::from_tag(value)),
                 _ => {}
             }
@@ -541,11 +541,11 @@ impl Context {
     }
 
     /// For tests: a context of the app `arive`, environment `production`.
-    pub fn example(stage: &str) -> Self {
+    pub fn example(stage: impl Into<Part>) -> Self {
         Self {
             app: "arive".to_owned(),
             environment: "production".to_owned(),
-            stage: stage.to_owned(),
+            stage: stage.into(),
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             run: "20261123-101500-abcd".to_owned(),

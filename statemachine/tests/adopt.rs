@@ -97,7 +97,10 @@ fn cloud(versioned: bool) -> Cloud {
 }
 
 async fn run(cloud: &Cloud, wanted: bool, mode: Mode, adopt: bool) -> StageReport {
-    let ctx = Context { options: Options { adopt, ..Options::default() }, ..Context::example("foundation") };
+    let ctx = Context {
+        options: Options { adopt, ..Options::default() },
+        ..Context::example(statemachine::Stage::Foundation)
+    };
     let resources =
         Resources::new().owns(cloud, wanted.then_some(Bucket { versioned: true }).into_iter().collect());
     tick(resources, &ctx, mode, Input::default(), &Held).await.expect("a report")

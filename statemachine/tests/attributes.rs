@@ -127,7 +127,9 @@ async fn make(cloud: &Cloud, rotation: u32, earlier: Option<&StageReport>) -> St
         changed: earlier.map(|report| report.changed.clone()).unwrap_or_default(),
         ..Input::default()
     };
-    tick(resources, &Context::example("database"), Mode::Make, input, &Free).await.expect("a tick")
+    tick(resources, &Context::example(statemachine::Stage::Database), Mode::Make, input, &Free)
+        .await
+        .expect("a tick")
 }
 
 #[tokio::test]

@@ -93,7 +93,9 @@ fn resources(cloud: &Cloud) -> Resources {
 }
 
 async fn run(cloud: &Cloud, mode: Mode, input: Input, record: &Record) -> StageReport {
-    tick(resources(cloud), &Context::example("test"), mode, input, record).await.expect("the look")
+    tick(resources(cloud), &Context::example(statemachine::Part::Engine), mode, input, record)
+        .await
+        .expect("the look")
 }
 
 fn fetches(cloud: &Cloud) -> BTreeMap<&'static str, u32> {
@@ -128,7 +130,7 @@ async fn of_two_kinds_of_one_name_both_have_to_be_absent() {
     let cloud = Cloud::default();
     cloud.lock().expect("one thread").things.push(Name::new("early", "one"));
     let resources = resources(&cloud).owns::<Kept>(&cloud, vec![]);
-    let ctx = Context::example("test");
+    let ctx = Context::example(statemachine::Part::Engine);
     let look =
         tick(resources, &ctx, Mode::Plan, Input::default(), &Record::default()).await.expect("the look");
     assert_eq!(look.absent, BTreeSet::from(["late".to_owned()]));
@@ -160,8 +162,14 @@ async fn of_two_calls_that_note_at_once_only_one_creates() {
     assert_eq!(cloud.lock().expect("one thread").things, vec![]);
 
     let broken = Record { refuses: Some(ErrorKind::Denied), ..Record::default() };
-    let ticked =
-        tick(resources(&cloud), &Context::example("test"), Mode::Make, Input::default(), &broken).await;
+    let ticked = tick(
+        resources(&cloud),
+        &Context::example(statemachine::Part::Engine),
+        Mode::Make,
+        Input::default(),
+        &broken,
+    )
+    .await;
     assert_eq!(ticked.map_err(|error| error.kind).err(), Some(ErrorKind::Denied));
 }
 

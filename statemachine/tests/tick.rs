@@ -221,7 +221,12 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let input = Input { since_ms: now_ms(), ..Input::default() };
-        Self { cloud: Cloud::default(), memory: Memory::default(), input, ctx: Context::example("test") }
+        Self {
+            cloud: Cloud::default(),
+            memory: Memory::default(),
+            input,
+            ctx: Context::example(statemachine::Part::Engine),
+        }
     }
 
     fn world(&self) -> std::sync::MutexGuard<'_, World> {
@@ -450,7 +455,7 @@ async fn a_failure_names_the_resource_and_lets_the_rest_of_the_wave_end() {
     let report = run.tick(&all(), Mode::Make).await;
     assert_eq!(report.status, Status::Failed);
     let failure = report.failure.clone().expect("a failure");
-    assert_eq!((failure.stage.as_str(), failure.name.as_str()), ("test", "part/a"));
+    assert_eq!((failure.stage, failure.name.as_str()), (statemachine::Part::Engine, "part/a"));
     assert_eq!(failure.message, "part/a is broken");
     assert_eq!(run.world().creates, ["base/one", "part/b"], "part/b was under way; the top was not begun");
     let progress =

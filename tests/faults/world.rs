@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use statemachine::Stage;
+
 use crate::harness::{Done, Emulator};
 use crate::strict::{Fault, Settings};
 
@@ -142,7 +144,7 @@ fn explains(done: &Done, denied: Option<&str>, stopped: bool) -> bool {
     let end = if done.stdout.is_empty() { done.stderr.rsplit("Error: ").next() } else { Some(&*done.stdout) };
     let end = end.unwrap_or_default();
     let said = end.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut stages = statemachine::message::STAGES.into_iter().chain(["control"]);
+    let mut stages = Stage::ALL.map(Stage::name).into_iter().chain(["control"]);
     let names_a_stage = stages.any(|stage| said.contains(&format!(" {stage} ")));
     match denied {
         Some(operation) => {

@@ -50,7 +50,7 @@ pub(crate) async fn state(global: &Global, state: &State) -> Result<Code> {
                 .iter()
                 .filter_map(|(name, value)| Some((name.as_str().strip_prefix(&prefix)?, value)))
                 .collect();
-            rows.push(vec![stage.stage.clone(), item.name.to_string(), id.to_owned()]);
+            rows.push(vec![stage.stage.to_string(), item.name.to_string(), id.to_owned()]);
             let value = json!({
                 "stage": stage.stage, "name": item.name, "id": id, "attributes": attributes,
                 "state": word(item.action), "differs": item.changes,

@@ -1,5 +1,6 @@
 //! Watching a run: the picture of it while it goes, until its end or Ctrl-C.
 
+use statemachine::Stage;
 use statemachine::resource::Name;
 
 use super::outcome::detached;
@@ -51,7 +52,7 @@ impl Watcher for Watching<'_> {
         }
         let repository = Name::new("repository", "main");
         let has_repository =
-            view.stages.get("foundation").is_some_and(|report| report.names.id(&repository).is_some());
+            view.stages.get(&Stage::Foundation).is_some_and(|report| report.names.id(&repository).is_some());
         if self.pushes_sample && !self.pushed && has_repository {
             self.pushed = true;
             push_if_empty(self.session).await?;

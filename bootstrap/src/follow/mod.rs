@@ -10,6 +10,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use record::keys;
 use serde::de::DeserializeOwned;
+use statemachine::Part;
 use statemachine::message::{RunRecord, RunResult, StageReport};
 
 use crate::error::{CliError, Result};
@@ -183,8 +184,10 @@ impl<'a> Follower<'a> {
             "plan.json" => view.plan = get(self.session, key).await?,
             "result.json" => view.result = get(self.session, key).await?,
             _ => {
-                if let Some(report) = get::<StageReport>(self.session, key).await? {
-                    view.stages.insert(report.stage.clone(), report);
+                if let Some(report) = get::<StageReport>(self.session, key).await?
+                    && let Part::Stage(stage) = report.stage
+                {
+                    view.stages.insert(stage, report);
                 }
             }
         }

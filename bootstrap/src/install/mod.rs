@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use statemachine::Part;
 use statemachine::definition::FUNCTIONS;
 use statemachine::permission::Scope;
 use statemachine::resource::{Context, Options, short_hash};
@@ -173,7 +174,7 @@ pub fn context(scope: &Scope, options: Options) -> Context {
     Context {
         app: scope.app.clone(),
         environment: "engine".to_owned(),
-        stage: "engine".to_owned(),
+        stage: Part::Engine,
         account: scope.account.clone(),
         region: scope.region.clone(),
         run: "bootstrap".to_owned(),

@@ -15,7 +15,7 @@ use statemachine::permission::Scope;
 use statemachine::plan::Action;
 use statemachine::resource::{Context, DataPolicy, Name, Options};
 use statemachine::tick::{Hold, Input, Link, Resources, now_ms, tick};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Part, Result};
 
 use super::state_machine::{FINGERPRINT_TAG, VERSION_TAG, tags_of};
 use super::{Clients, FunctionZip, Target, context, engine, github, no_engine};
@@ -100,7 +100,7 @@ pub async fn remove(
     let report = ticks(&resources, scope, options, Mode::Remove, progress, &mut BTreeSet::new()).await?;
     let resources = || github::resources(&clients.iam, scope, None);
     let none = &mut BTreeSet::new();
-    ticks_as("github", &resources, scope, Options::default(), Mode::Remove, progress, none).await?;
+    ticks_as(Part::Github, &resources, scope, Options::default(), Mode::Remove, progress, none).await?;
     let kept = report.items.into_iter().filter(|item| item.action == Action::Kept);
     Ok(kept.map(|item| item.name).collect())
 }
@@ -114,7 +114,7 @@ pub async fn bring_up_github(
     let clients = Clients::new(config);
     let resources = || github::resources(&clients.iam, scope, Some(repository));
     let changed = &mut BTreeSet::new();
-    ticks_as("github", &resources, scope, Options::default(), Mode::Make, &|_| (), changed).await?;
+    ticks_as(Part::Github, &resources, scope, Options::default(), Mode::Make, &|_| (), changed).await?;
     Ok(scope.engine_role_arn("github"))
 }
 
@@ -191,12 +191,12 @@ async fn ticks(
     progress: &dyn Fn(&StageReport),
     changed: &mut BTreeSet<Name>,
 ) -> Result<StageReport, InstallError> {
-    ticks_as("engine", resources, scope, options, mode, progress, changed).await
+    ticks_as(Part::Engine, resources, scope, options, mode, progress, changed).await
 }
 
-/// Ticks until the stage of this name is ready. Each stage knows its own by its tag.
+/// Ticks until the part is ready. Each part knows its own by its tag.
 async fn ticks_as(
-    name: &str,
+    part: Part,
     resources: &dyn Fn() -> Resources,
     scope: &Scope,
     options: Options,
@@ -208,7 +208,7 @@ async fn ticks_as(
     let mut input = Input { since_ms: now_ms(), ..Input::default() };
     let mut wait = Duration::from_millis(100);
     loop {
-        let ctx = Context { stage: name.to_owned(), ..context(scope, options.clone()) };
+        let ctx = Context { stage: part, ..context(scope, options.clone()) };
         match tick(resources(), &ctx, mode, input.clone(), &link).await {
             Ok(report) => {
                 progress(&report);

@@ -1,13 +1,15 @@
 //! The record in the provisioner's bucket, as far as commands read it.
 
+use std::num::NonZeroU32;
+
 use aws::failed;
 use record::keys;
 use record::lock::Lock;
 use serde::de::DeserializeOwned;
-use statemachine::ErrorKind;
 use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
-use statemachine::message::{Intent, PlanRecord, ReleaseRecord, RunRecord, RunResult, STAGES, StageReport};
+use statemachine::message::{Intent, PlanRecord, ReleaseRecord, RunRecord, RunResult, StageReport};
+use statemachine::{ErrorKind, Stage};
 
 use super::Session;
 use crate::error::{CliError, Result};
@@ -29,14 +31,14 @@ impl Session {
     }
 
     /// What a stage of a run says; `None` where the run has only looked at it.
-    pub(crate) async fn report(&self, run: &str, stage: &str) -> Result<Option<StageReport>> {
+    pub(crate) async fn report(&self, run: &str, stage: Stage) -> Result<Option<StageReport>> {
         self.get(&keys::report(&self.environment, run, stage)).await
     }
 
     /// The stages' reports of a run, in order; those it only looked at are left out.
     pub(crate) async fn reports(&self, run: &str) -> Result<Vec<StageReport>> {
         let mut reports = Vec::new();
-        for stage in STAGES {
+        for stage in Stage::ALL {
             reports.extend(self.report(run, stage).await?);
         }
         Ok(reports)
@@ -53,7 +55,7 @@ impl Session {
     }
 
     /// The release of this number.
-    pub(crate) async fn release_record(&self, number: u32) -> Result<Option<ReleaseRecord>> {
+    pub(crate) async fn release_record(&self, number: NonZeroU32) -> Result<Option<ReleaseRecord>> {
         self.get(&keys::release(&self.environment, number)).await
     }
 

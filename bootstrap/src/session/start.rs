@@ -22,12 +22,7 @@ impl Session {
             app: self.scope.app.clone(),
             environment: self.environment.clone(),
             operation,
-            // Replaced by the key of the run, once there is one.
-            config_key: self
-                .file
-                .as_ref()
-                .filter(|_| !operation.removes_all() && !operation.is_overlay())
-                .map(|_| String::new()),
+            config_key: None,
             plan: None,
             parameters: Parameters::default(),
             wait: false,
@@ -45,7 +40,7 @@ impl Session {
         }
         for _ in 0..NAMES {
             let run = new_run_id();
-            if let Some(file) = self.file.as_ref().filter(|_| request.config_key.is_some()) {
+            if let Some(file) = self.file.as_ref().filter(|_| request.operation.reads_configuration()) {
                 let key = keys::of_run(&self.environment, &run, "config.toml");
                 if !self.put_new(&key, &file.text).await? {
                     continue;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use owo_colors::Style;
-use statemachine::message::{Mode, STAGES, StageReport, Status};
+use statemachine::Stage;
+use statemachine::message::{Mode, StageReport, Status};
 use statemachine::plan::{Item, Progress};
 
 use super::page::{cut, duration};
@@ -51,7 +52,7 @@ pub fn picture(view: &View, now_ms: u64, page: Page) -> Vec<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It was not called yet; these stages come before it.
-    NotStarted(Vec<&'static str>),
+    NotStarted(Vec<Stage>),
     AtWork,
     Done,
     /// It is made, and what it no longer describes goes once everything is made.
@@ -62,7 +63,7 @@ pub(super) enum Standing {
 
 /// One stage of a run.
 pub(super) struct Row<'a> {
-    pub(super) stage: &'static str,
+    pub(super) stage: Stage,
     pub(super) standing: Standing,
     pub(super) done: usize,
     pub(super) all: usize,
@@ -76,24 +77,25 @@ pub(super) struct Row<'a> {
 
 /// The stages that have something to do, or did something.
 pub(super) fn rows(view: &View) -> Vec<Row<'_>> {
-    let mut rows: Vec<Row<'_>> = STAGES.into_iter().filter_map(|stage| row(view, stage)).collect();
-    let open: Vec<&'static str> = rows.iter().filter(|row| !row.is_over()).map(|row| row.stage).collect();
+    let mut rows: Vec<Row<'_>> = Stage::ALL.into_iter().filter_map(|stage| row(view, stage)).collect();
+    let open: Vec<Stage> = rows.iter().filter(|row| !row.is_over()).map(|row| row.stage).collect();
     let removes = view.record.as_ref().is_some_and(|record| record.run.operation.removes_all());
     for row in &mut rows {
         if let Standing::NotStarted(before) = &mut row.standing {
-            *before = earlier(row.stage, removes).iter().copied().filter(|one| open.contains(one)).collect();
+            let earlier = if removes { row.stage.removed_after() } else { row.stage.after().to_vec() };
+            *before = earlier.into_iter().filter(|one| open.contains(one)).collect();
         }
     }
     rows
 }
 
-fn row<'a>(view: &'a View, stage: &'static str) -> Option<Row<'a>> {
+fn row<'a>(view: &'a View, stage: Stage) -> Option<Row<'a>> {
     let planned = view.plan.iter().flat_map(|record| record.plan.items());
     let mut names: BTreeSet<&str> = planned
         .filter(|(of, item)| *of == stage && item.action.is_change())
         .map(|(_, item)| item.name.as_str())
         .collect();
-    let Some(report) = view.stages.get(stage) else {
+    let Some(report) = view.stages.get(&stage) else {
         return (!names.is_empty()).then(|| Row {
             stage,
             standing: Standing::NotStarted(Vec::new()),
@@ -144,17 +146,6 @@ fn standing(report: &StageReport) -> Standing {
     }
 }
 
-/// The stages that come before a stage: forward when things are made, backward when all is removed.
-fn earlier(stage: &str, removes: bool) -> &'static [&'static str] {
-    match (stage, removes) {
-        ("services", false) => &["foundation", "network", "egress", "certificate", "database", "ingress"],
-        ("egress" | "database" | "ingress", false) => &["foundation", "network"],
-        ("foundation" | "network", true) => &["services", "egress", "certificate", "database", "ingress"],
-        ("egress" | "certificate" | "database" | "ingress", true) => &["services"],
-        _ => &[],
-    }
-}
-
 impl Row<'_> {
     /// Whether nothing more happens in it before the others are done.
     fn is_over(&self) -> bool {
@@ -188,7 +179,7 @@ impl Row<'_> {
         };
         match &self.standing {
             Standing::NotStarted(before) if before.is_empty() => join("starting"),
-            Standing::NotStarted(before) => format!("not started: after {}", before.join(", ")),
+            Standing::NotStarted(before) => format!("not started: after {}", names(before)),
             Standing::AtWork => join("at work"),
             Standing::Done if self.done == 0 && self.parked > 0 => waiting(self.parked),
             Standing::Done => join("done"),
@@ -247,6 +238,10 @@ pub(super) fn says(item: &Item) -> String {
         Some((_, said)) if item.progress == Progress::Working => format!(": not yet, {said}"),
         _ => format!(": {reason}"),
     }
+}
+
+fn names(stages: &[Stage]) -> String {
+    stages.iter().map(|stage| stage.name()).collect::<Vec<_>>().join(", ")
 }
 
 fn waiting(parked: usize) -> String {

@@ -22,7 +22,7 @@ pub fn plan(record: &PlanRecord, page: Page) -> Vec<String> {
         kept.extend(keeps);
         let shown: Vec<String> = group(&rows).iter().flat_map(|row| row.lines(page)).collect();
         if !shown.is_empty() {
-            lines.push(page.paint(&stage.stage, Style::new().bold()));
+            lines.push(page.paint(stage.stage.name(), Style::new().bold()));
             lines.extend(shown);
         }
     }

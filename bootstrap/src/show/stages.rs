@@ -20,7 +20,7 @@ pub fn stages<'a>(reports: impl Iterator<Item = &'a StageReport>) -> Vec<String>
         };
         let parked = report.items.iter().filter(|item| item.progress == Progress::Parked).count();
         let parked = if parked > 0 { format!("{parked} waiting for you") } else { String::new() };
-        vec![report.stage.clone(), status.to_owned(), count, took, parked]
+        vec![report.stage.to_string(), status.to_owned(), count, took, parked]
     };
     table(&reports.map(row).collect::<Vec<_>>())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use statemachine::message::STAGES;
+use statemachine::Stage;
 use statemachine::plan::{Action, Item, Progress};
 
 use super::View;
@@ -15,11 +15,11 @@ const AGAIN_MS: u64 = 60_000;
 /// What was told of a run already.
 #[derive(Debug, Default)]
 pub struct Told {
-    done: BTreeSet<(String, String)>,
+    done: BTreeSet<(Stage, String)>,
     /// When each resource was last said to be at work.
-    working: BTreeMap<(String, String), u64>,
+    working: BTreeMap<(Stage, String), u64>,
     /// How each stage was last said to stand.
-    stages: BTreeMap<&'static str, String>,
+    stages: BTreeMap<Stage, String>,
     waits_for: Option<String>,
 }
 
@@ -35,8 +35,8 @@ impl Told {
             lines.push(format!("Waiting for run {other} to end."));
             self.waits_for = Some(other);
         }
-        for stage in STAGES {
-            let items = view.stages.get(stage).into_iter().flat_map(|report| &report.items);
+        for stage in Stage::ALL {
+            let items = view.stages.get(&stage).into_iter().flat_map(|report| &report.items);
             lines.extend(items.filter_map(|item| self.item(stage, item, now_ms)));
         }
         for row in rows(view) {
@@ -46,7 +46,7 @@ impl Told {
                     row.words()
                 }
             };
-            if self.stages.get(row.stage) != Some(&text) {
+            if self.stages.get(&row.stage) != Some(&text) {
                 let took = row.took_ms(now_ms).map(duration).unwrap_or_default();
                 lines.push(format!("{:<12} {text}  {took}", row.stage).trim_end().to_owned());
                 self.stages.insert(row.stage, text);
@@ -55,8 +55,8 @@ impl Told {
         lines
     }
 
-    fn item(&mut self, stage: &str, item: &Item, now_ms: u64) -> Option<String> {
-        let key = (stage.to_owned(), format!("{} {:?}", item.name, item.action));
+    fn item(&mut self, stage: Stage, item: &Item, now_ms: u64) -> Option<String> {
+        let key = (stage, format!("{} {:?}", item.name, item.action));
         let reason = says(item);
         match item.progress {
             Progress::Done if item.action.is_change() && self.done.insert(key.clone()) => {

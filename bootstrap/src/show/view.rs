@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use statemachine::Stage;
 use statemachine::message::{PlanRecord, RunRecord, RunResult, StageReport};
 
 /// All that the record says of a run so far.
@@ -12,7 +13,7 @@ pub struct View {
     /// The joined plan.
     pub plan: Option<PlanRecord>,
     /// The stages' last reports.
-    pub stages: BTreeMap<String, StageReport>,
+    pub stages: BTreeMap<Stage, StageReport>,
     /// How it ended.
     pub result: Option<RunResult>,
 }

@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
 use serde_json::Value;
+use statemachine::Stage;
 use statemachine::config::parse;
 use statemachine::message::{
     Document, Intent, Mode, Operation, Outcome, PlanRecord, RunRecord, RunResult, StageReport, Status,
@@ -128,13 +129,13 @@ fn plan_record() -> PlanRecord {
         Item::new(Name::new("vpc", "main"), Action::Keep),
         Item::new(Name::new("subnet", "public-a"), Action::Create),
     ];
-    let stage = StagePlan { stage: "network".to_owned(), items, names };
+    let stage = StagePlan { stage: Stage::Network, items, names };
     PlanRecord { id: PLAN.to_owned(), plan: Plan { stages: vec![stage] }, notes: Vec::new() }
 }
 
 fn report() -> StageReport {
     StageReport {
-        stage: "network".to_owned(),
+        stage: Stage::Network.into(),
         mode: Mode::Make,
         status: Status::Ready,
         retry_after_s: 0,

@@ -21,7 +21,7 @@ fn event(id: &str, at_ms: i64, message: &str) -> Value {
 fn ended_with(code: Option<i32>) -> World {
     let mut world = operated();
     let mut report = report();
-    "services".clone_into(&mut report.stage);
+    report.stage = statemachine::Stage::Services.into();
     let (task, mut names) = (Name::new("task", "run"), Names::default());
     names.insert(task.clone(), "arn:task");
     for (attribute, value) in [("log_stream", STREAM), ("service", "worker")] {

@@ -2,6 +2,7 @@
 
 use bootstrap::show;
 use insta::assert_snapshot;
+use statemachine::Stage;
 use statemachine::message::{Mode, ObjectVersion, Operation, Parameters, Status};
 use statemachine::plan::Action;
 
@@ -43,7 +44,7 @@ fn an_operation_says_what_it_was_told() {
 #[test]
 fn the_timeline_shows_when_each_stage_was_at_work() {
     let mut at_work = report(
-        "services",
+        Stage::Services,
         Mode::Make,
         Status::NotReady,
         vec![worked("service/api", Action::Create, 540, None)],
@@ -51,7 +52,7 @@ fn the_timeline_shows_when_each_stage_was_at_work() {
     at_work.at_ms += 600_000;
     let stages = [
         report(
-            "network",
+            Stage::Network,
             Mode::Make,
             Status::Ready,
             vec![
@@ -60,9 +61,9 @@ fn the_timeline_shows_when_each_stage_was_at_work() {
                 item("subnet/public-b", Action::Keep),
             ],
         ),
-        report("certificate", Mode::Make, Status::Ready, vec![item("hosted-zone/main", Action::Keep)]),
+        report(Stage::Certificate, Mode::Make, Status::Ready, vec![item("hosted-zone/main", Action::Keep)]),
         report(
-            "database",
+            Stage::Database,
             Mode::Make,
             Status::Failed,
             vec![worked("db-cluster/main", Action::Create, 20, Some(500))],

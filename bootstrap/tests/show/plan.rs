@@ -3,6 +3,7 @@
 use bootstrap::show;
 use insta::assert_snapshot;
 use serde_json::json;
+use statemachine::Stage;
 use statemachine::plan::{Action, Why};
 
 use crate::screens;
@@ -13,7 +14,7 @@ fn a_plan_shows_every_sign_and_why_each_change_is_due() {
     let record = plan(
         vec![
             stage(
-                "foundation",
+                Stage::Foundation,
                 vec![
                     create(
                         "role/execution",
@@ -55,16 +56,19 @@ fn a_plan_shows_every_sign_and_why_each_change_is_due() {
                 ],
             ),
             stage(
-                "egress",
+                Stage::Egress,
                 vec![because(
                     "nat-gateway/a",
                     Action::Remake,
                     "AWS says: Network vpc-1 has no Internet gateway attached",
                 )],
             ),
-            stage("ingress", vec![because("load-balancer/main", Action::Wait, "AWS is still making it")]),
             stage(
-                "database",
+                Stage::Ingress,
+                vec![because("load-balancer/main", Action::Wait, "AWS is still making it")],
+            ),
+            stage(
+                Stage::Database,
                 vec![
                     update("db-cluster/main", vec![change("max_acu", 4, 8, Some(Why::FileChanged))]),
                     because(
@@ -75,7 +79,7 @@ fn a_plan_shows_every_sign_and_why_each_change_is_due() {
                 ],
             ),
             stage(
-                "services",
+                Stage::Services,
                 vec![
                     create("target-group/api@ad5f94", json!({"port": 8080, "health_check_interval_s": 5})),
                     item("target-group/api@77aa01", Action::Delete),
@@ -116,18 +120,20 @@ fn a_long_value_is_shown_whole() {
         change("order", json!(["one", "two"]), json!(["two", "one"]), Some(Why::ChangedOutside)),
         change("note", "two\nlines", "", None),
     ];
-    let record = plan(vec![stage("foundation", vec![update("role/task", long)])], &[]);
+    let record = plan(vec![stage(Stage::Foundation, vec![update("role/task", long)])], &[]);
     assert_snapshot!(screens(|page| show::plan::plan(&record, page)));
 }
 
 #[test]
 fn nothing_to_do_is_one_line() {
     let keep = item("vpc/main", Action::Keep);
-    let one = plan(vec![stage("network", vec![keep.clone()])], &[]);
-    let two =
-        plan(vec![stage("network", vec![keep, item("subnet/a", Action::Keep)])], &["Egress costs nothing."]);
+    let one = plan(vec![stage(Stage::Network, vec![keep.clone()])], &[]);
+    let two = plan(
+        vec![stage(Stage::Network, vec![keep, item("subnet/a", Action::Keep)])],
+        &["Egress costs nothing."],
+    );
     let none = plan(Vec::new(), &[]);
-    let busy = plan(vec![stage("database", vec![item("db-cluster/main", Action::Wait)])], &[]);
+    let busy = plan(vec![stage(Stage::Database, vec![item("db-cluster/main", Action::Wait)])], &[]);
     let all = [one, two, none, busy];
     assert_snapshot!(screens(|page| {
         all.iter()
@@ -141,14 +147,14 @@ fn a_refusal_says_what_to_do() {
     let record = plan(
         vec![
             stage(
-                "foundation",
+                Stage::Foundation,
                 vec![because(
                     "bucket/uploads",
                     Action::Refuse,
                     "bucket/uploads is not empty. Say --delete-data to delete what it holds, or --keep-data to leave it in place.",
                 )],
             ),
-            stage("network", vec![item("vpc/main", Action::Delete)]),
+            stage(Stage::Network, vec![item("vpc/main", Action::Delete)]),
         ],
         &[],
     );

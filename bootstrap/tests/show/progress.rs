@@ -3,12 +3,13 @@
 use bootstrap::show::View;
 use bootstrap::show::{Page, Told, picture};
 use insta::assert_snapshot;
+use statemachine::Stage;
 use statemachine::message::{Mode, Operation, Outcome, Status};
 use statemachine::plan::{Action, Item, Progress};
 
 use crate::screens;
 use crate::world::{
-    BEGUN_MS, because, denied, item, parked, plan, record, report, result, stage, view, worked,
+    BEGUN_MS, because, by_stage, denied, item, parked, plan, record, report, result, stage, view, worked,
 };
 
 fn at(seconds: u64) -> u64 {
@@ -21,19 +22,19 @@ fn under_way() -> View {
     let reason = |item: Item, reason: &str| Item { reason: Some(reason.to_owned()), ..item };
     view(vec![
         report(
-            "foundation",
+            Stage::Foundation,
             Mode::Make,
             Status::Ready,
             vec![done("role/task", 4, 6), done("cluster/main", 4, 5)],
         ),
         report(
-            "network",
+            Stage::Network,
             Mode::Make,
             Status::Ready,
             vec![done("vpc/main", 4, 6), done("subnet/public-a", 6, 7), done("subnet/private-a", 6, 8)],
         ),
         report(
-            "egress",
+            Stage::Egress,
             Mode::Make,
             Status::NotReady,
             vec![
@@ -43,7 +44,7 @@ fn under_way() -> View {
             ],
         ),
         report(
-            "certificate",
+            Stage::Certificate,
             Mode::Make,
             Status::Ready,
             vec![
@@ -52,7 +53,7 @@ fn under_way() -> View {
             ],
         ),
         report(
-            "database",
+            Stage::Database,
             Mode::Make,
             Status::NotReady,
             vec![
@@ -69,7 +70,7 @@ fn under_way() -> View {
 fn failed() -> View {
     let mut view = under_way();
     let mut egress = report(
-        "egress",
+        Stage::Egress,
         Mode::Make,
         Status::Failed,
         vec![
@@ -82,7 +83,7 @@ fn failed() -> View {
         ],
     );
     egress.failure = Some(denied());
-    view.stages.insert("egress".to_owned(), egress);
+    view.stages.insert(Stage::Egress, egress);
     for stage in view.stages.values_mut().filter(|report| report.status == Status::NotReady) {
         stage.status = Status::Stopped;
     }
@@ -93,10 +94,10 @@ fn failed() -> View {
 fn done() -> View {
     let mut view = under_way();
     let names = [
-        ("egress", vec!["address/a", "nat-gateway/a", "route/private-a"]),
-        ("database", vec!["db-cluster/main", "db-instance/main"]),
-        ("ingress", vec!["load-balancer/main", "listener/http"]),
-        ("services", vec!["target-group/api@ad5f94", "listener/https", "service/api"]),
+        (Stage::Egress, vec!["address/a", "nat-gateway/a", "route/private-a"]),
+        (Stage::Database, vec!["db-cluster/main", "db-instance/main"]),
+        (Stage::Ingress, vec!["load-balancer/main", "listener/http"]),
+        (Stage::Services, vec!["target-group/api@ad5f94", "listener/https", "service/api"]),
     ];
     for (stage, names) in names {
         let items = names.iter().map(|name| worked(name, Action::Create, 10, Some(461))).collect();
@@ -133,7 +134,7 @@ fn at_work_with_a_line_for_each_resource_and_its_reason() {
 #[test]
 fn a_stage_after_many_says_how_many() {
     let ready = report(
-        "foundation",
+        Stage::Foundation,
         Mode::Make,
         Status::Ready,
         vec![worked("role/task", Action::Create, 4, Some(6))],
@@ -164,17 +165,17 @@ fn done_is_a_line_for_each_stage() {
 fn what_is_left_over_goes_after_the_rest() {
     let mut view = done();
     view.result = None;
-    let plan = plan(vec![stage("services", vec![item("service/worker", Action::Delete)])], &[]);
+    let plan = plan(vec![stage(Stage::Services, vec![item("service/worker", Action::Delete)])], &[]);
     view.plan = Some(plan);
     let mut services = report(
-        "services",
+        Stage::Services,
         Mode::Make,
         Status::Ready,
         vec![worked("service/api", Action::Update, 2, Some(40)), item("service/worker", Action::Delete)],
     );
     services.left_over = 1;
-    view.stages.retain(|stage, _| stage == "services");
-    view.stages.insert("services".to_owned(), services);
+    view.stages.retain(|stage, _| *stage == Stage::Services);
+    view.stages.insert(Stage::Services, services);
     assert_snapshot!(screens(|page| picture(&view, at(41), page)));
 }
 
@@ -185,22 +186,22 @@ fn a_destroy_goes_backward() {
         record: Some(record(Operation::Destroy)),
         plan: Some(plan(
             vec![
-                stage("foundation", names(&["cluster/main"])),
-                stage("network", names(&["vpc/main", "subnet/public-a"])),
-                stage("database", names(&["db-cluster/main", "db-instance/main"])),
-                stage("services", names(&["service/api"])),
+                stage(Stage::Foundation, names(&["cluster/main"])),
+                stage(Stage::Network, names(&["vpc/main", "subnet/public-a"])),
+                stage(Stage::Database, names(&["db-cluster/main", "db-instance/main"])),
+                stage(Stage::Services, names(&["service/api"])),
             ],
             &[],
         )),
-        stages: [
+        stages: by_stage([
             report(
-                "services",
+                Stage::Services,
                 Mode::Remove,
                 Status::Ready,
                 vec![worked("service/api", Action::Delete, 5, Some(35))],
             ),
             report(
-                "database",
+                Stage::Database,
                 Mode::Remove,
                 Status::NotReady,
                 vec![
@@ -208,9 +209,7 @@ fn a_destroy_goes_backward() {
                     item("db-cluster/main", Action::Delete),
                 ],
             ),
-        ]
-        .map(|report| (report.stage.clone(), report))
-        .into(),
+        ]),
         result: None,
     };
     assert_snapshot!(screens(|page| picture(&view, at(90), page)));
@@ -218,11 +217,11 @@ fn a_destroy_goes_backward() {
 
 #[test]
 fn a_small_terminal_sees_every_stage_and_counts_the_rest() {
-    let many = |stage: &str, count: u64| {
+    let many = |stage: Stage, count: u64| {
         let items = (0..count).map(|n| worked(&format!("thing/{n}"), Action::Create, n, None)).collect();
         report(stage, Mode::Make, Status::NotReady, items)
     };
-    let view = view(vec![many("network", 30), many("database", 3)]);
+    let view = view(vec![many(Stage::Network, 30), many(Stage::Database, 3)]);
     let page = Page { height: 20, ..Page::plain(80) };
     let lines = picture(&view, at(60), page);
     assert!(lines.len() < 20, "one line is left for the cursor:\n{}", lines.join("\n"));

@@ -55,7 +55,7 @@ fn success_says_what_waits_for_the_user() {
 fn a_failure_says_cause_evidence_and_next_step() {
     let mut ended = result(Outcome::Failed, "");
     let mut failure = denied();
-    (failure.stage, failure.name) = ("services".to_owned(), "service/api".to_owned());
+    (failure.stage, failure.name) = (statemachine::Stage::Services.into(), "service/api".to_owned());
     failure.message =
         "The rollout of service/api did not complete: tasks stop soon after they start".to_owned();
     ended.fail(

@@ -3,6 +3,7 @@
 use bootstrap::show::{self, Glance, Page};
 use insta::assert_snapshot;
 use record::lock::{Holder, Lock};
+use statemachine::Stage;
 use statemachine::message::{Mode, Operation, Outcome, RunRecord, RunResult, StageReport, Status, Trigger};
 use statemachine::plan::Action;
 
@@ -13,9 +14,14 @@ const RUN: &str = "20261123-101500-abcd";
 
 fn stages() -> Vec<StageReport> {
     vec![
-        report("network", Mode::Make, Status::Ready, vec![worked("vpc/main", Action::Create, 4, Some(6))]),
         report(
-            "database",
+            Stage::Network,
+            Mode::Make,
+            Status::Ready,
+            vec![worked("vpc/main", Action::Create, 4, Some(6))],
+        ),
+        report(
+            Stage::Database,
             Mode::Make,
             Status::NotReady,
             vec![
@@ -23,7 +29,7 @@ fn stages() -> Vec<StageReport> {
                 item("db-instance/main", Action::Create),
             ],
         ),
-        report("services", Mode::Make, Status::Ready, vec![parked("service/api", "no image yet")]),
+        report(Stage::Services, Mode::Make, Status::Ready, vec![parked("service/api", "no image yet")]),
     ]
 }
 

@@ -10,7 +10,7 @@ use statemachine::message::{
 };
 use statemachine::plan::{Action, Change, Item, Plan, Progress, StagePlan, Why};
 use statemachine::resource::{Name, Names};
-use statemachine::{Error, ErrorKind};
+use statemachine::{Error, ErrorKind, Part, Stage};
 
 /// 2026-11-23T10:15:00Z, when every run here begins, in milliseconds since the epoch.
 pub(crate) const BEGUN_MS: u64 = 1_795_428_900_000;
@@ -35,8 +35,8 @@ pub(crate) fn update(name: &str, changes: Vec<Change>) -> Item {
     Item { changes, ..item(name, Action::Update) }
 }
 
-pub(crate) fn stage(stage: &str, items: Vec<Item>) -> StagePlan {
-    StagePlan { stage: stage.to_owned(), items, names: Names::default() }
+pub(crate) fn stage(stage: Stage, items: Vec<Item>) -> StagePlan {
+    StagePlan { stage, items, names: Names::default() }
 }
 
 pub(crate) fn plan(stages: Vec<StagePlan>, notes: &[&str]) -> PlanRecord {
@@ -74,9 +74,9 @@ pub(crate) fn parked(name: &str, why: &str) -> Item {
     Item { progress: Progress::Parked, ..because(name, Action::Create, why) }
 }
 
-pub(crate) fn report(stage: &str, mode: Mode, status: Status, items: Vec<Item>) -> StageReport {
+pub(crate) fn report(stage: Stage, mode: Mode, status: Status, items: Vec<Item>) -> StageReport {
     StageReport {
-        stage: stage.to_owned(),
+        stage: stage.into(),
         mode,
         status,
         retry_after_s: 5,
@@ -101,7 +101,7 @@ pub(crate) fn denied() -> Failure {
         action: Some("ec2:CreateNatGateway"),
         code: Some("UnauthorizedOperation".to_owned()),
     };
-    Failure::of("egress", &Name::new("nat-gateway", "a"), &error)
+    Failure::of(Stage::Egress, &Name::new("nat-gateway", "a"), &error)
 }
 
 /// The plan of a small fresh stack.
@@ -109,13 +109,13 @@ pub(crate) fn fresh() -> PlanRecord {
     let create = |names: &[&str]| names.iter().map(|name| item(name, Action::Create)).collect();
     plan(
         vec![
-            stage("foundation", create(&["role/task", "cluster/main"])),
-            stage("network", create(&["vpc/main", "subnet/public-a", "subnet/private-a"])),
-            stage("egress", create(&["address/a", "nat-gateway/a", "route/private-a"])),
-            stage("certificate", create(&["hosted-zone/main", "certificate/main@3dcf98"])),
-            stage("database", create(&["db-cluster/main", "db-instance/main"])),
-            stage("ingress", create(&["load-balancer/main", "listener/http"])),
-            stage("services", create(&["target-group/api@ad5f94", "listener/https", "service/api"])),
+            stage(Stage::Foundation, create(&["role/task", "cluster/main"])),
+            stage(Stage::Network, create(&["vpc/main", "subnet/public-a", "subnet/private-a"])),
+            stage(Stage::Egress, create(&["address/a", "nat-gateway/a", "route/private-a"])),
+            stage(Stage::Certificate, create(&["hosted-zone/main", "certificate/main@3dcf98"])),
+            stage(Stage::Database, create(&["db-cluster/main", "db-instance/main"])),
+            stage(Stage::Ingress, create(&["load-balancer/main", "listener/http"])),
+            stage(Stage::Services, create(&["target-group/api@ad5f94", "listener/https", "service/api"])),
         ],
         &[],
     )
@@ -123,8 +123,20 @@ pub(crate) fn fresh() -> PlanRecord {
 
 /// A run of that plan.
 pub(crate) fn view(stages: Vec<StageReport>) -> View {
-    let stages: BTreeMap<_, _> = stages.into_iter().map(|report| (report.stage.clone(), report)).collect();
-    View { record: Some(record(Operation::Apply)), plan: Some(fresh()), stages, result: None }
+    View {
+        record: Some(record(Operation::Apply)),
+        plan: Some(fresh()),
+        stages: by_stage(stages),
+        result: None,
+    }
+}
+
+pub(crate) fn by_stage(reports: impl IntoIterator<Item = StageReport>) -> BTreeMap<Stage, StageReport> {
+    let of = |report: StageReport| match report.stage {
+        Part::Stage(stage) => (stage, report),
+        Part::Control | Part::Engine | Part::Github => panic!("{} is no stage", report.stage),
+    };
+    reports.into_iter().map(of).collect()
 }
 
 pub(crate) fn by_scale() -> Why {

@@ -11,7 +11,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
-use statemachine::{Error, Result};
+use statemachine::{Error, Part, Result, Stage};
 
 use crate::record_sets::{change, id_of, list};
 use crate::{certificate, hosted_zone};
@@ -181,8 +181,8 @@ impl Resource for Record {
 
     fn identify(ctx: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
         let id = id_of(&raw.set);
-        match (ctx.stage.as_str(), raw.set.r#type()) {
-            ("certificate", RrType::Cname) => {
+        match (ctx.stage, raw.set.r#type()) {
+            (Part::Stage(Stage::Certificate), RrType::Cname) => {
                 let (host, certificate) = validated(raw, names)?;
                 // Another certificate of the account lives by the same record: it stays when ours goes.
                 let leaves = !raw.wanted.iter().any(|wanted| wanted == host);
@@ -190,10 +190,10 @@ impl Resource for Record {
                     if leaves && is_shared(host, certificate, names) { Owner::Theirs } else { Owner::Ours };
                 Some(Identity { owner, ..Identity::ours(validation_name(host), id) })
             }
-            ("services", RrType::A) if is_our_alias(ctx, &raw.set, names) => {
+            (Part::Stage(Stage::Services), RrType::A) if is_our_alias(ctx, &raw.set, names) => {
                 Some(Identity::ours(alias_name(plain(raw.set.name())), id))
             }
-            ("services", RrType::A | RrType::Cname | RrType::Aaaa) => {
+            (Part::Stage(Stage::Services), RrType::A | RrType::Cname | RrType::Aaaa) => {
                 let host = plain(raw.set.name());
                 raw.hosts.iter().any(|known| known == host).then(|| Identity::theirs(alias_name(host), id))
             }

@@ -54,7 +54,11 @@ async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
     let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
     let now = Record::new(HOST, Kind::Alias { load_balancer: Name::foreign("elsewhere") });
     let made = record
-        .update(now, id.to_owned(), Call { ctx: Context::example("services"), client: records, ids: names() })
+        .update(
+            now,
+            id.to_owned(),
+            Call { ctx: Context::example(statemachine::Stage::Services), client: records, ids: names() },
+        )
         .await;
     let sent = sent.lock().expect("one thread").clone();
     (made.expect("a change"), sent)
@@ -106,7 +110,11 @@ async fn an_alias_that_exists_already_is_looked_at_again() {
     });
     let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
     let made = record
-        .create(Call { ctx: Context::example("services"), client: records(&[&change]), ids: names() })
+        .create(Call {
+            ctx: Context::example(statemachine::Stage::Services),
+            client: records(&[&change]),
+            ids: names(),
+        })
         .await;
     assert_eq!(made.map_err(|error| error.kind).expect_err("it is refused"), ErrorKind::NotReady);
 }

@@ -10,7 +10,7 @@ use statemachine::Result;
 use statemachine::config::{Stack, parse};
 use statemachine::error::Optional as _;
 use statemachine::message::{
-    Document, Intent, Next, Operation, Outcome, Run, RunRecord, RunResult, Trigger, Verdict,
+    Document, Intent, Next, Operation, Outcome, Run, RunRecord, RunResult, Trigger, Verdict, Wanted,
 };
 use statemachine::resource::{DataPolicy, hex};
 use statemachine::tick::now_ms;
@@ -76,7 +76,7 @@ impl Control {
         document.known_hosts.clone_from(&before.hosts);
         document.known_buckets.clone_from(&before.buckets);
         document.intent = before.clone();
-        document.release = before.release.clone();
+        document.image = before.release.clone().map(Wanted::Released);
         if let Some(stack) = &document.stack {
             document.intent.settle(stack, document.config.as_ref());
         }
@@ -186,7 +186,7 @@ impl Control {
                     .then(|| (Outcome::Superseded, "A newer configuration was uploaded.".to_owned())))
             }
             (Trigger::ImagePush, _, Some(image)) => {
-                if intent.release.as_ref().is_some_and(|release| release.digest == *image) {
+                if intent.release.as_ref().is_some_and(|release| release.image.digest == *image) {
                     return Ok(Some((Outcome::NoChanges, "This image is already deployed.".to_owned())));
                 }
                 let Some(tag) = &ask.parameters.tag else { return Ok(None) };

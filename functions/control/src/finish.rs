@@ -1,19 +1,20 @@
 //! The end of a run: what became of it, the intent for the next one, the result, and the lock given back.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use aws::failed;
 use futures_util::future::try_join_all;
 use record::Asked;
 use statemachine::error::Optional as _;
 use statemachine::message::{
-    Caught, Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Release, ReleaseRecord, Run,
-    RunResult, STAGES, StageReport, Status, Sweep, Waiting,
+    Caught, Diagnosis, Document, Failure, Image, Operation, Outcome, PuttingBack, Release, ReleaseRecord,
+    Run, RunResult, StageReport, Status, Sweep, Waiting,
 };
 use statemachine::permission::Scope;
 use statemachine::plan::{Action, Plan, Progress, StagePlan};
 use statemachine::resource::Name;
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Part, Result, Stage};
 
 use crate::Control;
 use crate::intent::{buckets, hosts};
@@ -29,9 +30,9 @@ impl Control {
         let run = document.run.clone();
         let reports = self.reports(&document).await?;
         let failure = failure(&document, &reports);
-        let stopped = reports.iter().find_map(|report| report.stopped.clone());
+        let stopped = reports.values().find_map(|report| report.stopped.clone());
         let mut waiting: Vec<Waiting> = Vec::new();
-        for one in reports.iter().flat_map(|report| report.waiting.clone()) {
+        for one in reports.values().flat_map(|report| report.waiting.clone()) {
             if !waiting.contains(&one) {
                 waiting.push(one);
             }
@@ -87,36 +88,29 @@ impl Control {
                 let release = or_fail(self.remember(&document, &reports).await, &mut result)?.flatten();
                 if let Some(release) = release {
                     result.outputs.insert("release".to_owned(), release.number.to_string());
-                    result.outputs.insert("image".to_owned(), release.digest);
+                    result.outputs.insert("image".to_owned(), release.image.digest);
                 }
             }
         }
         self.end(document, result).await
     }
 
-    /// The last report of each stage: of its making or removing, else of its look.
-    async fn reports(&self, document: &Document) -> Result<Vec<StageReport>> {
-        let reports = STAGES.map(|stage| async move {
-            let slot = document.stages.get(stage);
-            let look = slot.and_then(|slot| slot.look());
-            // A look that failed comes after everything that was done.
-            if let Some(failed) = look.filter(|look| look.failure.is_some()) {
-                return Ok::<_, Error>(Some(failed.clone()));
-            }
-            if let Some(report) = self.bucket.work_report(document, stage).await? {
-                return Ok(Some(report));
-            }
-            if look.is_some() || slot.is_none_or(|slot| slot.quiet) {
-                return Ok(look.cloned());
-            }
-            self.bucket.run(&document.run).look(stage).get().await
+    /// What each stage has to tell at the end.
+    async fn reports(&self, document: &Document) -> Result<BTreeMap<Stage, StageReport>> {
+        let reports = Stage::ALL.map(|stage| async move {
+            let report = self.bucket.end_report(document, stage).await?;
+            Ok::<_, Error>(report.map(|report| (stage, report)))
         });
         Ok(try_join_all(reports).await?.into_iter().flatten().collect())
     }
 
     /// What the next run has to know: what was described, the hosts, the release. Answers the release that
     /// the services run.
-    async fn remember(&self, document: &Document, reports: &[StageReport]) -> Result<Option<Release>> {
+    async fn remember(
+        &self,
+        document: &Document,
+        reports: &BTreeMap<Stage, StageReport>,
+    ) -> Result<Option<Release>> {
         let run = &document.run;
         let mut intent = document.intent.clone();
         if let (Some(stack), Operation::Apply) = (&document.stack, run.operation) {
@@ -124,17 +118,18 @@ impl Control {
             intent.buckets = buckets(stack);
         }
         if let Some((digest, architecture)) = running(document) {
-            let known = intent.release.as_ref().filter(|release| release.digest == digest);
+            let known = intent.release.as_ref().filter(|release| release.image.digest == digest);
             match known {
                 Some(known) if run.operation != Operation::Rollback => {
-                    intent.release = Some(Release { architecture, ..known.clone() });
+                    let image = Image { architecture, ..known.image.clone() };
+                    intent.release = Some(Release { image, ..*known });
                 }
                 Some(_) | None => {
-                    let number = intent.releases + 1;
-                    let tag = document.release.as_ref().and_then(|release| release.tag.clone());
-                    let release = Release { number, digest, tag, architecture };
+                    let number = NonZeroU32::MIN.saturating_add(intent.releases);
+                    let tag = document.image.as_ref().and_then(|wanted| wanted.image().tag.clone());
+                    let release = Release { number, image: Image { digest, tag, architecture } };
                     self.record_release(document, &release).await?;
-                    intent.releases = number;
+                    intent.releases = number.get();
                     intent.release = Some(release);
                 }
             }
@@ -193,7 +188,8 @@ impl Control {
 
     async fn tag_release(&self, run: &Run, release: &Release) -> Result<()> {
         let repository = format!("{}/{}", run.app, run.environment);
-        let image = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(&release.digest).build();
+        let image =
+            aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(&release.image.digest).build();
         let get = self.ecr.batch_get_image().repository_name(&repository).image_ids(image).send().await;
         let Some(found) = get.map_err(failed("ecr:BatchGetImage")).optional()? else { return Ok(()) };
         let Some(image) = found.images().first() else { return Ok(()) };
@@ -203,7 +199,7 @@ impl Control {
             .repository_name(repository)
             .set_image_manifest(image.image_manifest().map(str::to_owned))
             .set_image_manifest_media_type(image.image_manifest_media_type().map(str::to_owned))
-            .image_digest(&release.digest)
+            .image_digest(&release.image.digest)
             .image_tag(format!("release-{}", release.number));
         match put.send().await.map_err(failed("ecr:PutImage")) {
             // Already tagged by an earlier try of this step.
@@ -221,20 +217,23 @@ fn or_fail<T>(done: Result<T>, result: &mut RunResult) -> Result<Option<T>> {
         Ok(done) => Ok(Some(done)),
         Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady) => Err(error),
         Err(error) => {
-            result.fail(Failure::of("control", &Name::from_tag("*"), &error), None);
+            result.fail(Failure::of(Part::Control, &Name::from_tag("*"), &error), None);
             Ok(None)
         }
     }
 }
 
 /// For a rotation: milliseconds from the change of the password until the last task was replaced.
-fn outage_ms(run: &Run, reports: &[StageReport]) -> Option<u64> {
-    let items = |stage: &'static str, kind: &'static str| {
-        let reports = reports.iter().filter(move |report| report.stage == stage);
-        reports.flat_map(|report| &report.items).filter(move |item| item.name.kind() == kind)
+fn outage_ms(run: &Run, reports: &BTreeMap<Stage, StageReport>) -> Option<u64> {
+    let items = |stage: Stage, kind: &'static str| {
+        reports
+            .get(&stage)
+            .into_iter()
+            .flat_map(|report| &report.items)
+            .filter(move |item| item.name.kind() == kind)
     };
-    let changed = items("database", "db-cluster").filter_map(|item| item.started_ms).min()?;
-    let replaced = items("services", "service").filter_map(|item| item.ended_ms).max()?;
+    let changed = items(Stage::Database, "db-cluster").filter_map(|item| item.started_ms).min()?;
+    let replaced = items(Stage::Services, "service").filter_map(|item| item.ended_ms).max()?;
     (run.operation == Operation::Rotate).then(|| replaced.saturating_sub(changed))
 }
 
@@ -254,9 +253,9 @@ fn running(document: &Document) -> Option<(String, Option<String>)> {
     Some((attribute("digest")?, attribute("architecture")))
 }
 
-fn asked(mut asked: Asked, reports: &[StageReport]) -> Asked {
-    for report in reports {
-        let stage = asked.entry(report.stage.clone()).or_default();
+fn asked(mut asked: Asked, reports: &BTreeMap<Stage, StageReport>) -> Asked {
+    for (stage, report) in reports {
+        let stage = asked.entry(*stage).or_default();
         let mut now = BTreeMap::new();
         for item in &report.items {
             let name = item.name.to_string();
@@ -297,8 +296,8 @@ fn set(value: &mut serde_json::Value, path: &str, to: &serde_json::Value) {
 }
 
 /// What failed: what a stage reports, else what a Catch caught.
-fn failure(document: &Document, reports: &[StageReport]) -> Option<Failure> {
-    reports.iter().find_map(|report| report.failure.clone()).or_else(|| document.caught_failure())
+fn failure(document: &Document, reports: &BTreeMap<Stage, StageReport>) -> Option<Failure> {
+    reports.values().find_map(|report| report.failure.clone()).or_else(|| document.caught_failure())
 }
 
 /// Stands for a diagnosis where diagnose itself failed: what it could not do, its role's leave above all.
@@ -310,9 +309,9 @@ fn undiagnosed(caught: &Caught, failure: &Failure) -> Diagnosis {
     }
 }
 
-fn sweep(looks: &[StageReport]) -> Sweep {
-    let stages = looks.iter().map(|look| StagePlan {
-        stage: look.stage.clone(),
+fn sweep(looks: &BTreeMap<Stage, StageReport>) -> Sweep {
+    let stages = looks.iter().map(|(stage, look)| StagePlan {
+        stage: *stage,
         items: look.items.clone(),
         names: look.names.clone(),
     });

@@ -1,15 +1,17 @@
 //! The stages' plans become one, and the run decides: nothing to do, blocked, or go.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
-use statemachine::Result;
 use statemachine::config::monthly_price;
 use statemachine::message::{
-    Document, Next, Operation, Outcome, PlanRecord, RunResult, STAGES, StageReport, Stages, Status, Sweep,
-    Verdict, Waiting,
+    Document, Next, Note, Operation, Outcome, PlanRecord, RunResult, StageReport, Stages, Status, Sweep,
+    Verdict, Waiting, Wanted,
 };
 use statemachine::plan::{Action, Item, Plan, StagePlan};
 use statemachine::resource::hex;
+use statemachine::{Result, Stage};
 
 use crate::Control;
 use crate::finish::outputs;
@@ -54,7 +56,7 @@ impl Control {
         if !again && !says_nothing {
             self.bucket.run(&run).plan().put(&record).await?;
         }
-        let waiting: Vec<Waiting> = looks.iter().flat_map(|look| look.waiting.clone()).collect();
+        let waiting: Vec<Waiting> = looks.values().flat_map(|look| look.waiting.clone()).collect();
         let outputs = outputs(&document, &self.scope);
         let end = |outcome, message: String| RunResult {
             plan: Some(record.id.clone()),
@@ -118,20 +120,13 @@ impl Control {
     }
 
     /// The stages' look reports, in order.
-    pub(crate) async fn looks(&self, document: &Document) -> Result<Vec<StageReport>> {
-        let run = &self.bucket.run(&document.run);
-        let reports = STAGES.map(|stage| async move {
-            if let Some(slot) = document.stages.get(stage).filter(|slot| slot.quiet) {
-                return Ok(StageReport::of_quiet(stage, slot));
-            }
-            if let Some(look) = document.stages.get(stage).and_then(|slot| slot.look()) {
-                return Ok(look.clone());
-            }
-            let look = run.look(stage);
-            let report = look.get().await?;
-            report.ok_or_else(|| statemachine::Error::internal(format!("{} is not there", look.key())))
+    pub(crate) async fn looks(&self, document: &Document) -> Result<BTreeMap<Stage, StageReport>> {
+        let reports = Stage::ALL.map(|stage| async move {
+            let look = self.bucket.last_report(document, stage).await?;
+            let missing = || statemachine::Error::internal(format!("the look of {stage} is not there"));
+            look.map(|look| (stage, look)).ok_or_else(missing)
         });
-        try_join_all(reports).await
+        Ok(try_join_all(reports).await?.into_iter().collect())
     }
 
     /// The configuration becomes the environment's own, and the intent names it. The copy is made by S3
@@ -182,8 +177,11 @@ impl Control {
 /// Whether a deploy or a rollback asks for what is no release yet. Where the services run it, an earlier run was cut
 /// off before it could say so, and an apply would take the services back.
 pub(crate) fn is_unrecorded(document: &Document) -> bool {
-    counts_when_done(document.run.operation)
-        && document.release.as_ref().is_some_and(|release| release.number == 0)
+    let is_new = match &document.image {
+        Some(Wanted::New(_)) => true,
+        Some(Wanted::Released(_)) | None => false,
+    };
+    counts_when_done(document.run.operation) && is_new
 }
 
 /// SHA-256 of a configuration's text.
@@ -201,12 +199,12 @@ pub(crate) fn kept(plan: &Plan) -> Vec<String> {
 
 /// One plan of all stages. An operation concerns some stages only: what the others would change is shown as
 /// drift by the next plan, and is none of its business.
-fn joined(looks: &[StageReport], operation: Operation) -> Plan {
-    let stages = looks.iter().filter(|look| operation.stages().contains(&look.stage.as_str()));
+fn joined(looks: &BTreeMap<Stage, StageReport>, operation: Operation) -> Plan {
+    let stages = looks.iter().filter(|(stage, _)| operation.stages().contains(stage));
     Plan {
         stages: stages
-            .map(|look| StagePlan {
-                stage: look.stage.clone(),
+            .map(|(stage, look)| StagePlan {
+                stage: *stage,
                 items: look.items.clone(),
                 names: look.names.clone(),
             })
@@ -218,23 +216,16 @@ fn joined(looks: &[StageReport], operation: Operation) -> Plan {
 fn notes(document: &Document) -> Vec<String> {
     let Some(stack) = &document.stack else { return Vec::new() };
     let mut notes = document.intent.notes(stack);
-    match document.run.operation {
-        Operation::Rotate => notes.push(
-            "From the change of the password until the last task is replaced, new connections of the old tasks fail."
-                .to_owned(),
-        ),
-        Operation::Restore => notes.push(
-            "From the moment the endpoint changes until the last task is replaced, old tasks write to the cluster that is left."
-                .to_owned(),
-        ),
-        operation if operation.is_overlay() => {}
-        _ => notes.push(format!("Egress costs {}.", monthly_price(stack))),
+    match document.run.operation.facts().note {
+        Note::Nothing => {}
+        Note::Says(what) => notes.push(what.to_owned()),
+        Note::EgressCosts => notes.push(format!("Egress costs {}.", monthly_price(stack))),
     }
     notes
 }
 
 /// Why a resource is refused, and which. Most reasons name it by themselves.
-fn refusal(stage: &str, item: &Item) -> String {
+fn refusal(stage: Stage, item: &Item) -> String {
     let (name, reason) = (item.name.to_string(), item.reason.as_deref().unwrap_or("refused"));
     if reason.contains(&name) { format!("{stage}: {reason}") } else { format!("{stage}: {name}: {reason}") }
 }
@@ -252,25 +243,13 @@ fn summary(plan: &Plan) -> String {
 /// do, because their descriptions may follow. An operation makes the stages it concerns, and removes only
 /// theirs.
 pub fn made_by_run(stages: &mut Stages, operation: Operation) {
-    let to_do: Vec<(&str, bool)> = stages.iter().map(|(stage, slot)| (stage, slot.to_do > 0)).collect();
-    for stage in STAGES {
+    for stage in Stage::ALL {
         let concerned = operation.stages().contains(&stage);
-        let has = |name: &&str| to_do.iter().any(|(stage, to_do)| stage == name && *to_do);
-        let make = concerned && (has(&stage) || needs_look_again(stage).iter().any(has));
-        if let Some(slot) = stages.get_mut(stage) {
-            slot.make = make;
-            if !concerned {
-                slot.left_over = 0;
-            }
+        let has = |stage: Stage| stages[stage].to_do > 0;
+        let make = concerned && (has(stage) || stage.after().iter().copied().any(has));
+        stages[stage].make = make;
+        if !concerned {
+            stages[stage].left_over = 0;
         }
-    }
-}
-
-/// The stages whose changes a stage's description follows.
-pub fn needs_look_again(stage: &str) -> &'static [&'static str] {
-    match stage {
-        "egress" | "database" | "ingress" => &["foundation", "network"],
-        "services" => &["foundation", "network", "egress", "certificate", "database", "ingress"],
-        _ => &[],
     }
 }

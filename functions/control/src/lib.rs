@@ -26,7 +26,7 @@ use statemachine::message::{ControlCall, Document};
 use statemachine::permission::{Permission, Scope};
 
 pub use ask::{Ask, NotAsked, Source, ask};
-pub use join::{made_by_run, needs_look_again};
+pub use join::made_by_run;
 pub use overlay::{Laying, lay_over};
 pub use why::explain;
 

@@ -2,10 +2,10 @@
 //! looking.
 
 use record::Asked;
-use statemachine::Result;
 use statemachine::message::Document;
 use statemachine::plan::{Action, Item, Plan};
 use statemachine::resource::{DataPolicy, Name};
+use statemachine::{Result, Stage};
 
 use crate::Control;
 
@@ -20,7 +20,7 @@ pub(crate) fn refuse_an_empty_database(plan: &mut Plan, asked: &Asked, document:
     if document.run.options.data != DataPolicy::Refuse {
         return;
     }
-    let asked = asked.get("database").and_then(|database| database.get(cluster().as_str()));
+    let asked = asked.get(&Stage::Database).and_then(|database| database.get(cluster().as_str()));
     let Some(known) = asked.and_then(|asked| asked.get("identifier")) else { return };
     let items = plan.stages.iter_mut().flat_map(|stage| &mut stage.items);
     for item in items.filter(|item| item.action == Action::Create && item.name == cluster()) {
@@ -37,13 +37,13 @@ pub(crate) fn refuse_an_empty_database(plan: &mut Plan, asked: &Asked, document:
 impl Control {
     /// A run that is about to delete the database expects it no longer, even where it is cut off afterwards.
     pub(crate) async fn expect_no_database(&self, document: &Document, plan: &Plan) -> Result<()> {
-        let deletes = |(_, item): (&str, &Item)| item.action == Action::Delete && item.name == cluster();
+        let deletes = |(_, item): (Stage, &Item)| item.action == Action::Delete && item.name == cluster();
         if !plan.items().any(deletes) {
             return Ok(());
         }
         let object = self.bucket.record(&document.run.environment).asked();
         let Some(mut asked) = object.get().await? else { return Ok(()) };
-        let database = asked.get_mut("database");
+        let database = asked.get_mut(&Stage::Database);
         if database.and_then(|database| database.remove(cluster().as_str())).is_some() {
             object.put(&asked).await?;
         }
@@ -67,7 +67,7 @@ mod tests {
     fn action(known: &serde_json::Value, data: DataPolicy) -> Action {
         let to = Some(json!({ "identifier": "arive-production-1" }));
         let items = vec![Item { to, ..Item::new(cluster(), Action::Create) }];
-        let stage = StagePlan { stage: "database".to_owned(), items, names: Names::default() };
+        let stage = StagePlan { stage: Stage::Database, items, names: Names::default() };
         let mut plan = Plan { stages: vec![stage] };
         assert!(makes_a_database(&plan));
         let mut document = crate::testing::document(Operation::Apply);

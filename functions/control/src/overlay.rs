@@ -1,9 +1,11 @@
 //! What an operation lays over the configuration: a change of the intent, which the stages then make true.
 
+use std::num::NonZeroU32;
+
 use statemachine::Result;
 use statemachine::config::{Stack, near};
 use statemachine::message::{
-    By, Count, Document, Laid, Operation, Parameters, Release, ReleaseRecord, Trigger,
+    By, Count, Document, Image, Intent, Laid, Needs, Operation, Parameters, ReleaseRecord, Trigger, Wanted,
 };
 
 use crate::Control;
@@ -28,26 +30,19 @@ impl Control {
     /// Lays the run's operation over the document's intent.
     pub(crate) async fn lay_over(&self, document: &mut Document) -> Result<Laying> {
         let run = &document.run;
-        let earlier = match run.operation {
-            Operation::Rollback => match rollback_to(document) {
-                Some(number) => self.bucket.record(&run.environment).release(number).get().await?,
-                None => None,
-            },
-            _ => None,
+        let earlier = match rollback_to(document).filter(|_| run.operation == Operation::Rollback) {
+            Some(number) => self.bucket.record(&run.environment).release(number).get().await?,
+            None => None,
         };
         Ok(lay_over(document, earlier))
     }
 }
 
 /// The number of the release that a rollback goes to: the one asked for, else the one before the newest.
-fn rollback_to(document: &Document) -> Option<u32> {
-    let newest = document.intent.release.as_ref().map(|release| release.number);
-    document
-        .run
-        .parameters
-        .release
-        .or_else(|| newest.and_then(|newest| newest.checked_sub(1)))
-        .filter(|n| *n > 0)
+fn rollback_to(document: &Document) -> Option<NonZeroU32> {
+    let asked = document.run.parameters.release;
+    let before = || document.intent.release.as_ref().map(|newest| newest.number.get() - 1);
+    asked.or_else(before).and_then(NonZeroU32::new)
 }
 
 /// Lays the run's operation over the document's intent. `earlier` is the release that a rollback goes to.
@@ -63,6 +58,9 @@ pub fn lay_over(document: &mut Document, earlier: Option<ReleaseRecord>) -> Layi
     if let Some(refused) = refused_while_paused(document) {
         return refused;
     }
+    if let Some(missing) = missing(operation.facts().needs, &stack, &document.intent) {
+        return Laying::Refused(missing.to_owned());
+    }
     let by = By::of(&document.run);
     let Parameters { image, tag, counts, services, snapshot, .. } = document.run.parameters.clone();
     let intent = &mut document.intent;
@@ -73,18 +71,14 @@ pub fn lay_over(document: &mut Document, earlier: Option<ReleaseRecord>) -> Layi
                 return Laying::Refused("A deploy needs the digest of an image.".to_owned());
             };
             // The same image keeps what is known of it.
-            let known = intent.release.clone().filter(|release| release.digest == digest);
-            document.release = known.or(Some(Release { number: 0, digest, tag, architecture: None }));
+            let known = intent.release.clone().filter(|release| release.image.digest == digest);
+            let new = || Wanted::New(Image { digest, tag, architecture: None });
+            document.image = Some(known.map_or_else(new, Wanted::Released));
             Laying::Done
         }
         Operation::Rollback => roll_back(document, earlier, by),
         Operation::Scale => scale(document, &stack, &counts, &by),
         Operation::Restart => {
-            if intent.release.is_none() {
-                return Laying::Refused(
-                    "Nothing is deployed yet, so there is nothing to restart.".to_owned(),
-                );
-            }
             let named: Vec<String> =
                 if services.is_empty() { stack.services.keys().cloned().collect() } else { services };
             for service in named {
@@ -96,15 +90,7 @@ pub fn lay_over(document: &mut Document, earlier: Option<ReleaseRecord>) -> Layi
             Laying::Done
         }
         Operation::Run => {
-            if intent.release.is_none() {
-                return Laying::Refused("Nothing is deployed yet, so there is no image to run.".to_owned());
-            }
             services.iter().find_map(|service| unknown_service(&stack, service)).unwrap_or(Laying::Done)
-        }
-        Operation::Rotate | Operation::SnapshotCreate | Operation::SnapshotForget | Operation::Restore
-            if stack.database.is_none() =>
-        {
-            Laying::Refused("This stack has no database.".to_owned())
         }
         Operation::Rotate => {
             intent.database.rotation = Some(by);
@@ -124,17 +110,19 @@ pub fn lay_over(document: &mut Document, earlier: Option<ReleaseRecord>) -> Layi
             // The password is set anew after a restore; an earlier rotation was of the earlier generation.
             Laying::Done
         }
-        Operation::RestoreObject => match (&stack.uploads, &document.run.parameters.object) {
-            (None, _) => Laying::Refused("This stack has no uploads bucket.".to_owned()),
-            (_, None) => Laying::Refused("No object is named.".to_owned()),
-            (Some(uploads), Some(_)) if !uploads.bucket.starts_with(&format!("{}-", stack.app)) => {
-                Laying::Refused(format!(
-                    "The engine may read no object of the bucket {}: its name does not begin with `{}-`. Copy the version yourself with `aws s3api copy-object`.",
-                    uploads.bucket, stack.app
-                ))
+        Operation::RestoreObject => {
+            if document.run.parameters.object.is_none() {
+                return Laying::Refused("No object is named.".to_owned());
             }
-            (Some(_), Some(_)) => Laying::Done,
-        },
+            let readable = format!("{}-", stack.app);
+            match stack.uploads.as_ref().filter(|uploads| !uploads.bucket.starts_with(&readable)) {
+                Some(uploads) => Laying::Refused(format!(
+                    "The engine may read no object of the bucket {}: its name does not begin with `{readable}`. Copy the version yourself with `aws s3api copy-object`.",
+                    uploads.bucket
+                )),
+                None => Laying::Done,
+            }
+        }
         Operation::Pause => {
             // The schedule that stops a cluster again comes back here, day by day.
             intent.paused.get_or_insert(by);
@@ -145,10 +133,20 @@ pub fn lay_over(document: &mut Document, earlier: Option<ReleaseRecord>) -> Layi
                 return Laying::Nothing("The environment is not paused.".to_owned());
             }
             if let Some(pushed) = intent.pushed.take() {
-                document.release = Some(pushed);
+                document.image = Some(Wanted::New(pushed));
             }
             Laying::Done
         }
+    }
+}
+
+/// What an operation needs and is not there, in words.
+fn missing(needs: Needs, stack: &Stack, intent: &Intent) -> Option<&'static str> {
+    match needs {
+        Needs::Release(otherwise) => intent.release.is_none().then_some(otherwise),
+        Needs::Database => stack.database.is_none().then_some("This stack has no database."),
+        Needs::Uploads => stack.uploads.is_none().then_some("This stack has no uploads bucket."),
+        Needs::Nothing => None,
     }
 }
 
@@ -163,10 +161,10 @@ fn refused_while_paused(document: &mut Document) -> Option<Laying> {
                 "The environment is paused ({}). `stepstack resume` deploys {digest}.",
                 paused.words()
             );
-            document.intent.pushed = Some(Release { number: 0, digest, tag, architecture: None });
+            document.intent.pushed = Some(Image { digest, tag, architecture: None });
             Some(Laying::Noted(reason))
         }
-        (Operation::Pause | Operation::Resume | Operation::RestoreObject, _, _) => None,
+        (operation, _, _) if operation.facts().while_paused => None,
         (operation, _, _) => Some(Laying::Refused(format!(
             "The environment is paused ({}), so there is nothing to {}. Start it again with `stepstack resume`.",
             paused.words(),
@@ -224,9 +222,6 @@ fn scale(
 }
 
 fn roll_back(document: &mut Document, earlier: Option<ReleaseRecord>, by: By) -> Laying {
-    let Some(now) = document.intent.release.clone() else {
-        return Laying::Refused("Nothing was released yet, so there is nothing to go back to.".to_owned());
-    };
     let wanted = rollback_to(document);
     let Some(earlier) = earlier else {
         return Laying::Refused(match wanted {
@@ -234,14 +229,15 @@ fn roll_back(document: &mut Document, earlier: Option<ReleaseRecord>, by: By) ->
                 "There is no release {number}. There are 1 to {}: `stepstack runs` and `stepstack status` show them.",
                 document.intent.releases
             ),
-            None => format!("Release {} is the first: there is none before it.", now.number),
+            None => "Release 1 is the first: there is none before it.".to_owned(),
         });
     };
-    if earlier.release.number == now.number {
-        return Laying::Nothing(format!("Release {} is what runs.", now.number));
+    let number = earlier.release.number;
+    if document.intent.release.as_ref().is_some_and(|now| now.number == number) {
+        return Laying::Nothing(format!("Release {number} is what runs."));
     }
     let ReleaseRecord { release, environment, .. } = earlier;
-    document.release = Some(Release { number: 0, ..release });
+    document.image = Some(Wanted::New(release.image));
     let differs = document.stack.as_ref().is_some_and(|stack| {
         let services = stack.services.iter();
         services
@@ -257,7 +253,7 @@ fn roll_back(document: &mut Document, earlier: Option<ReleaseRecord>, by: By) ->
 mod tests {
     use std::collections::BTreeMap;
 
-    use statemachine::message::{Intent, ObjectVersion};
+    use statemachine::message::{ObjectVersion, Release};
 
     use super::*;
     use crate::testing::document;
@@ -338,10 +334,12 @@ mod tests {
     fn record(number: u32, environment: BTreeMap<String, BTreeMap<String, String>>) -> ReleaseRecord {
         ReleaseRecord {
             release: Release {
-                number,
-                digest: format!("sha256:{}", "b".repeat(64)),
-                tag: Some("v1".to_owned()),
-                architecture: Some("X86_64".to_owned()),
+                number: NonZeroU32::new(number).expect("a number"),
+                image: Image {
+                    digest: format!("sha256:{}", "b".repeat(64)),
+                    tag: Some("v1".to_owned()),
+                    architecture: Some("X86_64".to_owned()),
+                },
             },
             run: "20261120-101500-0001".to_owned(),
             operation: Operation::Deploy,
@@ -357,12 +355,12 @@ mod tests {
     #[test]
     fn a_rollback_brings_back_image_and_environment_until_the_next_configuration() {
         let mut document = document(Operation::Rollback);
-        assert_eq!(rollback_to(&document), Some(1), "the one before the newest");
+        assert_eq!(rollback_to(&document), Some(NonZeroU32::MIN), "the one before the newest");
         let before = BTreeMap::from([("FEATURE".to_owned(), "off".to_owned())]);
         let laid = BTreeMap::from([("api".to_owned(), before.clone())]);
         assert_eq!(lay_over(&mut document, Some(record(1, laid))), Laying::Done);
-        let release = document.release.clone().expect("a release");
-        assert_eq!((release.number, release.architecture.as_deref()), (0, Some("X86_64")));
+        let Some(Wanted::New(image)) = &document.image else { panic!("it gets a number of its own") };
+        assert_eq!(image.architecture.as_deref(), Some("X86_64"));
         let file = BTreeMap::new();
         assert_eq!(document.intent.environment("api", &file, document.config.as_ref()), before);
         assert_eq!(document.intent.environment("worker", &file, document.config.as_ref()), file);
@@ -380,7 +378,7 @@ mod tests {
             Laying::Nothing("Release 2 is what runs.".to_owned())
         );
         document.run.parameters.release = None;
-        document.intent.release.as_mut().expect("a release").number = 1;
+        document.intent.release.as_mut().expect("a release").number = NonZeroU32::MIN;
         assert!(refused(&lay_over(&mut document, None)).contains("is the first"));
     }
 
@@ -402,7 +400,7 @@ mod tests {
         document.run.operation = Operation::Resume;
         assert_eq!(lay_over(&mut document, None), Laying::Done);
         assert_eq!(document.intent, Intent { paused: None, pushed: None, ..paused });
-        assert_eq!(document.release.map(|release| release.digest), Some(digest));
+        assert_eq!(document.image.map(|wanted| wanted.image().digest.clone()), Some(digest));
     }
 
     #[test]

@@ -1,29 +1,29 @@
 //! A failed deploy, rollback, restart or rotation puts back what was there before it: the same stages are
 //! made once more, with the earlier intent.
 
-use statemachine::Result;
+use std::collections::BTreeMap;
+
 use statemachine::message::{
-    Document, Failure, Mode, Next, Operation, PuttingBack, Release, RunResult, STAGES, Slot, StageReport,
-    Verdict,
+    Document, Failure, Mode, Next, Operation, PuttingBack, Release, RunResult, Slot, StageReport,
+    TakesEffect, Verdict, Wanted,
 };
 use statemachine::plan::Progress;
+use statemachine::{Result, Stage};
 
 use crate::Control;
 
 /// Whether what an operation asks for becomes the intent only once the services run it. Of every other, the next run
 /// goes on with it.
 pub(crate) fn counts_when_done(operation: Operation) -> bool {
-    matches!(operation, Operation::Deploy | Operation::Rollback)
+    operation.facts().takes_effect == TakesEffect::Done
 }
 
 /// Whether a failed run has moved anything that an earlier release can be put back over.
 pub(crate) fn can_put_back(document: &Document) -> bool {
-    let made = |stage: &&&str| {
-        document.stages.get(stage).is_some_and(|slot| matches!(slot.mode, Some(Mode::Make | Mode::Remove)))
-    };
-    document.run.operation.is_put_back()
+    let made = |stage: &Stage| matches!(document.stages[*stage].mode, Some(Mode::Make | Mode::Remove));
+    document.run.operation.facts().is_put_back
         && earlier(document).is_some()
-        && document.run.operation.stages().iter().any(|stage| made(&stage))
+        && document.run.operation.stages().iter().any(made)
 }
 
 /// What the services ran before.
@@ -41,15 +41,13 @@ impl Control {
                 self.bucket.record(&run.environment).intent().put(&document.intent).await?;
             }
         }
-        document.release.clone_from(&document.intent.release);
-        for stage in STAGES {
-            let concerned = run.operation.stages().contains(&stage);
-            if let Some(slot) = document.stages.get_mut(stage) {
-                if concerned {
-                    *slot = again(slot);
-                } else {
-                    slot.make = false;
-                }
+        document.image = document.intent.release.clone().map(Wanted::Released);
+        for stage in Stage::ALL {
+            let slot = &mut document.stages[stage];
+            if run.operation.stages().contains(&stage) {
+                *slot = again(slot);
+            } else {
+                slot.make = false;
             }
         }
         document.caught = None;
@@ -85,11 +83,11 @@ pub(crate) fn result_of(
     mut result: RunResult,
     failure: Option<Failure>,
     stopped: Option<String>,
-    reports: &[StageReport],
+    reports: &BTreeMap<Stage, StageReport>,
 ) -> RunResult {
     let PuttingBack { failure: first, diagnosis } = put_back;
     result.fail(first, diagnosis);
-    let services = reports.iter().find(|report| report.stage == "services");
+    let services = reports.get(&Stage::Services);
     let open = services
         .iter()
         .flat_map(|report| &report.items)

@@ -1,7 +1,7 @@
 //! Why a resource is to be changed: told from the configuration and from what the last good run asked for.
 
 use record::Asked;
-use statemachine::message::{By, Document, Operation};
+use statemachine::message::{By, Document};
 use statemachine::plan::{Action, Plan, Why};
 use statemachine::resource::Name;
 
@@ -12,8 +12,7 @@ pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, document: &Docum
     let same_engine = document.intent.engine.as_deref() == Some(env!("CARGO_PKG_VERSION"));
     for stage in &mut plan.stages {
         let asked = asked.get(&stage.stage);
-        let stage_operates =
-            run.operation.is_overlay() && run.operation.stages().contains(&stage.stage.as_str());
+        let stage_operates = run.operation.is_overlay() && run.operation.stages().contains(&stage.stage);
         for item in stage.items.iter_mut().filter(|item| matches!(item.action, Action::Update | Action::Wait))
         {
             let before = asked.and_then(|asked| asked.get(item.name.as_str()));
@@ -21,8 +20,7 @@ pub fn explain(plan: &mut Plan, asked: &Asked, same_file: bool, document: &Docum
                 let before = before.map(|before| field(before, &change.field));
                 let asked_before = before == Some(&change.to);
                 // What a rotation or a restore moves is named the same before and after it.
-                let follows = matches!(run.operation, Operation::Rotate | Operation::Restore)
-                    && matches!(change.field.as_str(), "cluster" | "password");
+                let follows = run.operation.facts().moves.contains(&change.field.as_str());
                 change.why = match laid_by(document, &item.name, &change.field) {
                     _ if stage_operates && (!asked_before || follows) => {
                         Some(Why::Operation(format!("{} {}", run.operation.name(), run.id)))
@@ -79,6 +77,7 @@ fn field<'a>(value: &'a serde_json::Value, path: &str) -> &'a serde_json::Value 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use statemachine::message::Operation;
     use statemachine::plan::{Change, Item, StagePlan};
 
     use super::*;
@@ -92,7 +91,7 @@ mod tests {
         document.intent.engine = engine.map(str::to_owned);
         let mut plan = Plan {
             stages: vec![StagePlan {
-                stage: "database".to_owned(),
+                stage: statemachine::Stage::Database,
                 items: vec![item],
                 names: statemachine::resource::Names::default(),
             }],

@@ -235,8 +235,8 @@ impl Clients {
             if found.is_some_and(|found| version::runs_as_asked(database, found)) {
                 return Ok(Versions::default());
             }
-            let told = document.stages.get(&ctx.stage).map(|slot| &slot.outputs);
-            let told = told.and_then(|names| names.attribute(&cluster::name(), ENGINE_VERSION));
+            let told = &document.stages.database.outputs;
+            let told = told.attribute(&cluster::name(), ENGINE_VERSION);
             // The look has resolved and checked it, and found no cluster either.
             if let (None, Some(told)) = (found, told) {
                 return Ok(Versions { resolved: Some(told.to_owned()), ..Versions::default() });

@@ -58,15 +58,18 @@ async fn takes_over<R: Resource>(
         })
         .then_output(|| AddTagsToResourceOutput::builder().build());
     let client = client(clients(&[&add], &[]));
-    one.adopt(id.to_owned(), Call { ctx: Context::example("database"), client, ids: Names::default() })
-        .await
-        .expect(kind);
+    one.adopt(
+        id.to_owned(),
+        Call { ctx: Context::example(statemachine::Stage::Database), client, ids: Names::default() },
+    )
+    .await
+    .expect(kind);
     assert_eq!(add.num_calls(), 1, "{kind}");
 }
 
 #[tokio::test]
 async fn groups_cluster_and_instance_get_our_tags() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let stack = config::parse(FILE.as_bytes(), "stepstack.toml").expect("the file is a good one");
     let database = stack.database.expect("a database");
     let group = ParameterGroup::of(database.major());
@@ -82,7 +85,7 @@ async fn groups_cluster_and_instance_get_our_tags() {
 /// A secret's value is nobody's to read for that.
 #[tokio::test]
 async fn secrets_get_our_tags_and_keep_their_values() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let stack = config::parse(FILE.as_bytes(), "stepstack.toml").expect("the file is a good one");
     let url = DatabaseUrl::of(&ctx, &stack.database.expect("a database"));
     let tag = |name: &'static str| {

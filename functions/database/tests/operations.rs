@@ -54,7 +54,7 @@ fn assert_all_called(rules: &[&Rule]) {
 }
 
 fn password(rotation: Option<&str>) -> Password {
-    Password::of(&Context::example("database"), rotation.map(str::to_owned))
+    Password::of(&Context::example(statemachine::Stage::Database), rotation.map(str::to_owned))
 }
 
 /// What the rotation of [`RUN`] makes: the call's token is the version's id.
@@ -80,7 +80,7 @@ fn tagged_with_run() -> Rule {
 
 async fn change(want: Password, now: Password, secrets: &[&Rule]) -> statemachine::Result<Made> {
     let clients = clients(&[], secrets);
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     want.update(now, "arn:password".to_owned(), Call { ctx, client: clients.secrets, ids: Names::default() })
         .await
 }
@@ -160,7 +160,13 @@ fn cluster(generation: u32, pause: Pause) -> Cluster {
         serde_json::json!({"engine_version": "15", "name": "arive", "deletion_protection": true}),
     )
     .expect("a database with its defaults");
-    Cluster::of(&Context::example("database"), &database, &ParameterGroup::of("15"), generation, pause)
+    Cluster::of(
+        &Context::example(statemachine::Stage::Database),
+        &database,
+        &ParameterGroup::of("15"),
+        generation,
+        pause,
+    )
 }
 
 fn names() -> Names {
@@ -196,7 +202,7 @@ async fn a_restore_asks_for_everything_the_call_takes() {
     let clients = clients(&[&restore], &[]);
     let rds = Rds::new(&clients, 2).with_snapshot(Some("arive-production-before".to_owned()));
     let made = cluster(2, Pause::No)
-        .create(Call { ctx: Context::example("database"), client: rds, ids: names() })
+        .create(Call { ctx: Context::example(statemachine::Stage::Database), client: rds, ids: names() })
         .await;
     assert!(!made.expect("it is begun").settled);
     assert_all_called(&[&restore]);
@@ -217,9 +223,13 @@ async fn what_a_restore_leaves_is_tagged_as_kept() {
     let now = KeptCluster { identifier: identifier.clone(), kept: None };
     let want = KeptCluster { kept: Some("2026-11-23 20261123-101500-abcd".to_owned()), ..now.clone() };
     let kept = KeptClusters { rds: clients.rds, live: 2, forget: Forget::Nothing };
-    want.update(now, identifier, Call { ctx: Context::example("database"), client: kept, ids: names() })
-        .await
-        .expect("it is kept");
+    want.update(
+        now,
+        identifier,
+        Call { ctx: Context::example(statemachine::Stage::Database), client: kept, ids: names() },
+    )
+    .await
+    .expect("it is kept");
     assert_all_called(&[&tag]);
 }
 
@@ -231,7 +241,7 @@ async fn a_pause_stops_what_cannot_sleep_once_nothing_else_is_to_change() {
     let first = clients(&[&stop], &[]);
     let (want, now) = (cluster(1, Pause::Stop), cluster(1, Pause::No));
     let id = now.identifier.clone();
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     want.clone()
         .update(now.clone(), id.clone(), Call { ctx, client: Rds::new(&first, 1), ids: names() })
         .await
@@ -242,7 +252,7 @@ async fn a_pause_stops_what_cannot_sleep_once_nothing_else_is_to_change() {
         .then_output(|| aws_sdk_rds::operation::modify_db_cluster::ModifyDbClusterOutput::builder().build());
     let second = clients(&[&modify], &[]);
     let other = Cluster { max_acu: 8.0, ..now };
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let waits = want
         .update(other, id, Call { ctx, client: Rds::new(&second, 1), ids: names() })
         .await

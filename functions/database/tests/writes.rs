@@ -104,7 +104,7 @@ async fn a_cluster_gets_the_password_s_value_and_says_only_its_version() {
                 && request.engine_lifecycle_support() == Some("open-source-rds-extended-support-disabled")
         })
         .then_output(|| CreateDbClusterOutput::builder().build());
-    let (ctx, clients) = (Context::example("database"), clients(&[&create], &[&read]));
+    let (ctx, clients) = (Context::example(statemachine::Stage::Database), clients(&[&create], &[&read]));
     let made = cluster(&ctx)
         .create(Call { ctx, client: Rds::new(&clients, 1), ids: names() })
         .await
@@ -129,7 +129,8 @@ async fn a_rotated_password_is_set_before_the_tag_says_so() {
             request.resource_name() == Some("arn:cluster") && request.tags()[0].value() == Some("v2")
         })
         .then_output(|| AddTagsToResourceOutput::builder().build());
-    let (ctx, clients) = (Context::example("database"), clients(&[&modify, &tag], &[&read]));
+    let (ctx, clients) =
+        (Context::example(statemachine::Stage::Database), clients(&[&modify, &tag], &[&read]));
     let now = Cluster { password: Name::foreign("v1"), ..cluster(&ctx) };
     let id = now.identifier.clone();
     cluster(&ctx)
@@ -144,7 +145,7 @@ async fn other_changes_do_not_read_the_password() {
     let modify = mock!(RdsClient::modify_db_cluster)
         .match_requests(|request| request.master_user_password().is_none())
         .then_output(|| ModifyDbClusterOutput::builder().build());
-    let (ctx, clients) = (Context::example("database"), clients(&[&modify], &[]));
+    let (ctx, clients) = (Context::example(statemachine::Stage::Database), clients(&[&modify], &[]));
     let now = Cluster { max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
     cluster(&ctx)
@@ -159,7 +160,7 @@ async fn a_stopped_cluster_is_started_before_anything_else_of_it_changes() {
     let start = mock!(RdsClient::start_db_cluster)
         .match_requests(|request| request.db_cluster_identifier() == Some("arive-production-1"))
         .then_output(|| StartDbClusterOutput::builder().build());
-    let (ctx, clients) = (Context::example("database"), clients(&[&start], &[]));
+    let (ctx, clients) = (Context::example(statemachine::Stage::Database), clients(&[&start], &[]));
     let now = Cluster { running: false, max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
     let waits = cluster(&ctx)
@@ -208,7 +209,7 @@ async fn delete(ctx: Context, now: Option<Cluster>, rules: &[&Rule]) -> statemac
 
 #[tokio::test]
 async fn a_cluster_goes_with_a_snapshot_named_by_the_run() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let off = protection_goes_off();
     let first = "arive-production-1-final-20261123-101500-abcd";
     let deleted = deleted_with(Some(first)).then_output(|| DeleteDbClusterOutput::builder().build());
@@ -232,7 +233,7 @@ async fn a_cluster_goes_with_a_snapshot_named_by_the_run() {
 
 #[tokio::test]
 async fn a_cluster_that_cannot_go_yet_is_no_failure() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let unprotected = Cluster { deletion_protection: false, ..cluster(&ctx) };
     let first = "arive-production-1-final-20261123-101500-abcd";
     let too_early = deleted_with(Some(first)).then_error(|| refused("InvalidDBClusterStateFault"));
@@ -267,7 +268,7 @@ fn scheduled_for_deletion() -> Rule {
 
 #[tokio::test]
 async fn a_password_is_made_with_its_tags_and_a_token() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let (random, token) = (random_password(), ctx.token(&Name::new("secret", "database-password")));
     let create = mock!(SecretsClient::create_secret)
         .match_requests(move |request| {
@@ -295,7 +296,7 @@ fn found(ctx: &Context) -> DescribeSecretOutput {
 
 #[tokio::test]
 async fn a_password_on_its_way_out_comes_back_with_a_new_value() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let (random, create, ours) = (random_password(), scheduled_for_deletion(), found(&ctx));
     let describe = mock!(SecretsClient::describe_secret).then_output(move || ours.clone());
     let restore = mock!(SecretsClient::restore_secret).then_output(|| RestoreSecretOutput::builder().build());
@@ -315,7 +316,7 @@ async fn a_password_on_its_way_out_comes_back_with_a_new_value() {
 
 #[tokio::test]
 async fn a_stranger_s_secret_on_its_way_out_is_left_alone() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let (random, create) = (random_password(), scheduled_for_deletion());
     let another = found(&Context { app: "other".to_owned(), ..ctx.clone() });
     let describe = mock!(SecretsClient::describe_secret).then_output(move || another.clone());
@@ -334,7 +335,7 @@ async fn a_stranger_s_secret_on_its_way_out_is_left_alone() {
 
 #[tokio::test]
 async fn a_url_is_made_of_password_and_endpoint_and_its_tags_follow_its_value() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let read = password_is_read();
     let put = mock!(SecretsClient::put_secret_value)
         .match_requests(|request| {
@@ -364,7 +365,7 @@ async fn a_url_is_made_of_password_and_endpoint_and_its_tags_follow_its_value() 
 
 #[tokio::test]
 async fn a_url_waits_for_the_cluster_s_endpoint() {
-    let ctx = Context::example("database");
+    let ctx = Context::example(statemachine::Stage::Database);
     let read = password_is_read();
     let clients = clients(&[], &[&read]);
     let mut names = names();
@@ -380,7 +381,10 @@ async fn a_secret_can_be_brought_back_for_a_week_unless_data_may_go() {
     for (data, days, forced) in
         [(DataPolicy::Snapshot, Some(7), None), (DataPolicy::Delete, None, Some(true))]
     {
-        let ctx = Context { options: Options { data, ..Options::default() }, ..Context::example("database") };
+        let ctx = Context {
+            options: Options { data, ..Options::default() },
+            ..Context::example(statemachine::Stage::Database)
+        };
         let deleted = mock!(SecretsClient::delete_secret)
             .match_requests(move |request| {
                 request.recovery_window_in_days() == days && request.force_delete_without_recovery() == forced

@@ -1,7 +1,7 @@
 //! The cause of a failure, told from what AWS and the tasks said. Pure.
 
 use statemachine::ErrorKind;
-use statemachine::message::{Diagnosis, Failure, function_of};
+use statemachine::message::{Diagnosis, Failure};
 
 use crate::evidence::{Evidence, StoppedTask, Target};
 
@@ -45,7 +45,7 @@ fn of_call(failure: &Failure) -> Option<Diagnosis> {
     }
     match failure.kind {
         ErrorKind::Denied => {
-            let function = function_of(&failure.stage);
+            let function = failure.stage.function()?;
             let action = failure.action.as_deref().unwrap_or("an action");
             told(
                 format!("The function {function} may not call {action}."),

@@ -12,10 +12,10 @@ use aws_types::SdkConfig;
 use futures_util::future::BoxFuture;
 use record::Bucket;
 use serde::{Deserialize, Serialize};
-use statemachine::Result;
 use statemachine::message::{Document, Failure};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::Name;
+use statemachine::{Result, Stage};
 
 pub use cause::diagnose;
 pub use evidence::{Evidence, StoppedTask, Target};
@@ -67,30 +67,24 @@ impl Clients {
         let name = Name::from_tag(&failure.name);
         let evidence = if name.kind() == "task" {
             gather::task(self, &document, &name).await
-        } else if failure.stage == "services" {
+        } else if failure.stage == Stage::Services {
             gather::services(self, &document).await
         } else {
             Evidence::default()
         };
         let diagnosis = diagnose(&failure, &evidence);
-        tracing::info!(run = document.run.id, stage = failure.stage, cause = diagnosis.cause, "diagnosis");
+        tracing::info!(run = document.run.id, stage = %failure.stage, cause = diagnosis.cause, "diagnosis");
         self.bucket.run(&document.run).diagnosis().put(&diagnosis).await?;
         Ok(Answer { cause: diagnosis.cause })
     }
 
     /// What failed: what a stage reports, else what a Catch caught.
     async fn failure(&self, document: &Document) -> Option<Failure> {
-        let told = document.stages.iter().find_map(|(_, slot)| slot.report.as_ref()?.failure.clone());
-        if told.is_some() {
-            return told;
-        }
-        for (stage, _) in document.stages.iter().filter(|(_, slot)| slot.report.is_none()) {
-            let run = self.bucket.run(&document.run);
-            for object in [run.report(stage), run.look(stage)] {
-                let report = object.get().await.ok().flatten();
-                if let Some(failure) = report.and_then(|report| report.failure) {
-                    return Some(failure);
-                }
+        for stage in Stage::ALL {
+            let report = self.bucket.last_report(document, stage).await.ok().flatten();
+            let failure = report.and_then(|report| report.failure);
+            if failure.is_some() {
+                return failure;
             }
         }
         document.caught_failure()

@@ -4,15 +4,15 @@
 use diagnose::{Evidence, StoppedTask, Target, diagnose};
 use statemachine::message::{Diagnosis, Failure};
 use statemachine::resource::Name;
-use statemachine::{Error, ErrorKind};
+use statemachine::{Error, ErrorKind, Stage};
 
-fn failure(stage: &str, name: &str, kind: ErrorKind, message: &str) -> Failure {
+fn failure(stage: Stage, name: &str, kind: ErrorKind, message: &str) -> Failure {
     Failure::of(stage, &Name::from_tag(name), &Error::new(kind, message))
 }
 
 fn service_failed() -> Failure {
     failure(
-        "services",
+        Stage::Services,
         "service/api",
         ErrorKind::Internal,
         "service/api was changed, and AWS did not keep it",
@@ -164,7 +164,7 @@ fn out_of_memory() {
 fn a_quota() {
     let message = "CreateVpc failed: The maximum number of VPCs has been reached. (VpcLimitExceeded)";
     let diagnosis =
-        diagnose(&failure("network", "vpc/main", ErrorKind::Quota, message), &Evidence::default());
+        diagnose(&failure(Stage::Network, "vpc/main", ErrorKind::Quota, message), &Evidence::default());
     check(&diagnosis, &format!("A quota of this account is used up: {message}"), "Service Quotas");
     let events = vec!["(service api) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.".to_owned()];
     let tasks = diagnose(&service_failed(), &Evidence { events, ..Evidence::default() });
@@ -174,7 +174,7 @@ fn a_quota() {
 #[test]
 fn a_free_plan_account() {
     let mut failure = failure(
-        "database",
+        Stage::Database,
         "db-cluster/main",
         ErrorKind::Quota,
         "CreateDBCluster failed: The specified DB engine is not available on the free plan (FreeTierRestrictionError)",
@@ -192,7 +192,7 @@ fn a_domain_that_is_not_delegated() {
     let message =
         "At your registrar, point the name servers of tryarive.com to ns-1.awsdns-00.com. They are none now.";
     let diagnosis = diagnose(
-        &failure("certificate", "certificate/main@abc", ErrorKind::NotReady, message),
+        &failure(Stage::Certificate, "certificate/main@abc", ErrorKind::NotReady, message),
         &Evidence::default(),
     );
     check(
@@ -205,7 +205,7 @@ fn a_domain_that_is_not_delegated() {
 #[test]
 fn a_missing_permission_names_function_and_action() {
     let mut failure = failure(
-        "egress",
+        Stage::Egress,
         "nat-gateway/a",
         ErrorKind::Denied,
         "CreateNatGateway failed: You are not authorized to perform this operation. (UnauthorizedOperation)",
@@ -223,7 +223,7 @@ fn without_a_known_cause_it_says_what_aws_says_and_what_it_could_not_see() {
     let evidence =
         Evidence { not_seen: vec!["the services' events (denied)".to_owned()], ..Evidence::default() };
     let diagnosis = diagnose(
-        &failure("ingress", "listener/http", ErrorKind::Invalid, "CreateListener failed: odd (Odd)"),
+        &failure(Stage::Ingress, "listener/http", ErrorKind::Invalid, "CreateListener failed: odd (Odd)"),
         &evidence,
     );
     check(&diagnosis, "CreateListener failed: odd (Odd)", "run `stepstack apply` again");
@@ -242,7 +242,7 @@ fn a_release_command_that_fails() {
         ..StoppedTask::default()
     };
     let failed =
-        failure("services", "task/release", ErrorKind::Invalid, "The release command exited with 3.");
+        failure(Stage::Services, "task/release", ErrorKind::Invalid, "The release command exited with 3.");
     let diagnosis = diagnose(&failed, &Evidence { stopped_tasks: vec![task], ..Evidence::default() });
     check(
         &diagnosis,

@@ -40,7 +40,7 @@ fn stack() -> Stack {
 }
 
 fn context() -> Context {
-    Context::example("foundation")
+    Context::example(statemachine::Stage::Foundation)
 }
 
 fn names() -> Names {

@@ -34,7 +34,7 @@ fn said(code: &str) -> ErrorMetadata {
 }
 
 fn context(region: &str) -> Context {
-    Context { region: region.to_owned(), ..Context::example("foundation") }
+    Context { region: region.to_owned(), ..Context::example(statemachine::Stage::Foundation) }
 }
 
 /// Creates the log bucket with these answers.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result, Stage};
 
 use crate::load_balancer;
 use crate::tags::tags;
@@ -119,7 +119,7 @@ impl Resource for Listener {
             _ => return None,
         };
         // Each stage sees its own: the other's is none of its business.
-        let own = if ctx.stage == "ingress" { "http" } else { "https" };
+        let own = if ctx.stage == Stage::Ingress { "http" } else { "https" };
         (what == own).then(|| raw.listener_arn().map(|id| Identity::ours(name(what), id))).flatten()
     }
 

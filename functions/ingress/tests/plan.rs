@@ -31,7 +31,7 @@ use statemachine::permission::{Scope, policy};
 use statemachine::plan::Action;
 use statemachine::resource::{Context, Name, Names, Options};
 use statemachine::tick::{Hold, Input, Link, tick};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result, Stage};
 
 const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/arive-production/1";
@@ -56,7 +56,7 @@ struct World {
     attributes: BTreeMap<&'static str, &'static str>,
     listeners: Vec<Listener>,
     /// Tags by ARN: the stage and the name that they tell.
-    owned: BTreeMap<&'static str, (&'static str, &'static str)>,
+    owned: BTreeMap<&'static str, (Stage, &'static str)>,
     /// Whether the load balancer goes between its listing and the look at its tags.
     loses_it: bool,
 }
@@ -88,7 +88,7 @@ impl World {
                 listener(HTTP, 80).default_actions(redirect).build(),
                 listener(HTTPS, 443).default_actions(not_found()).build(),
             ],
-            owned: BTreeMap::from([(BALANCER, ("ingress", "load-balancer/main"))]),
+            owned: BTreeMap::from([(BALANCER, (Stage::Ingress, "load-balancer/main"))]),
             loses_it: false,
         }
     }
@@ -121,7 +121,7 @@ impl World {
         let owned = self.owned.clone();
         let tags = mock!(Client::describe_tags).then_compute_output(move |input: &DescribeTagsInput| {
             let described = input.resource_arns().iter().map(|arn| {
-                let tags = owned.get(arn.as_str()).map(|(stage, name)| tags(stage, name));
+                let tags = owned.get(arn.as_str()).map(|(stage, name)| tags(*stage, name));
                 TagDescription::builder().resource_arn(arn).set_tags(tags).build()
             });
             DescribeTagsOutput::builder().set_tag_descriptions(Some(described.collect())).build()
@@ -146,7 +146,7 @@ fn code(code: &str) -> ErrorMetadata {
     ErrorMetadata::builder().code(code).build()
 }
 
-fn tags(stage: &str, name: &str) -> Vec<Tag> {
+fn tags(stage: Stage, name: &str) -> Vec<Tag> {
     let tags = Context::example(stage).tags(&Name::from_tag(name)).into_iter();
     tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
@@ -225,7 +225,7 @@ fn document(file: Option<&str>) -> Document {
 }
 
 async fn look_with(world: &World, file: Option<&str>, names: Names) -> Result<StageReport> {
-    let ctx = Context::example("ingress");
+    let ctx = Context::example(statemachine::Stage::Ingress);
     let resources = world.clients().resources(&ctx, &document(file), &names).await?;
     tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }

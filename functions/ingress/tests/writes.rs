@@ -24,7 +24,7 @@ async fn create(code: &'static str) -> Result<Made> {
     let listener = Listener::http(Action::RedirectToHttps);
     listener
         .create(Call {
-            ctx: Context::example("ingress"),
+            ctx: Context::example(statemachine::Stage::Ingress),
             client: Client::from_conf(config.build()),
             ids: names,
         })

@@ -8,7 +8,7 @@ use record::{Bucket, Lock, Notes, Object};
 use statemachine::message::Run;
 use statemachine::resource::Name;
 use statemachine::tick::{Hold, Link};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result, Stage};
 
 /// A tick's tie to its run.
 pub(crate) struct RunLink<'a> {
@@ -27,7 +27,7 @@ struct Seen {
 }
 
 impl<'a> RunLink<'a> {
-    pub(crate) fn new(bucket: &Bucket, run: &'a Run, stage: &str) -> Self {
+    pub(crate) fn new(bucket: &Bucket, run: &'a Run, stage: Stage) -> Self {
         Self {
             execution: &run.execution,
             lock: bucket.record(&run.environment).lock(),
@@ -164,7 +164,7 @@ mod tests {
     async fn the_first_call_notes_what_it_creates_and_goes_on_from_there_without_reading() {
         let (first, second) = (taken(None, "e1"), taken(Some("e1"), "e2"));
         let (bucket, run) = (bucket(&[&first, &second]), run());
-        let link = RunLink::new(&bucket, &run, "network");
+        let link = RunLink::new(&bucket, &run, Stage::Network);
         assert!(link.is_first(&BTreeSet::from([name()]), 7).await.expect("S3 answers"));
         let mut notes = link.notes().await.expect("they are known");
         assert_eq!(notes, BTreeMap::from([(name(), 7)]));
@@ -178,7 +178,7 @@ mod tests {
         for code in REFUSALS {
             let first = refused(None, code);
             let (bucket, run) = (bucket(&[&first]), run());
-            let link = RunLink::new(&bucket, &run, "network");
+            let link = RunLink::new(&bucket, &run, Stage::Network);
             assert!(!link.is_first(&BTreeSet::from([name()]), 7).await.expect("S3 answers"), "{code}");
         }
     }
@@ -188,7 +188,7 @@ mod tests {
         for code in REFUSALS {
             let (first, second) = (taken(None, "e1"), refused(Some("e1"), code));
             let (bucket, run) = (bucket(&[&first, &second]), run());
-            let link = RunLink::new(&bucket, &run, "network");
+            let link = RunLink::new(&bucket, &run, Stage::Network);
             link.is_first(&BTreeSet::new(), 7).await.expect("S3 answers");
             let noted = link.note(BTreeMap::from([(name(), 8)])).await;
             assert_eq!(noted.map_err(|error| error.kind), Err(ErrorKind::NotReady), "{code}");

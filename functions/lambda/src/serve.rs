@@ -11,11 +11,11 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use record::Bucket;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use statemachine::message::{Document, Failure, Mode, Slot, StageCall, StageReport, Status};
+use statemachine::message::{Document, Failure, Mode, Slot, StageCall, StageReport, Status, Told};
 use statemachine::plan::{Action, Item, Progress};
 use statemachine::resource::{Context, Name, Names};
-use statemachine::tick::{now_ms, tick};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::tick::{Input, now_ms, tick};
+use statemachine::{Error, ErrorKind, Result, Stage};
 use tracing::{error, info};
 
 use crate::link::RunLink;
@@ -95,15 +95,11 @@ async fn answer<F: Function>(
     let started = Instant::now();
     let StageCall { stage, mode, document } = call;
     let run = &document.run;
-    let slot = document
-        .stages
-        .get(&stage)
-        .cloned()
-        .ok_or_else(|| Error::internal(format!("there is no stage {stage:?}")))?;
+    let slot = document.stages[stage].clone();
     let ctx = Context {
         app: run.app.clone(),
         environment: run.environment.clone(),
-        stage: stage.clone(),
+        stage: stage.into(),
         account: std::env::var("STEPSTACK_ACCOUNT").unwrap_or_default(),
         region: std::env::var("AWS_REGION").unwrap_or_default(),
         run: run.id.clone(),
@@ -116,19 +112,21 @@ async fn answer<F: Function>(
             names.extend(&slot.outputs);
         }
     }
-    let mut input = slot.input(mode, now_ms(), names.clone());
+    let mut input = Input::of(&slot, mode, now_ms(), names.clone());
     let since_ms = input.since_ms;
-    let link = RunLink::new(bucket, run, &stage);
+    let link = RunLink::new(bucket, run, stage);
     input.held_ms = run.lock_ms;
     // The first call that may write goes on from what the look has just not found. To be known as the first costs
     // a call itself.
-    if let (Mode::Make, Some(look)) = (mode, slot.look())
+    if mode == Mode::Make
+        && slot.mode == Some(Mode::Plan)
+        && let Some(look) = slot.report(stage)
         && look.absent.len() > FEW_KINDS
     {
         let creates = look.items.iter().filter(|item| item.action == Action::Create);
         let creates: BTreeSet<Name> = creates.map(|item| item.name.clone()).collect();
         if link.is_first(&creates, now_ms()).await? {
-            input.absent.clone_from(&look.absent);
+            input.absent = look.absent;
             input.noted = creates;
         }
     }
@@ -140,22 +138,20 @@ async fn answer<F: Function>(
         Ok(report) => report,
         // Step Functions calls again, with backoff.
         Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady) => {
-            error!(run = run.id, stage, kind = %error.kind, message = error.message, "look failed, to be tried again");
+            error!(run = run.id, %stage, kind = %error.kind, message = error.message, "look failed, to be tried again");
             return Err(Error { kind: ErrorKind::Transient, ..error });
         }
-        Err(error) => {
-            StageReport::failed(&stage, mode, &slot, Failure::of(&stage, &Name::from_tag("*"), &error))
-        }
+        Err(error) => failed(stage, mode, &slot, Failure::of(stage, &Name::from_tag("*"), &error)),
     };
     if report.status == Status::Failed && mode != Mode::Plan {
         // Its siblings stop at their next wave of writes. Where the lock is no longer the run's, there is nobody to tell.
         let lock = bucket.record(&run.environment).lock();
         lock.stop(&run.execution, &format!("the stage {stage} failed")).await?;
     }
-    let report = keep(bucket, &document, report, since_ms, slot.mode == Some(mode)).await?;
+    let report = keep(bucket, &document, stage, report, since_ms, slot.mode == Some(mode)).await?;
     info!(
         run = run.id,
-        stage,
+        %stage,
         ?mode,
         status = ?report.status,
         items = report.items.len(),
@@ -163,13 +159,14 @@ async fn answer<F: Function>(
         failure = report.failure.as_ref().map(|failure| failure.message.as_str()),
         "tick"
     );
-    Ok(slot.after(&report, since_ms))
+    Ok(slot.after(report, since_ms))
 }
 
 /// Puts the report into the run's record. What earlier ticks of this mode did stays on it.
 async fn keep(
     bucket: &Bucket,
     document: &Document,
+    stage: Stage,
     mut report: StageReport,
     since_ms: u64,
     again: bool,
@@ -180,12 +177,12 @@ async fn keep(
     }
     let run = bucket.run(&document.run);
     let object = match report.mode {
-        Mode::Plan => run.look(&report.stage),
-        Mode::Make | Mode::Remove => run.report(&report.stage),
+        Mode::Plan => run.look(stage),
+        Mode::Make | Mode::Remove => run.report(stage),
     };
     let removes_after_make = report.mode == Mode::Remove;
     let goes_on = (again && report.mode != Mode::Plan) || removes_after_make;
-    if goes_on && let Some(earlier) = bucket.work_report(document, &report.stage).await? {
+    if goes_on && let Some(earlier) = bucket.work_report(document, stage).await? {
         merge(&mut report, earlier, since_ms);
     }
     object.put(&report).await?;
@@ -220,28 +217,8 @@ fn take_over(item: &mut Item, old: Item) {
     }
 }
 
-/// A report about a stage that could not even look.
-trait FailedReport {
-    fn failed(stage: &str, mode: Mode, slot: &Slot, failure: Failure) -> StageReport;
-}
-
-impl FailedReport for StageReport {
-    fn failed(stage: &str, mode: Mode, slot: &Slot, failure: Failure) -> StageReport {
-        StageReport {
-            stage: stage.to_owned(),
-            mode,
-            status: Status::Failed,
-            retry_after_s: 0,
-            items: Vec::new(),
-            names: slot.outputs.clone(),
-            made: slot.made.clone(),
-            changed: slot.changed.clone(),
-            waiting: Vec::new(),
-            failure: Some(failure),
-            stopped: None,
-            left_over: slot.left_over,
-            absent: BTreeSet::new(),
-            at_ms: now_ms(),
-        }
-    }
+/// The report of a stage that could not even look.
+fn failed(stage: Stage, mode: Mode, slot: &Slot, failure: Failure) -> StageReport {
+    let told = Told { failure: Some(failure), at_ms: now_ms(), ..Told::default() };
+    StageReport { mode, status: Status::Failed, retry_after_s: 0, ..slot.with(stage, told) }
 }

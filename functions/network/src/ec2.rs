@@ -12,7 +12,7 @@ use aws_sdk_ec2::types::{
 };
 use futures_util::future::try_join3;
 use statemachine::resource::{Context, Name, Names};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result, Stage};
 
 use crate::tags::{ours, owned};
 use crate::{subnet, vpc};
@@ -94,7 +94,7 @@ impl Ec2 {
 
     /// What the stage `network` tells `egress`: how many endpoints of that stage it has seen.
     pub(crate) fn count_of_interfaces(&self, ctx: &Context) -> Option<(Name, String)> {
-        let egress = Context { stage: "egress".to_owned(), ..ctx.clone() };
+        let egress = Context { stage: Stage::Egress.into(), ..ctx.clone() };
         let before = self.before();
         let of_egress = before.endpoints.as_ref()?.iter().filter(|raw| owned(&egress, raw.tags()).is_some());
         Some((Self::interfaces().attribute(COUNT), of_egress.count().to_string()))

@@ -28,7 +28,7 @@ use statemachine::message::Document;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names, Resource as _};
 use statemachine::tick::Resources;
-use statemachine::{Error, Result};
+use statemachine::{Error, Part, Result, Stage};
 
 use crate::ec2::Ec2;
 
@@ -45,16 +45,16 @@ impl Function for Clients {
     }
 
     async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources> {
-        match (ctx.stage.as_str(), document.stack.as_ref()) {
-            ("network", Some(stack)) => {
+        match (ctx.stage, document.stack.as_ref()) {
+            (Part::Stage(Stage::Network), Some(stack)) => {
                 let ec2 = Ec2::look(ctx, &self.ec2).await?;
                 // What this run's look has told already.
-                let told = document.stages.get(&ctx.stage).map(|slot| slot.outputs.clone());
-                let zones = ec2.zones(ctx, &told.unwrap_or_default()).await?;
+                let told = &document.stages.network.outputs;
+                let zones = ec2.zones(ctx, told).await?;
                 Ok(resources::network(ctx, &ec2, Some((stack, &zones))))
             }
-            ("network", None) => Ok(resources::network(ctx, &Ec2::new(&self.ec2), None)),
-            ("egress", stack) => {
+            (Part::Stage(Stage::Network), None) => Ok(resources::network(ctx, &Ec2::new(&self.ec2), None)),
+            (Part::Stage(Stage::Egress), stack) => {
                 let paused = document.intent.paused.is_some();
                 Ok(resources::egress(ctx, &self.ec2, names, stack, paused))
             }

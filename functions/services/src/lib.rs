@@ -17,7 +17,7 @@ use events::EventRule;
 use ingress::listener::Listener;
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
-use statemachine::message::{Document, Operation, Release};
+use statemachine::message::{self, Document, TakesEffect, Wanted};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Resources;
@@ -96,10 +96,11 @@ impl Clients {
         stack: &Stack,
         names: &Names,
     ) -> Result<Option<Image>> {
-        if let Some(Release { digest, architecture: Some(architecture), .. }) = &document.release {
+        let asked = document.image.as_ref().map(Wanted::image);
+        if let Some(message::Image { digest, architecture: Some(architecture), .. }) = asked {
             return Ok(Some(Image { digest: digest.clone(), architecture: architecture.clone() }));
         }
-        let asked = document.release.as_ref().map(|release| release.digest.clone());
+        let asked = asked.map(|image| image.digest.clone());
         // In a cluster that this run has made, nothing runs yet.
         let cluster_is_new = document.stages.foundation.made.contains(&Name::new("cluster", "main"));
         let running = if cluster_is_new { None } else { self.running(ctx, stack).await? };
@@ -119,7 +120,7 @@ impl Clients {
                 // The last good release went with an earlier life of the stack. A deploy, however, means it.
                 Err(error)
                     if error.kind == ErrorKind::Missing
-                        && !matches!(document.run.operation, Operation::Deploy | Operation::Rollback) => {}
+                        && document.run.operation.facts().takes_effect == TakesEffect::Accepted => {}
                 // There is nothing to wait for: the run ends, and says why.
                 Err(error) if error.kind == ErrorKind::Missing => {
                     return Err(Error { kind: ErrorKind::Invalid, ..error });

@@ -204,7 +204,7 @@ impl Wanted<'_> {
     fn tasks(&self, image: &Image, definitions: &[TaskDefinition]) -> Vec<Task> {
         let run = &self.document.run;
         let before = self.document.before.as_deref().unwrap_or(&self.document.intent);
-        let is_new = before.release.as_ref().is_none_or(|release| release.digest != image.digest);
+        let is_new = before.release.as_ref().is_none_or(|release| release.image.digest != image.digest);
         let (name, service, command) = match &self.stack.release {
             _ if run.operation == Operation::Run => {
                 let lent = self.stack.release.as_ref().map(|release| &release.service);

@@ -1,11 +1,13 @@
 //! The document that the state machine carries.
 
+use std::ops::{Index, IndexMut};
+
 use serde::{Deserialize, Serialize};
 
-use super::{Caught, Diagnosis, Failure, Intent, Operation, Parameters, Release, STAGES, Slot, Trigger};
+use super::{Caught, Diagnosis, Failure, Intent, Operation, Parameters, Slot, Trigger, Wanted};
 use crate::config::Stack;
 use crate::resource::{Name, Options};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Part, Stage};
 
 /// The document that the state machine carries. Every slot is there from the start: a JSONPath that is
 /// missing ends an execution on AWS without any Catch.
@@ -15,8 +17,8 @@ pub struct Document {
     pub run: Run,
     /// What is wanted; absent for a destroy.
     pub stack: Option<Stack>,
-    /// The image that the services are to run, and how it came to be.
-    pub release: Option<Release>,
+    /// The image that the services are to run; none before the first.
+    pub image: Option<Wanted>,
     /// Hosts that an earlier configuration named, so that their records are found when it no longer does.
     pub known_hosts: Vec<String>,
     /// Buckets that an earlier configuration named, likewise.
@@ -54,7 +56,7 @@ impl Document {
         Self {
             run,
             stack,
-            release: None,
+            image: None,
             known_hosts: Vec::new(),
             known_buckets: Vec::new(),
             intent: Intent::default(),
@@ -72,10 +74,11 @@ impl Document {
 
     /// What failed where no report tells it: what a Catch caught, of a stage or of control.
     pub fn caught_failure(&self) -> Option<Failure> {
-        let caught = self.stages.iter().find_map(|(stage, slot)| Some((stage, slot.caught.as_ref()?)));
-        let (stage, caught) = caught.or_else(|| Some(("control", self.caught.as_ref()?)))?;
+        let mut stages = self.stages.iter();
+        let caught = stages.find_map(|(stage, slot)| Some((Part::Stage(stage), slot.caught.as_ref()?)));
+        let (part, caught) = caught.or_else(|| Some((Part::Control, self.caught.as_ref()?)))?;
         let error = Error::new(caught.kind(), caught.to_string());
-        let mut failure = Failure::of(stage, &Name::from_tag("*"), &error);
+        let mut failure = Failure::of(part, &Name::from_tag("*"), &error);
         failure.action = caught.denied_action().map(str::to_owned);
         if error.kind == ErrorKind::Transient {
             let next = "AWS did not answer in time, several times. Run it again: it goes on from here.";
@@ -156,7 +159,7 @@ pub struct Run {
 
 /// The slots of all stages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are the stages, see STAGES")]
+#[expect(missing_docs, reason = "the fields are the stages, each said at its variant of `Stage`")]
 pub struct Stages {
     pub foundation: Slot,
     pub network: Slot,
@@ -169,21 +172,38 @@ pub struct Stages {
 
 impl Stages {
     /// The slots with their stages, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Slot)> {
-        let Self { foundation, network, egress, certificate, database, ingress, services } = self;
-        STAGES.into_iter().zip([foundation, network, egress, certificate, database, ingress, services])
+    pub fn iter(&self) -> impl Iterator<Item = (Stage, &Slot)> {
+        Stage::ALL.into_iter().map(|stage| (stage, &self[stage]))
     }
+}
 
-    /// A stage's slot; `None` for a name that is no stage.
-    pub fn get(&self, stage: &str) -> Option<&Slot> {
-        self.iter().find(|(name, _)| *name == stage).map(|(_, slot)| slot)
+impl Index<Stage> for Stages {
+    type Output = Slot;
+
+    fn index(&self, stage: Stage) -> &Slot {
+        match stage {
+            Stage::Foundation => &self.foundation,
+            Stage::Network => &self.network,
+            Stage::Egress => &self.egress,
+            Stage::Certificate => &self.certificate,
+            Stage::Database => &self.database,
+            Stage::Ingress => &self.ingress,
+            Stage::Services => &self.services,
+        }
     }
+}
 
-    /// The same, to change it.
-    pub fn get_mut(&mut self, stage: &str) -> Option<&mut Slot> {
-        let Self { foundation, network, egress, certificate, database, ingress, services } = self;
-        let slots = [foundation, network, egress, certificate, database, ingress, services];
-        STAGES.into_iter().zip(slots).find(|(name, _)| *name == stage).map(|(_, slot)| slot)
+impl IndexMut<Stage> for Stages {
+    fn index_mut(&mut self, stage: Stage) -> &mut Slot {
+        match stage {
+            Stage::Foundation => &mut self.foundation,
+            Stage::Network => &mut self.network,
+            Stage::Egress => &mut self.egress,
+            Stage::Certificate => &mut self.certificate,
+            Stage::Database => &mut self.database,
+            Stage::Ingress => &mut self.ingress,
+            Stage::Services => &mut self.services,
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Item;
 use crate::resource::Name;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Part};
 
 /// What failed, in words for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The stage.
-    pub stage: String,
+    /// The stage, or what else failed.
+    pub stage: Part,
     /// The resource, or `*` where none can be named.
     pub name: String,
     /// What it means.
@@ -27,12 +27,12 @@ pub struct Failure {
 
 impl Failure {
     /// From a failed call.
-    pub fn of(stage: &str, name: &Name, error: &Error) -> Self {
+    pub fn of(part: impl Into<Part>, name: &Name, error: &Error) -> Self {
+        let part = part.into();
         let next = match error.kind {
-            ErrorKind::Denied => match error.action {
-                Some(action) => format!(
-                    "The role of the function `{}` lacks {action}. Run `stepstack bootstrap` to bring its policy up to date.",
-                    function_of(stage)
+            ErrorKind::Denied => match part.function().zip(error.action) {
+                Some((function, action)) => format!(
+                    "The role of the function `{function}` lacks {action}. Run `stepstack bootstrap` to bring its policy up to date."
                 ),
                 None => "Run `stepstack bootstrap` to bring the engine's roles up to date.".to_owned(),
             },
@@ -53,7 +53,7 @@ impl Failure {
             }
         };
         Self {
-            stage: stage.to_owned(),
+            stage: part,
             name: name.to_string(),
             kind: error.kind,
             action: error.action.map(str::to_owned),
@@ -64,9 +64,9 @@ impl Failure {
     }
 
     /// A refusal.
-    pub fn refused(stage: &str, name: &Name, reason: String) -> Self {
+    pub fn refused(stage: Part, name: &Name, reason: String) -> Self {
         Self {
-            stage: stage.to_owned(),
+            stage,
             name: name.to_string(),
             kind: ErrorKind::Invalid,
             action: None,
@@ -78,9 +78,9 @@ impl Failure {
     }
 
     /// A stage that took too long.
-    pub fn late(stage: &str, message: String) -> Self {
+    pub fn late(stage: Part, message: String) -> Self {
         Self {
-            stage: stage.to_owned(),
+            stage,
             name: "*".to_owned(),
             kind: ErrorKind::NotReady,
             action: None,
@@ -89,11 +89,6 @@ impl Failure {
             next: "See what AWS says about it in the console, then run `stepstack apply` again: it goes on from here.".to_owned(),
         }
     }
-}
-
-/// The function that serves a stage.
-pub fn function_of(stage: &str) -> &str {
-    if stage == "egress" { "network" } else { stage }
 }
 
 /// The cause of a failure, as diagnose found it.

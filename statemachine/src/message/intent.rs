@@ -1,6 +1,7 @@
 //! What was asked for: the one thing that AWS cannot tell.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,7 @@ use crate::config::Stack;
 
 /// An image that services run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
-    /// Number of the release; 0 before it has one.
-    pub number: u32,
+pub struct Image {
     /// `sha256:…`
     pub digest: String,
     /// The tag that was pushed, where known.
@@ -19,6 +18,36 @@ pub struct Release {
     /// `ARM64` or `X86_64`, once the services run it: then nobody has to ask ECR.
     #[serde(default)]
     pub architecture: Option<String>,
+}
+
+/// An image that the services have run, with the number that it was given then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The first is 1.
+    pub number: NonZeroU32,
+    /// Its image.
+    #[serde(flatten)]
+    pub image: Image,
+}
+
+/// The image that a run wants the services to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// The newest release: they go on with it.
+    Released(Release),
+    /// One that gets a number once they run it.
+    New(Image),
+}
+
+impl Wanted {
+    /// The image, however it came to be.
+    pub fn image(&self) -> &Image {
+        match self {
+            Wanted::Released(release) => &release.image,
+            Wanted::New(image) => image,
+        }
+    }
 }
 
 /// Who laid something over the file, and when.
@@ -95,7 +124,7 @@ pub struct Intent {
     pub buckets: Vec<String>,
     /// The newest good release: what `apply` keeps running.
     pub release: Option<Release>,
-    /// The newest number given to a release.
+    /// How many releases were numbered so far.
     pub releases: u32,
     /// Counts of tasks that `scale` has set, by service.
     pub counts: BTreeMap<String, Count>,
@@ -108,7 +137,7 @@ pub struct Intent {
     /// What operations have done to the database.
     pub database: DatabaseIntent,
     /// The newest image that was pushed while the environment was paused: a resume deploys it.
-    pub pushed: Option<Release>,
+    pub pushed: Option<Image>,
 }
 
 /// What operations have asked of the database.
@@ -192,4 +221,40 @@ impl Intent {
 
 fn tasks(count: u32) -> String {
     if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_earlier_engines_have_written_is_read() {
+        let written = json!({
+            "config": "c0ffee",
+            "run": "20261120-101500-0001",
+            "at": "2026-11-20T10:15:00Z",
+            "engine": "0.0.1",
+            "hosts": ["api.tryarive.com"],
+            "buckets": [],
+            "release": {"number": 2, "digest": "sha256:aa", "tag": "v2", "architecture": "ARM64"},
+            "releases": 2,
+            "counts": {},
+            "paused": null,
+            "restarts": {},
+            "environment": null,
+            "database": {"generation": 1, "snapshot": null, "restored": null, "rotation": null},
+            "pushed": {"number": 0, "digest": "sha256:bb", "tag": null, "architecture": null},
+        });
+        let intent: Intent = serde_json::from_value(written.clone()).expect("an intent");
+        let release = intent.release.as_ref().expect("a release");
+        assert_eq!((release.number.get(), release.image.tag.as_deref()), (2, Some("v2")));
+        let pushed = Image { digest: "sha256:bb".to_owned(), tag: None, architecture: None };
+        assert_eq!(intent.pushed.as_ref(), Some(&pushed));
+        // And it is written as it was, but for the number of what is no release.
+        let mut again = serde_json::to_value(&intent).expect("JSON");
+        again["pushed"]["number"] = json!(0);
+        assert_eq!(again, written);
+    }
 }

@@ -6,6 +6,7 @@
 mod document;
 mod failure;
 mod intent;
+mod operation;
 mod record;
 mod request;
 mod result;
@@ -14,16 +15,15 @@ mod slot;
 use serde::{Deserialize, Serialize};
 
 pub use document::{Document, Next, PuttingBack, Run, Stages, Verdict};
-pub use failure::{Diagnosis, Failure, Waiting, function_of};
-pub use intent::{By, Count, DatabaseIntent, Intent, Laid, Release};
+pub use failure::{Diagnosis, Failure, Waiting};
+pub use intent::{By, Count, DatabaseIntent, Image, Intent, Laid, Release, Wanted};
+pub use operation::{Facts, Kind, Needs, Note, Operation, TakesEffect};
 pub use record::{PlanRecord, ReleaseRecord, RunRecord, StageReport};
-pub use request::{ObjectVersion, Operation, Parameters, Request, Trigger};
+pub use request::{ObjectVersion, Parameters, Request, Trigger};
 pub use result::{Outcome, RunResult, Sweep};
-pub use slot::{Caught, Slot};
+pub use slot::{Caught, Report, Slot, Told};
 
-/// The stages, in the order in which they are made and shown.
-pub const STAGES: [&str; 7] =
-    ["foundation", "network", "egress", "certificate", "database", "ingress", "services"];
+use crate::Stage;
 
 /// What a tick may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageCall {
     /// The stage.
-    pub stage: String,
+    pub stage: Stage,
     /// What it may do.
     pub mode: Mode,
     /// The machine's document.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Mode, Operation, Release, Run, Slot, Status, Trigger, Waiting};
+use super::{Failure, Mode, Operation, Release, Run, Status, Trigger, Waiting};
+use crate::Part;
 use crate::plan::{Action, Item, Plan};
 use crate::resource::{Name, Names};
 
@@ -12,8 +13,8 @@ use crate::resource::{Name, Names};
 /// also travels with the document as long as it is small ([`StageReport::travels`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
-    /// The stage.
-    pub stage: String,
+    /// The stage, or what else owns the resources.
+    pub stage: Part,
     /// What the tick was allowed to do.
     pub mode: Mode,
     /// How it stands.
@@ -57,27 +58,6 @@ impl StageReport {
     pub fn is_quiet(&self) -> bool {
         let kept = self.items.iter().all(|item| item.action == Action::Keep);
         kept && self.waiting.is_empty() && self.failure.is_none() && self.stopped.is_none()
-    }
-
-    /// The report of a quiet look, made again of what the document keeps of it.
-    pub fn of_quiet(stage: &str, slot: &Slot) -> Self {
-        let whole = slot.outputs.iter().filter(|(name, _)| !name.as_str().contains('#'));
-        Self {
-            stage: stage.to_owned(),
-            mode: Mode::Plan,
-            status: slot.status,
-            retry_after_s: 0,
-            items: whole.map(|(name, _)| Item::new(name.clone(), Action::Keep)).collect(),
-            names: slot.outputs.clone(),
-            made: slot.made.clone(),
-            changed: slot.changed.clone(),
-            waiting: Vec::new(),
-            failure: None,
-            stopped: None,
-            left_over: slot.left_over,
-            absent: BTreeSet::new(),
-            at_ms: slot.since_ms,
-        }
     }
 }
 
@@ -127,4 +107,32 @@ pub struct ReleaseRecord {
     /// ARN of the task definition of each service.
     #[serde(default)]
     pub task_definitions: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_release_of_an_earlier_engine_is_read_and_written_as_it_was() {
+        let written = json!({
+            "number": 3,
+            "digest": "sha256:aa",
+            "tag": "v2",
+            "architecture": "ARM64",
+            "run": "20261120-101500-0001",
+            "operation": "deploy",
+            "trigger": "image-push",
+            "caller": null,
+            "at": "2026-11-20T10:15:00Z",
+            "duration_ms": 41_000,
+            "environment": {"api": {"FEATURE": "on"}},
+            "task_definitions": {"api": "arn:aws:ecs:us-east-1:123456789012:task-definition/arive-production-api:7"},
+        });
+        let record: ReleaseRecord = serde_json::from_value(written.clone()).expect("a release");
+        assert_eq!((record.release.number.get(), record.release.image.digest.as_str()), (3, "sha256:aa"));
+        assert_eq!(serde_json::to_value(&record).expect("JSON"), written);
+    }
 }

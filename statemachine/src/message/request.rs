@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::STAGES;
+use super::Operation;
 use crate::resource::Options;
 
 /// What every trigger starts the state machine with: ours, or an event as AWS sends it.
@@ -76,105 +76,6 @@ pub struct ObjectVersion {
     pub version: String,
     /// Its ETag: the object is restored when the current version has it.
     pub etag: String,
-}
-
-/// What a run is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Operation {
-    /// Look and say what an apply would do. Writes nothing but its own record, takes no lock.
-    Plan,
-    /// Look and say what a destroy would do.
-    PlanDestroy,
-    /// Make AWS as the configuration says.
-    Apply,
-    /// Remove everything.
-    Destroy,
-    /// Roll the services to an image.
-    Deploy,
-    /// Roll the services to the image and environment of an earlier release.
-    Rollback,
-    /// Change how many tasks run.
-    Scale,
-    /// Replace the tasks by new ones of the same image.
-    Restart,
-    /// Run one command in a task of its own.
-    Run,
-    /// Give the database a new password.
-    Rotate,
-    /// Take a snapshot of the database.
-    SnapshotCreate,
-    /// Let go of a snapshot, or of a cluster that a restore left.
-    SnapshotForget,
-    /// Make the next generation of the database from a snapshot.
-    Restore,
-    /// Bring back an earlier version of an upload.
-    RestoreObject,
-    /// Stop what costs while nobody uses it.
-    Pause,
-    /// Start it again.
-    Resume,
-}
-
-impl Operation {
-    /// Whether it only looks.
-    pub fn only_looks(self) -> bool {
-        matches!(self, Operation::Plan | Operation::PlanDestroy)
-    }
-
-    /// Whether it describes nothing, so that everything is left over.
-    pub fn removes_all(self) -> bool {
-        matches!(self, Operation::Destroy | Operation::PlanDestroy)
-    }
-
-    /// The stages that it changes; all others only look (design.md section 4).
-    pub fn stages(self) -> &'static [&'static str] {
-        match self {
-            Operation::Plan | Operation::PlanDestroy | Operation::Apply | Operation::Destroy => &STAGES,
-            Operation::Deploy
-            | Operation::Rollback
-            | Operation::Scale
-            | Operation::Restart
-            | Operation::Run => &["services"],
-            Operation::Rotate => &["database", "services"],
-            Operation::Restore => &["foundation", "database", "services"],
-            Operation::SnapshotCreate | Operation::SnapshotForget => &["database"],
-            Operation::RestoreObject => &["foundation"],
-            Operation::Pause | Operation::Resume => &["egress", "database", "services"],
-        }
-    }
-
-    /// Whether it is a change of the intent, laid over the configuration that was accepted last.
-    pub fn is_overlay(self) -> bool {
-        !matches!(self, Operation::Plan | Operation::PlanDestroy | Operation::Apply | Operation::Destroy)
-    }
-
-    /// Whether a failure puts back what the services and the database had before.
-    pub fn is_put_back(self) -> bool {
-        matches!(self, Operation::Deploy | Operation::Rollback | Operation::Restart | Operation::Rotate)
-    }
-
-    /// As people write it: `snapshot-create`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Operation::Plan => "plan",
-            Operation::PlanDestroy => "plan-destroy",
-            Operation::Apply => "apply",
-            Operation::Destroy => "destroy",
-            Operation::Deploy => "deploy",
-            Operation::Rollback => "rollback",
-            Operation::Scale => "scale",
-            Operation::Restart => "restart",
-            Operation::Run => "run",
-            Operation::Rotate => "rotate",
-            Operation::SnapshotCreate => "snapshot-create",
-            Operation::SnapshotForget => "snapshot-forget",
-            Operation::Restore => "restore",
-            Operation::RestoreObject => "restore-object",
-            Operation::Pause => "pause",
-            Operation::Resume => "resume",
-        }
-    }
 }
 
 /// What started a run.

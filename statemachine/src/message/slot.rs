@@ -5,11 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, StageReport, Status};
-use crate::ErrorKind;
-use crate::plan::Action;
+use super::{Failure, Mode, StageReport, Status, Waiting};
+use crate::plan::{Action, Item};
 use crate::resource::{Name, Names};
-use crate::tick::Input;
+use crate::{ErrorKind, Stage};
 
 /// What the document knows of a stage: what its next tick and the later stages need, no more.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,15 +37,44 @@ pub struct Slot {
     pub mode: Option<Mode>,
     /// Whether the run makes anything of it: decided when the plans are joined.
     pub make: bool,
-    /// Its look found everything as described: there is no report of it, `outputs` says what is there.
+    /// Its last report.
     #[serde(default)]
-    pub quiet: bool,
-    /// Its last report, where that is not quiet and small enough to travel; otherwise it stands in the record.
-    #[serde(default)]
-    pub report: Option<Box<StageReport>>,
+    pub report: Report,
     /// What a Catch of the state machine caught of its function.
     #[serde(default)]
     pub caught: Option<Caught>,
+}
+
+/// Where a stage's last report is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Report {
+    /// There is none: the stage was not called.
+    #[default]
+    None,
+    /// A look that found everything as described: the slot says what is there.
+    Quiet,
+    /// It travels: what the slot does not say is here.
+    Carried(Box<Told>),
+    /// It is too large to travel, and stands in the run's record.
+    Recorded,
+}
+
+/// What a report tells beyond what the slot says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// The stage's resources.
+    pub items: Vec<Item>,
+    /// What only the user can bring about.
+    pub waiting: Vec<Waiting>,
+    /// What failed.
+    pub failure: Option<Failure>,
+    /// Why it stopped.
+    pub stopped: Option<String>,
+    /// Kinds of which AWS has nothing that is ours or in the place of ours.
+    pub absent: BTreeSet<String>,
+    /// Milliseconds since the epoch.
+    pub at_ms: u64,
 }
 
 /// What a Catch of the state machine puts into the document.
@@ -89,56 +117,97 @@ impl fmt::Display for Caught {
 }
 
 impl Slot {
-    /// Its last report, if that is a look's and travels.
-    pub fn look(&self) -> Option<&StageReport> {
-        self.report.as_deref().filter(|report| report.mode == Mode::Plan)
+    /// Its last report, where the document has it.
+    pub fn report(&self, stage: Stage) -> Option<StageReport> {
+        match &self.report {
+            Report::None | Report::Recorded => None,
+            Report::Carried(told) => Some(self.with(stage, Told::clone(told))),
+            Report::Quiet => {
+                let whole = self.outputs.iter().filter(|(name, _)| !name.as_str().contains('#'));
+                let items = whole.map(|(name, _)| Item::new(name.clone(), Action::Keep)).collect();
+                Some(self.with(stage, Told { items, at_ms: self.since_ms, ..Told::default() }))
+            }
+        }
     }
 
-    /// Its last report, if that is of making or removing and travels.
-    pub fn work(&self) -> Option<&StageReport> {
-        self.report.as_deref().filter(|report| report.mode != Mode::Plan)
-    }
-
-    /// What a tick in `mode` is to know, with the ids of the other stages.
-    pub fn input(&self, mode: Mode, now_ms: u64, others: Names) -> Input {
-        let same = self.mode == Some(mode) && self.since_ms > 0;
-        Input {
-            names: others,
+    /// The report that tells this beside what the slot says.
+    pub fn with(&self, stage: Stage, told: Told) -> StageReport {
+        let Told { items, waiting, failure, stopped, absent, at_ms } = told;
+        StageReport {
+            stage: stage.into(),
+            mode: self.mode.unwrap_or(Mode::Plan),
+            status: self.status,
+            retry_after_s: self.retry_after_s,
+            items,
+            names: self.outputs.clone(),
             made: self.made.clone(),
             changed: self.changed.clone(),
-            since_ms: if same { self.since_ms } else { now_ms },
-            ..Input::default()
+            waiting,
+            failure,
+            stopped,
+            left_over: self.left_over,
+            absent,
+            at_ms,
         }
     }
 
     /// The slot after a tick that began with `since_ms`.
     #[must_use]
-    pub fn after(&self, report: &StageReport, since_ms: u64) -> Self {
-        let count =
-            |wanted: &dyn Fn(Action) -> bool| report.items.iter().filter(|item| wanted(item.action)).count();
+    pub fn after(&self, report: StageReport, since_ms: u64) -> Self {
         let looked = report.mode == Mode::Plan;
+        let count =
+            |wanted: fn(Action) -> bool| report.items.iter().filter(|item| wanted(item.action)).count();
+        let (to_do, refused) = if looked {
+            (count(is_due), count(|action| action == Action::Refuse))
+        } else {
+            (self.to_do, self.refused)
+        };
+        let (quiet, travels) = (looked && report.is_quiet(), report.travels());
+        let StageReport {
+            stage: _,
+            mode,
+            status,
+            retry_after_s,
+            items,
+            names,
+            made,
+            changed,
+            waiting,
+            failure,
+            stopped,
+            left_over,
+            absent,
+            at_ms,
+        } = report;
         Self {
-            status: report.status,
-            retry_after_s: report.retry_after_s,
-            outputs: report.names.clone(),
-            made: report.made.clone(),
-            changed: report.changed.clone(),
-            left_over: report.left_over,
-            to_do: if looked {
-                count(&|action| {
-                    matches!(action, Action::Create | Action::Update | Action::Remake | Action::Wait)
-                })
-            } else {
-                self.to_do
-            },
-            refused: if looked { count(&|action| action == Action::Refuse) } else { self.refused },
+            status,
+            retry_after_s,
+            outputs: names,
+            made,
+            changed,
+            left_over,
+            to_do,
+            refused,
             since_ms,
-            ticks: if self.mode == Some(report.mode) { self.ticks + 1 } else { 1 },
-            mode: Some(report.mode),
+            ticks: if self.mode == Some(mode) { self.ticks + 1 } else { 1 },
+            mode: Some(mode),
             make: self.make,
-            quiet: looked && report.is_quiet(),
-            report: (!(looked && report.is_quiet()) && report.travels()).then(|| Box::new(report.clone())),
+            report: if quiet {
+                Report::Quiet
+            } else if travels {
+                Report::Carried(Box::new(Told { items, waiting, failure, stopped, absent, at_ms }))
+            } else {
+                Report::Recorded
+            },
             caught: None,
         }
+    }
+}
+
+/// Whether it is to be made or changed.
+fn is_due(action: Action) -> bool {
+    match action {
+        Action::Create | Action::Update | Action::Remake | Action::Wait => true,
+        Action::Keep | Action::Kept | Action::Delete | Action::Refuse => false,
     }
 }

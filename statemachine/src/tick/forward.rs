@@ -132,7 +132,7 @@ fn due(board: &Board, mode: Mode, running: &Running<'_>) -> Vec<(usize, usize)> 
         }
         Mode::Remove => {
             for (kind, row) in board.rows.iter().enumerate().rev() {
-                let leaves = |action| matches!(action, Action::Delete);
+                let leaves = |action| action == Action::Delete;
                 due.extend(
                     row.iter()
                         .enumerate()
@@ -343,8 +343,11 @@ fn refetched(board: &mut Board, ctx: &Context, kind: usize, result: Result<Raws>
 /// A line that says no more than that AWS is at work, or done, keeps what was asked for: the next run tells a change
 /// of the file from one outside by it.
 fn remember_what_was_asked(now: &mut Item, asked: &Item) {
-    if !matches!(now.action, Action::Keep | Action::Wait) {
-        return;
+    match now.action {
+        Action::Keep | Action::Wait => {}
+        Action::Create | Action::Update | Action::Remake | Action::Delete | Action::Refuse | Action::Kept => {
+            return;
+        }
     }
     if now.to.is_none() {
         now.to.clone_from(&asked.to);

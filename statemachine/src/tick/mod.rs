@@ -26,7 +26,7 @@ use futures_util::future::{BoxFuture, try_join_all};
 
 pub use resources::Resources;
 
-use crate::message::{Failure, Mode, StageReport, Status, Waiting};
+use crate::message::{Failure, Mode, Slot, StageReport, Status, Waiting};
 use crate::plan::{Action, Item, Progress};
 use crate::resource::{Context, Name, Names, Need};
 use crate::{Error, ErrorKind, Result};
@@ -73,6 +73,20 @@ pub struct Input {
     pub held_ms: u64,
 }
 
+impl Input {
+    /// What a tick in `mode` of the stage with this slot is told, with the ids of the other stages.
+    pub fn of(slot: &Slot, mode: Mode, now_ms: u64, others: Names) -> Self {
+        let same = slot.mode == Some(mode) && slot.since_ms > 0;
+        Self {
+            names: others,
+            made: slot.made.clone(),
+            changed: slot.changed.clone(),
+            since_ms: if same { slot.since_ms } else { now_ms },
+            ..Self::default()
+        }
+    }
+}
+
 /// Longest that a stage may go on in one run before it is a failure.
 const STAGE_DEADLINE_MS: u64 = 60 * 60 * 1000;
 /// For how long a noted token-less create is looked up before it is sent again: EC2's listings lag behind
@@ -97,7 +111,7 @@ pub async fn tick(
             .chain(&board.refused)
             .find(|item| item.action == Action::Refuse);
         let refused = refused
-            .map(|item| Failure::refused(&ctx.stage, &item.name, item.reason.clone().unwrap_or_default()));
+            .map(|item| Failure::refused(ctx.stage, &item.name, item.reason.clone().unwrap_or_default()));
         if refused.is_some() {
             board.failure = refused;
         } else {
@@ -254,7 +268,7 @@ impl Board {
             todo.item.reason = Some(message);
         }
         // The first failure is the cause; what fails after it in the same tick seldom is.
-        self.failure.get_or_insert_with(|| Failure::of(&ctx.stage, name, error));
+        self.failure.get_or_insert_with(|| Failure::of(ctx.stage, name, error));
     }
 
     /// Whether what a resource needs is there.
@@ -354,7 +368,8 @@ impl Board {
                     Mode::Plan => false,
                     Mode::Make => {
                         !todo.settled
-                            && !matches!(todo.item.action, Action::Delete | Action::Refuse)
+                            && todo.item.action != Action::Delete
+                            && todo.item.action != Action::Refuse
                             && !leaving(todo)
                     }
                     Mode::Remove => !todo.settled && (todo.item.action == Action::Delete || leaving(todo)),
@@ -369,7 +384,7 @@ impl Board {
             && self.since_ms > 0
         {
             let message = format!("Still not ready after an hour: {}.", open.join("; "));
-            self.failure = Some(Failure::late(&ctx.stage, message));
+            self.failure = Some(Failure::late(ctx.stage, message));
         }
         let status = match (&self.failure, &self.stopped) {
             (Some(_), _) => Status::Failed,
@@ -410,7 +425,7 @@ impl Board {
         }
         items.extend(self.refused);
         StageReport {
-            stage: ctx.stage.clone(),
+            stage: ctx.stage,
             mode,
             status,
             retry_after_s: if self.out_of_time || self.moved {

@@ -1,15 +1,15 @@
-//! The state machine's definition: linted, and run by a small interpreter with the types that travel
+//! The state machine's definition: generated, linted, and run by a small interpreter with the types that travel
 //! through it. A path that is missing ends an execution on AWS without any Catch, and passes on the
 //! emulator: here it is a panic.
 
+mod generate;
 mod interpreter;
 mod lint;
 
 use interpreter::{Machine, Outcome};
 use serde_json::{Value, json};
-use statemachine::message::{
-    Document, Mode, Next, Operation, STAGES, Slot, StageCall, StageReport, Status, Verdict,
-};
+use statemachine::Stage;
+use statemachine::message::{Document, Mode, Next, Operation, Slot, StageCall, StageReport, Status, Verdict};
 use statemachine::plan::{Action, Item};
 use statemachine::resource::{Name, Names};
 
@@ -19,13 +19,13 @@ struct World {
     /// Calls so far, as `network make`, `control begin`.
     calls: Vec<String>,
     /// Stages that have left-overs until they are removed.
-    left_over: Vec<&'static str>,
+    left_over: Vec<Stage>,
     /// Stages that are not ready for so many ticks.
-    slow: Vec<(&'static str, u32)>,
+    slow: Vec<(Stage, u32)>,
     /// Calls that raise an error of this name, each time.
     raises: Vec<(&'static str, &'static str)>,
     /// Stages that report a failure when they make.
-    fails: Vec<&'static str>,
+    fails: Vec<Stage>,
     /// How often `begin` finds the lock held.
     busy: u32,
     operation: Option<Operation>,
@@ -82,8 +82,8 @@ impl World {
             "begin" => Next::Look,
             "join" => {
                 document.looks += 1;
-                for stage in STAGES {
-                    document.stages.get_mut(stage).expect("a stage").make = true;
+                for stage in Stage::ALL {
+                    document.stages[stage].make = true;
                 }
                 match (document.run.operation, document.looks) {
                     _ if broken => Next::Diagnose,
@@ -96,9 +96,8 @@ impl World {
             _ if failed && self.puts_back => {
                 self.puts_back = false;
                 self.fails.clear();
-                for stage in STAGES {
-                    *document.stages.get_mut(stage).expect("a stage") =
-                        Slot { make: stage == "services", ..Slot::default() };
+                for stage in Stage::ALL {
+                    document.stages[stage] = Slot { make: stage == Stage::Services, ..Slot::default() };
                 }
                 Next::Make
             }
@@ -111,7 +110,7 @@ impl World {
 
     fn stage(&mut self, input: &Value) -> Slot {
         let call: StageCall = serde_json::from_value(input.clone()).expect("a call of a stage");
-        let slot = call.document.stages.get(&call.stage).expect("a stage").clone();
+        let slot = call.document.stages[call.stage].clone();
         let delay = self
             .slow
             .iter_mut()
@@ -122,23 +121,23 @@ impl World {
                 *left -= 1;
                 Status::NotReady
             }
-            (Mode::Make, None) if self.fails.contains(&call.stage.as_str()) => Status::Failed,
+            (Mode::Make, None) if self.fails.contains(&call.stage) => Status::Failed,
             (Mode::Make | Mode::Remove, None) => Status::Ready,
         };
         if call.mode == Mode::Remove && status == Status::Ready {
             self.left_over.retain(|stage| *stage != call.stage);
         }
-        let left_over = usize::from(self.left_over.contains(&call.stage.as_str()));
+        let left_over = usize::from(self.left_over.contains(&call.stage));
         let mut names = Names::default();
-        names.insert(Name::new("thing", &call.stage), "id-1");
+        names.insert(Name::new("thing", call.stage.name()), "id-1");
         let report = StageReport {
-            stage: call.stage.clone(),
+            stage: call.stage.into(),
             mode: call.mode,
             status,
             retry_after_s: 1,
-            items: vec![Item::new(Name::new("thing", &call.stage), Action::Create)],
+            items: vec![Item::new(Name::new("thing", call.stage.name()), Action::Create)],
             names,
-            made: [Name::new("thing", &call.stage)].into(),
+            made: [Name::new("thing", call.stage.name())].into(),
             changed: std::collections::BTreeSet::new(),
             waiting: Vec::new(),
             failure: None,
@@ -147,7 +146,7 @@ impl World {
             absent: std::collections::BTreeSet::new(),
             at_ms: 1,
         };
-        slot.after(&report, 1)
+        slot.after(report, 1)
     }
 
     fn run(mut self) -> (Outcome, Vec<String>) {
@@ -161,6 +160,17 @@ fn position(calls: &[String], call: &str) -> usize {
     calls.iter().position(|known| known == call).unwrap_or_else(|| panic!("{call} is called: {calls:?}"))
 }
 
+/// `UPDATE_DEFINITION=1 cargo test -p statemachine --test definition` writes it.
+#[test]
+fn the_committed_definition_is_what_is_generated() {
+    let (path, text) = (concat!(env!("CARGO_MANIFEST_DIR"), "/definition.asl.json"), generate::text());
+    if std::env::var_os("UPDATE_DEFINITION").is_some() {
+        std::fs::write(path, &text).expect("it is written");
+    }
+    let committed = std::fs::read_to_string(path).expect("it is there");
+    assert!(committed == text, "definition.asl.json is not current: set UPDATE_DEFINITION=1 and test again");
+}
+
 #[test]
 fn an_apply_looks_at_everything_joins_makes_forward_and_finishes() {
     let (outcome, calls) = World::default().run();
@@ -168,15 +178,15 @@ fn an_apply_looks_at_everything_joins_makes_forward_and_finishes() {
     let before = |first: &str, second: &str| {
         assert!(position(&calls, first) < position(&calls, second), "{first} before {second}");
     };
-    for stage in STAGES {
+    for stage in Stage::ALL {
         before(&format!("{stage} plan"), "control join");
         before("control join", &format!("{stage} make"));
         before(&format!("{stage} make"), "control finish");
     }
-    for first in ["foundation make", "network make"] {
-        for second in ["egress make", "database make", "ingress make"] {
-            before(first, second);
-            before(second, "services make");
+    for stage in Stage::ALL {
+        for earlier in stage.after() {
+            before(&format!("{earlier} plan"), &format!("{stage} plan"));
+            before(&format!("{earlier} make"), &format!("{stage} make"));
         }
     }
     assert!(!calls.iter().any(|call| call.ends_with("remove") || call == "diagnose"), "{calls:?}");
@@ -184,7 +194,8 @@ fn an_apply_looks_at_everything_joins_makes_forward_and_finishes() {
 
 #[test]
 fn left_overs_are_removed_backward_after_everything_is_made() {
-    let world = World { left_over: vec!["services", "database", "network"], ..World::default() };
+    let world =
+        World { left_over: vec![Stage::Services, Stage::Database, Stage::Network], ..World::default() };
     let (outcome, calls) = world.run();
     assert_eq!(outcome, Outcome::Succeeded);
     let removes: Vec<&str> =
@@ -195,18 +206,23 @@ fn left_overs_are_removed_backward_after_everything_is_made() {
 
 #[test]
 fn a_destroy_removes_and_looks_again_before_it_says_that_it_is_done() {
-    let world = World { left_over: STAGES.to_vec(), operation: Some(Operation::Destroy), ..World::default() };
+    let world =
+        World { left_over: Stage::ALL.to_vec(), operation: Some(Operation::Destroy), ..World::default() };
     let (outcome, calls) = world.run();
     assert_eq!(outcome, Outcome::Succeeded);
     assert!(!calls.iter().any(|call| call.ends_with("make")));
     assert_eq!(calls.iter().filter(|call| *call == "network plan").count(), 2, "a look before and one after");
-    assert!(position(&calls, "services remove") < position(&calls, "database remove"));
-    assert!(position(&calls, "database remove") < position(&calls, "network remove"));
+    for stage in Stage::ALL {
+        for earlier in stage.removed_after() {
+            let (first, second) = (format!("{earlier} remove"), format!("{stage} remove"));
+            assert!(position(&calls, &first) < position(&calls, &second), "{first} before {second}");
+        }
+    }
 }
 
 #[test]
 fn a_stage_that_is_not_ready_is_called_again() {
-    let (outcome, calls) = World { slow: vec![("database", 3)], ..World::default() }.run();
+    let (outcome, calls) = World { slow: vec![(Stage::Database, 3)], ..World::default() }.run();
     assert_eq!(outcome, Outcome::Succeeded);
     assert_eq!(calls.iter().filter(|call| *call == "database make").count(), 4);
 }
@@ -227,11 +243,11 @@ fn a_plan_ends_after_the_join() {
 
 #[test]
 fn a_failed_stage_lets_its_siblings_end_is_diagnosed_and_fails_the_run() {
-    for stage in STAGES {
+    for stage in Stage::ALL {
         let (outcome, calls) = World { fails: vec![stage], ..World::default() }.run();
         assert!(matches!(outcome, Outcome::Failed { .. }), "{stage}: {outcome:?}");
         assert!(position(&calls, "diagnose") < position(&calls, "control finish"), "{stage}");
-        if stage != "services" {
+        if stage != Stage::Services {
             assert!(!calls.contains(&"services make".to_owned()), "{stage}");
         }
         assert!(calls.contains(&"certificate make".to_owned()), "the other branch goes on: {calls:?}");
@@ -242,7 +258,7 @@ fn a_failed_stage_lets_its_siblings_end_is_diagnosed_and_fails_the_run() {
 fn whatever_a_function_raises_the_run_is_finished_and_says_so() {
     let modes = ["plan", "make", "remove"];
     let mut raised: Vec<String> =
-        STAGES.iter().flat_map(|stage| modes.map(|mode| format!("{stage} {mode}"))).collect();
+        Stage::ALL.iter().flat_map(|stage| modes.map(|mode| format!("{stage} {mode}"))).collect();
     raised.extend(["control join".to_owned(), "diagnose".to_owned()]);
     for call in raised {
         for error in [
@@ -253,7 +269,8 @@ fn whatever_a_function_raises_the_run_is_finished_and_says_so() {
             "Lambda.TooManyRequestsException",
         ] {
             let call: &'static str = call.clone().leak();
-            let world = World { raises: vec![(call, error)], left_over: STAGES.to_vec(), ..World::default() };
+            let world =
+                World { raises: vec![(call, error)], left_over: Stage::ALL.to_vec(), ..World::default() };
             let (outcome, calls) = world.run();
             if call == "diagnose" {
                 assert_eq!(outcome, Outcome::Succeeded, "diagnose is not called");
@@ -288,10 +305,10 @@ fn a_run_that_cannot_begin_or_finish_fails_with_the_cause_itself() {
 #[test]
 fn a_failed_deploy_makes_once_more_to_put_back_what_was_there() {
     let world = World {
-        fails: vec!["services"],
+        fails: vec![Stage::Services],
         operation: Some(Operation::Deploy),
         puts_back: true,
-        left_over: vec!["services"],
+        left_over: vec![Stage::Services],
         ..World::default()
     };
     let (_, calls) = world.run();
@@ -315,8 +332,11 @@ fn a_failed_deploy_makes_once_more_to_put_back_what_was_there() {
 
 #[test]
 fn a_diagnose_that_fails_never_hides_the_failure() {
-    let world =
-        World { fails: vec!["network"], raises: vec![("diagnose", "Runtime.ExitError")], ..World::default() };
+    let world = World {
+        fails: vec![Stage::Network],
+        raises: vec![("diagnose", "Runtime.ExitError")],
+        ..World::default()
+    };
     let (outcome, calls) = world.run();
     assert!(matches!(outcome, Outcome::Failed { .. }));
     assert_eq!(calls.last().map(String::as_str), Some("control finish"));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use statemachine::Stage;
 use statemachine::message::{Operation, Parameters, RunResult};
 use statemachine::resource::{Name, Options};
 
@@ -111,7 +112,7 @@ impl TaskLog<'_> {
     /// Prints what is new, and answers whether anything was; `None` where there is no task. A log that cannot be
     /// read is no failure of the command.
     async fn read(&mut self) -> Option<bool> {
-        let report = self.session.report(self.run, "services").await.ok().flatten()?;
+        let report = self.session.report(self.run, Stage::Services).await.ok().flatten()?;
         let task = Name::new("task", "run");
         let (stream, service) =
             (report.names.attribute(&task, "log_stream")?, report.names.attribute(&task, "service")?);

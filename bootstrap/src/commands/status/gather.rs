@@ -1,10 +1,13 @@
 //! What `status` needs to know: asked of AWS itself with the user's credentials, all at once. What cannot be read
 //! is left out.
 
+use std::num::NonZeroU32;
+
 use aws_sdk_ecs::types::{DesiredStatus, Service, Task};
 use aws_sdk_rds::types::DbCluster;
 use futures_util::future::join_all;
 use record::lock::Lock;
+use statemachine::Stage;
 use statemachine::config::Stack;
 use statemachine::message::{Intent, StageReport};
 use statemachine::resource::Name;
@@ -79,13 +82,13 @@ async fn image(ecs: &aws_sdk_ecs::Client, definition: Option<&str>) -> Option<St
 /// The number of the newest release of a digest.
 async fn release_number(session: &Session, intent: Option<&Intent>, digest: &str) -> Option<u32> {
     let newest = intent?.release.as_ref()?;
-    if newest.digest == digest {
-        return Some(newest.number);
+    if newest.image.digest == digest {
+        return Some(newest.number.get());
     }
-    for number in (1..newest.number).rev().take(5) {
+    for number in (1..newest.number.get()).rev().filter_map(NonZeroU32::new).take(5) {
         let record = session.release_record(number).await.ok().flatten();
-        if record.is_some_and(|record| record.release.digest == digest) {
-            return Some(number);
+        if record.is_some_and(|record| record.release.image.digest == digest) {
+            return Some(number.get());
         }
     }
     None
@@ -114,7 +117,7 @@ async fn database(session: &Session, stack: &Stack, intent: Option<&Intent>) -> 
 
 /// Whether the certificate is issued, as the newest run saw it, by the report of its making or else by its plan.
 async fn certificate(session: &Session, stack: &Stack, runs: &[String]) -> Option<bool> {
-    const STAGE: &str = "certificate";
+    const STAGE: Stage = Stage::Certificate;
     stack.domain.as_ref()?;
     for run in runs {
         let names = if let Some(report) = session.report(run, STAGE).await.ok().flatten() {

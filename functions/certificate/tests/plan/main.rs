@@ -92,7 +92,7 @@ async fn look(world: &World, asked: Asked<'_>) -> StageReport {
 async fn try_look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let Asked { file, known, data, mode, dns } = asked;
     let options = Options { data, ..Options::default() };
-    let ctx = Context { options, ..Context::example("certificate") };
+    let ctx = Context { options, ..Context::example(statemachine::Stage::Certificate) };
     let stack =
         file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
     let known_hosts = known.iter().map(|host| (*host).to_owned()).collect();

@@ -203,7 +203,7 @@ pub(crate) fn arn(id: &str) -> String {
 }
 
 fn tags(name: &Name) -> Vec<(String, String)> {
-    Context::example("certificate").tags(name)
+    Context::example(statemachine::Stage::Certificate).tags(name)
 }
 
 pub(crate) fn zone(id: &str, name: &str, private: bool) -> HostedZone {

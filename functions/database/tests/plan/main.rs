@@ -58,7 +58,7 @@ async fn look_with(world: &World, file: Option<&str>, names: Names, options: Opt
 }
 
 async fn look_at(world: &World, document: &Document, names: Names, options: Options) -> Result<StageReport> {
-    let ctx = Context { options, ..Context::example("database") };
+    let ctx = Context { options, ..Context::example(statemachine::Stage::Database) };
     let resources = world.clients().resources(&ctx, document, &names).await?;
     tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }
@@ -143,7 +143,7 @@ async fn the_version_of_a_new_cluster_is_resolved_once() {
     let world = World { versions: Vec::new(), ..World::empty() };
     let mut document = document(Some(FILE));
     assert!(changes(&look(&world, Some(FILE)).await, false).contains("! db-cluster/main"));
-    document.stages.get_mut("database").expect("its slot").outputs = report.names.clone();
+    document.stages.database.outputs = report.names.clone();
     let again = look_at(&world, &document, network(), Options::default()).await.expect("the look");
     assert_eq!(changes(&again, true), changes(&report, true));
     assert_eq!(again.names.attribute(&Name::new("db-cluster", "main"), "engine_version"), Some("15.12"));
@@ -245,7 +245,10 @@ async fn a_stranger_s_is_not_touched() {
     world.tags.clear();
     world.clusters[0].tag_list = None;
     // Copied tags do not make it ours: the stage is another's.
-    let foreign = Context { stage: "network".to_owned(), ..Context::example("database") };
+    let foreign = Context {
+        stage: statemachine::Stage::Network.into(),
+        ..Context::example(statemachine::Stage::Database)
+    };
     let foreign = foreign.tags(&Name::new("db-instance", "main")).into_iter();
     let foreign = foreign.map(|(key, value)| Tag::builder().key(key).value(value).build());
     world.instances[0].tag_list = Some(foreign.collect());

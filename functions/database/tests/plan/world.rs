@@ -69,7 +69,7 @@ pub(crate) fn network() -> Names {
 
 pub(crate) fn tags(name: &Name, more: &[(&str, &str)]) -> Vec<Tag> {
     let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let all = Context::example("database").tags(name).into_iter().chain(more);
+    let all = Context::example(statemachine::Stage::Database).tags(name).into_iter().chain(more);
     all.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 

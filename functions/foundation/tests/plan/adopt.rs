@@ -10,7 +10,10 @@ use super::world::{LOGS, UPLOADS, World};
 use super::{FILE, Unused, changes, in_sync, stack};
 
 async fn look(world: &World, adopt: bool) -> Result<StageReport> {
-    let ctx = Context { options: Options { adopt, ..Options::default() }, ..Context::example("foundation") };
+    let ctx = Context {
+        options: Options { adopt, ..Options::default() },
+        ..Context::example(statemachine::Stage::Foundation)
+    };
     let document = Document::example(Operation::Plan, Some(stack(FILE)));
     let resources = foundation::resources::foundation(&world.clients(), &ctx, &document);
     tick(resources, &ctx, Mode::Plan, Input::default(), &Unused).await

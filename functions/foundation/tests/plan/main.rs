@@ -84,7 +84,7 @@ impl<'a> Asked<'a> {
 
 async fn look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let options = Options { data: asked.data, ..Options::default() };
-    let ctx = Context { options, ..Context::example("foundation") };
+    let ctx = Context { options, ..Context::example(statemachine::Stage::Foundation) };
     let known: Vec<String> = asked.known_buckets.iter().map(|name| (*name).to_owned()).collect();
     let document =
         Document { known_buckets: known, ..Document::example(Operation::Plan, asked.file.map(stack)) };

@@ -81,7 +81,7 @@ pub(crate) struct Bucket {
 
 /// The tags of ours.
 pub(crate) fn tags(name: &str) -> Tags {
-    Context::example("foundation").tags(&Name::from_tag(name))
+    Context::example(statemachine::Stage::Foundation).tags(&Name::from_tag(name))
 }
 
 /// A role as IAM tells of it: documents are percent-encoded.
@@ -207,7 +207,7 @@ fn buckets() -> BTreeMap<String, Bucket> {
 impl World {
     /// The foundation of this stack, as described.
     pub(crate) fn in_sync(stack: &Stack) -> Self {
-        let ctx = Context::example("foundation");
+        let ctx = Context::example(statemachine::Stage::Foundation);
         Self {
             roles: role::of_stack(&ctx, stack).iter().map(role).collect(),
             log_groups: vec![

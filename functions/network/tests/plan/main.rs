@@ -18,7 +18,7 @@ use statemachine::permission::{Scope, policy};
 use statemachine::plan::Action;
 use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::{Hold, Input, Link, tick};
-use statemachine::{Error, Result};
+use statemachine::{Error, Result, Stage};
 
 use world::{World, group, interface_endpoint, nat_gateway, route_table, rule};
 
@@ -54,10 +54,10 @@ fn stack(file: &str) -> Stack {
     config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one")
 }
 
-async fn look(world: &World, stage: &str, file: Option<&str>, names: Names) -> Result<StageReport> {
+async fn look(world: &World, stage: Stage, file: Option<&str>, names: Names) -> Result<StageReport> {
     let (ctx, ec2) = (Context::example(stage), world.client());
     let stack = file.map(stack);
-    let resources = if stage == "egress" {
+    let resources = if stage == Stage::Egress {
         resources::egress(&ctx, &ec2, &names, stack.as_ref(), false)
     } else {
         match &stack {
@@ -73,7 +73,7 @@ async fn look(world: &World, stage: &str, file: Option<&str>, names: Names) -> R
 }
 
 async fn network(world: &World, file: Option<&str>) -> StageReport {
-    look(world, "network", file, Names::default()).await.expect("the look")
+    look(world, Stage::Network, file, Names::default()).await.expect("the look")
 }
 
 /// The stage `egress`, with what the foundation and the network of the same world hand to it.
@@ -83,7 +83,7 @@ async fn egress(world: &World, file: Option<&str>) -> StageReport {
     let arn = "arn:aws:iam::123456789012:role/stepstack/arive/production/arive-production-flow-log";
     names.insert_with(&role, "arive-production-flow-log", &[("arn", arn.to_owned())]);
     names.insert(Name::new("log-group", "vpc.flow"), "/vpc/arive-production/flow");
-    look(world, "egress", file, names).await.expect("the look")
+    look(world, Stage::Egress, file, names).await.expect("the look")
 }
 
 /// What would change, a line each; with `whole`, also what is to be made.
@@ -128,7 +128,7 @@ async fn an_empty_account_gets_everything() {
     insta::assert_snapshot!("empty_network", changes(&network(&world, Some(FILE)).await, true));
     insta::assert_snapshot!("empty_egress", changes(&egress(&world, Some(FILE)).await, true));
     let before_any_other_stage =
-        look(&world, "egress", Some(FILE), Names::default()).await.expect("the look");
+        look(&world, Stage::Egress, Some(FILE), Names::default()).await.expect("the look");
     assert_eq!(changes(&before_any_other_stage, true), changes(&egress(&world, Some(FILE)).await, true));
 }
 
@@ -170,7 +170,7 @@ async fn the_zones_of_a_run_are_chosen_once() {
     assert_eq!(zones(&report), ["us-east-1b", "us-east-1c"].map(|zone| Some(zone.to_owned())));
     // No zone is up any more: asking again would be an error.
     let world = World { zones: Vec::new(), ..World::empty() };
-    let again = look(&world, "network", Some(FILE), report.names.clone()).await.expect("the look");
+    let again = look(&world, Stage::Network, Some(FILE), report.names.clone()).await.expect("the look");
     assert_eq!(zones(&again), zones(&report));
 }
 
@@ -324,7 +324,7 @@ async fn zones_once_chosen_stay() {
 async fn a_region_with_one_zone_is_too_small() {
     let mut world = World::empty();
     world.zones.truncate(2);
-    let error = look(&world, "network", Some(FILE), Names::default()).await.expect_err("one zone is up");
+    let error = look(&world, Stage::Network, Some(FILE), Names::default()).await.expect_err("one zone is up");
     assert_eq!(
         error.message,
         "The region us-east-1 offers this account fewer than two zones. Choose another region."
@@ -406,26 +406,26 @@ async fn an_interface_without_private_names_is_mended() {
 
 #[tokio::test]
 async fn an_unlisted_status_is_an_error_and_not_probably_fine() {
-    let unknown = async |world: World, stage: &str| -> Error {
+    let unknown = async |world: World, stage: Stage| -> Error {
         let mut names = Names::default();
         names.insert(vpc::name(), "vpc-main");
         look(&world, stage, Some(FILE), names).await.expect_err("AWS says something new")
     };
     let mut world = World::in_sync();
     world.subnets[0].state = Some(SubnetState::from("melting"));
-    insta::assert_snapshot!(unknown(world, "network").await, @r#"subnet: AWS reports the status "melting" for a subnet, which Stepstack does not know"#);
+    insta::assert_snapshot!(unknown(world, Stage::Network).await, @r#"subnet: AWS reports the status "melting" for a subnet, which Stepstack does not know"#);
     let mut world = World::in_sync();
     world.vpcs[0].state = None;
-    insta::assert_snapshot!(unknown(world, "network").await, @r#"vpc: AWS reports the status "none" for a VPC, which Stepstack does not know"#);
+    insta::assert_snapshot!(unknown(world, Stage::Network).await, @r#"vpc: AWS reports the status "none" for a VPC, which Stepstack does not know"#);
     let mut world = World::in_sync();
     world.vpc_endpoints[0].state = Some("evaporated".into());
-    insta::assert_snapshot!(unknown(world, "network").await, @r#"vpc-endpoint: AWS reports the status "evaporated" for a VPC endpoint, which Stepstack does not know"#);
+    insta::assert_snapshot!(unknown(world, Stage::Network).await, @r#"vpc-endpoint: AWS reports the status "evaporated" for a VPC endpoint, which Stepstack does not know"#);
     let world =
         World { nat_gateways: vec![nat_gateway(NatGatewayState::from("melting"))], ..World::in_sync() };
-    insta::assert_snapshot!(unknown(world, "egress").await, @r#"nat-gateway: AWS reports the status "melting" for a NAT gateway, which Stepstack does not know"#);
+    insta::assert_snapshot!(unknown(world, Stage::Egress).await, @r#"nat-gateway: AWS reports the status "melting" for a NAT gateway, which Stepstack does not know"#);
     let mut world = World::in_sync();
     world.flow_logs[0].flow_log_status = Some("RESTING".to_owned());
-    insta::assert_snapshot!(unknown(world, "egress").await, @r#"flow-log: AWS reports the status "RESTING" for a flow log, which Stepstack does not know"#);
+    insta::assert_snapshot!(unknown(world, Stage::Egress).await, @r#"flow-log: AWS reports the status "RESTING" for a flow log, which Stepstack does not know"#);
 }
 
 #[test]

@@ -28,6 +28,7 @@ use aws_sdk_ec2::types::{
 use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
 use network::vpc_endpoint;
 use serde_json::Value;
+use statemachine::Stage;
 use statemachine::resource::{Context, Name};
 
 /// What EC2 has.
@@ -63,7 +64,7 @@ impl World {
 
     /// Both stages of the reference stack with one NAT gateway, as described.
     pub(crate) fn in_sync() -> Self {
-        let stage = "network";
+        let stage = Stage::Network;
         Self {
             vpcs: vec![
                 Vpc::builder()
@@ -127,7 +128,7 @@ impl World {
                 Address::builder()
                     .allocation_id("eipalloc-a")
                     .public_ip("203.0.113.7")
-                    .set_tags(tags("egress", "address/a"))
+                    .set_tags(tags(Stage::Egress, "address/a"))
                     .build(),
             ],
             nat_gateways: vec![nat_gateway(NatGatewayState::Available)],
@@ -142,7 +143,7 @@ impl World {
                     )
                     .max_aggregation_interval(600)
                     .flow_log_status("ACTIVE")
-                    .set_tags(tags("egress", "flow-log/main"))
+                    .set_tags(tags(Stage::Egress, "flow-log/main"))
                     .build(),
             ],
             ..Self::empty()
@@ -217,7 +218,7 @@ impl World {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the builders take an option")]
-pub(crate) fn tags(stage: &str, name: &str) -> Option<Vec<Tag>> {
+pub(crate) fn tags(stage: Stage, name: &str) -> Option<Vec<Tag>> {
     let tags = Context::example(stage).tags(&Name::from_tag(name)).into_iter();
     Some(tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect())
 }
@@ -263,7 +264,7 @@ pub(crate) fn route_table(
         .routes(local.build())
         .routes(to_s3.build())
         .routes(default.destination_cidr_block("0.0.0.0/0").state(RouteState::Active).build())
-        .set_tags(tags("network", &format!("route-table/{what}")))
+        .set_tags(tags(Stage::Network, &format!("route-table/{what}")))
         .build()
 }
 
@@ -275,12 +276,13 @@ fn subnet(what: &str, cidr: &str, zone: &str) -> Subnet {
         .availability_zone(zone)
         .map_public_ip_on_launch(false)
         .state(SubnetState::Available)
-        .set_tags(tags("network", &format!("subnet/{what}")))
+        .set_tags(tags(Stage::Network, &format!("subnet/{what}")))
         .build()
 }
 
 fn s3_endpoint() -> VpcEndpoint {
-    let policy: Value = vpc_endpoint::VpcEndpoint::s3(&Context::example("network"), Vec::new()).policy;
+    let policy: Value =
+        vpc_endpoint::VpcEndpoint::s3(&Context::example(statemachine::Stage::Network), Vec::new()).policy;
     VpcEndpoint::builder()
         .vpc_endpoint_id("vpce-s3")
         .service_name("com.amazonaws.us-east-1.s3")
@@ -291,15 +293,19 @@ fn s3_endpoint() -> VpcEndpoint {
         .private_dns_enabled(false)
         .policy_document(format!("{policy:#}"))
         .state(State::from("available"))
-        .set_tags(tags("network", "vpc-endpoint/s3"))
+        .set_tags(tags(Stage::Network, "vpc-endpoint/s3"))
         .build()
 }
 
 /// An interface endpoint of the stage `egress`, without its private DNS names.
 pub(crate) fn interface_endpoint(what: &str) -> VpcEndpoint {
-    let policy: Value =
-        vpc_endpoint::VpcEndpoint::interface(&Context::example("egress"), what, Vec::new(), Vec::new())
-            .policy;
+    let policy: Value = vpc_endpoint::VpcEndpoint::interface(
+        &Context::example(statemachine::Stage::Egress),
+        what,
+        Vec::new(),
+        Vec::new(),
+    )
+    .policy;
     VpcEndpoint::builder()
         .vpc_endpoint_id(format!("vpce-{what}"))
         .service_name(format!("com.amazonaws.us-east-1.{what}"))
@@ -311,7 +317,7 @@ pub(crate) fn interface_endpoint(what: &str) -> VpcEndpoint {
         .private_dns_enabled(false)
         .policy_document(policy.to_string())
         .state(State::Available)
-        .set_tags(tags("egress", &format!("vpc-endpoint/{what}")))
+        .set_tags(tags(Stage::Egress, &format!("vpc-endpoint/{what}")))
         .build()
 }
 
@@ -320,7 +326,7 @@ pub(crate) fn group(what: &str) -> SecurityGroup {
         .group_id(format!("sg-{what}"))
         .group_name(format!("arive-production-{what}"))
         .vpc_id("vpc-main")
-        .set_tags(tags("network", &format!("security-group/{what}")))
+        .set_tags(tags(Stage::Network, &format!("security-group/{what}")))
         .build()
 }
 
@@ -350,6 +356,6 @@ pub(crate) fn nat_gateway(state: NatGatewayState) -> NatGateway {
         .state(state)
         .failure_code("Gateway.NotAttached")
         .failure_message("Network vpc-main has no Internet gateway attached")
-        .set_tags(tags("egress", "nat-gateway/a"))
+        .set_tags(tags(Stage::Egress, "nat-gateway/a"))
         .build()
 }

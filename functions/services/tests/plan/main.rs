@@ -12,7 +12,7 @@ use serde_json::json;
 use services::Clients;
 use statemachine::config;
 use statemachine::message::{
-    Document, Mode, Next, Operation, Release, StageReport, Stages, Trigger, Verdict,
+    Document, Image, Mode, Next, Operation, StageReport, Stages, Trigger, Verdict, Wanted,
 };
 use statemachine::permission::{Scope, policy};
 use statemachine::plan::Action;
@@ -63,8 +63,8 @@ impl Link for Unused {
 fn document(file: Option<&str>, operation: Operation, digest: Option<&str>) -> Document {
     let stack =
         file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
-    let release =
-        digest.map(|digest| Release { number: 1, digest: digest.to_owned(), tag: None, architecture: None });
+    let image =
+        digest.map(|digest| Wanted::New(Image { digest: digest.to_owned(), tag: None, architecture: None }));
     let document = json!({
         "run": {
             "id": "20261123-101500-abcd",
@@ -78,7 +78,7 @@ fn document(file: Option<&str>, operation: Operation, digest: Option<&str>) -> D
             "lock": 0,
         },
         "stack": stack,
-        "release": release,
+        "image": image,
         "known_hosts": ["api.tryarive.com"],
         "known_buckets": [],
         "intent": {},
@@ -90,7 +90,7 @@ fn document(file: Option<&str>, operation: Operation, digest: Option<&str>) -> D
 }
 
 async fn look_with(world: &World, document: Document, names: Names) -> Result<StageReport> {
-    let ctx = Context::example("services");
+    let ctx = Context::example(statemachine::Stage::Services);
     let resources = world.clients().resources(&ctx, &document, &names).await?;
     tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
 }

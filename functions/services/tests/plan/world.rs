@@ -258,7 +258,7 @@ impl World {
             ListRulesOutput::builder().set_rules(Some(rule.clone().into_iter().collect())).build()
         });
         let targets = mock!(Client::list_targets_by_rule).then_output(|| {
-            let scope = Context::example("services").scope();
+            let scope = Context::example(statemachine::Stage::Services).scope();
             let target = Target::builder()
                 .id("state-machine")
                 .arn(scope.state_machine())
@@ -340,7 +340,7 @@ const PATTERN: &str = r#"{"detail-type": ["ECR Image Action"], "source": ["aws.e
     "action-type": ["PUSH"], "repository-name": ["arive/production"], "image-tag": ["latest"]}}"#;
 
 fn tags_of(name: &Name) -> Vec<(String, String)> {
-    Context::example("services").tags(name)
+    Context::example(statemachine::Stage::Services).tags(name)
 }
 
 fn ecs_tags(name: &Name) -> Vec<aws_sdk_ecs::types::Tag> {
