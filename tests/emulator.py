@@ -17,7 +17,12 @@ def command(arguments, environment, seconds, good=(0,)):
     """Runs to the end; the output matters only when it fails."""
     done = subprocess.run(
         [str(argument) for argument in arguments],
-        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
     )
     if done.returncode not in good:
         raise Failed(f"{' '.join(map(str, arguments))} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
@@ -37,6 +42,7 @@ class Emulator:
             **os.environ,
             "STEPSTACK_LOCAL_DIR": str(self.directory),
             "STEPSTACK_LOCAL_PORT": str(self.port),
+            "STEPSTACK_LOCAL_TEST_HOOKS": "1",
             "NO_COLOR": "1",
         }
 
@@ -51,5 +57,5 @@ class Emulator:
             return answer.read()
 
     def stop(self):
-        subprocess.run([self.program, "local", "stop"], env=self.environment, capture_output=True)
+        subprocess.run([self.program, "local", "stop"], env=self.environment, capture_output=True, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -257,6 +257,7 @@ impl Program {
             .current_dir(&self.directory)
             .env("STEPSTACK_LOCAL_DIR", self.directory.join("local"))
             .env("STEPSTACK_LOCAL_PORT", self.port.to_string())
+            .env("STEPSTACK_LOCAL_TEST_HOOKS", "1")
             .env("NO_COLOR", "1")
             .envs(self.environment.iter().copied())
             .stdin(Stdio::null());

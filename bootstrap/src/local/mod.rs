@@ -5,6 +5,7 @@
 
 mod build;
 mod image;
+mod launcher;
 mod process;
 mod python;
 mod server;

@@ -7,12 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LocalError, io, process, python};
+use super::{LocalError, io, launcher, process, python};
 
-/// The launcher with all mends; written beside the state, as the program may be anywhere.
-const LAUNCHER: &str = include_str!("ministack.py");
-/// Not `ministack.py`: Python would import the launcher in the package's place.
-const LAUNCHER_NAME: &str = "stepstack_ministack.py";
 /// Longest that it may take to answer; it takes 0.3 s warm, and some seconds the first time.
 const START_WITHIN: Duration = Duration::from_mins(1);
 
@@ -46,7 +42,8 @@ impl Server {
     }
 
     /// From the environment: `STEPSTACK_LOCAL_DIR` and `STEPSTACK_LOCAL_PORT`, else the user's cache and 4566.
-    /// With `STEPSTACK_LOCAL_AUTH` set, one that is started enforces IAM.
+    /// With `STEPSTACK_LOCAL_AUTH` set, one that is started enforces IAM; with `STEPSTACK_LOCAL_TEST_HOOKS`, it
+    /// tells tests what happened in it.
     /// The virtual environment is in the user's cache (`XDG_CACHE_HOME`, else `~/.cache`) in any case, so that
     /// it is made once.
     pub fn from_environment() -> Self {
@@ -70,10 +67,11 @@ impl Server {
     /// The endpoint of our running MiniStack, if it answers.
     pub fn running(&self) -> Option<Endpoint> {
         let running = self.state()?;
-        (process::lives(running.pid, LAUNCHER_NAME) && is_ready(running.port)).then(|| endpoint(running.port))
+        (process::lives(running.pid, launcher::NAME) && is_ready(running.port))
+            .then(|| endpoint(running.port))
     }
 
-    /// Starts MiniStack, or finds the one that runs. A running one with another launcher's mends is
+    /// Starts MiniStack, or finds the one that runs. A running one with another launcher's corrections is
     /// replaced, and what it held is gone. `progress` hears what is done.
     ///
     /// Fails without Python 3.10, without a network on first use, and where something else has the port.
@@ -85,7 +83,7 @@ impl Server {
         let lock = std::fs::File::create(&lock).map_err(io(format!("writing {}", lock.display())))?;
         lock.lock().map_err(io("waiting for another command to start MiniStack"))?;
         if let Some(running) = self.running() {
-            if self.state().is_some_and(|state| state.launcher == fingerprint()) {
+            if self.state().is_some_and(|state| state.launcher == launcher::fingerprint()) {
                 return Ok(running);
             }
             progress("Stopping MiniStack: this version of Stepstack mends more of it");
@@ -102,7 +100,7 @@ impl Server {
     fn start(&self, python: &Path) -> Result<Endpoint, LocalError> {
         let log = self.directory.join("ministack.log");
         let mut child = self.spawn(python, &log)?;
-        let running = Running { pid: child.id(), port: self.port, launcher: fingerprint() };
+        let running = Running { pid: child.id(), port: self.port, launcher: launcher::fingerprint() };
         write(&self.state_file(), &serde_json::to_string(&running).expect("numbers and text are JSON"))?;
         let begin = Instant::now();
         while begin.elapsed() < START_WITHIN {
@@ -121,8 +119,8 @@ impl Server {
     }
 
     fn spawn(&self, python: &Path, log: &Path) -> Result<Child, LocalError> {
-        let (launcher, scratch) = (self.directory.join(LAUNCHER_NAME), self.directory.join("tmp"));
-        write(&launcher, LAUNCHER)?;
+        let scratch = self.directory.join("tmp");
+        let launcher = launcher::write(&self.directory)?;
         // The functions' code is unpacked here, and not left behind in the system's directory. What a former
         // one left is of no use.
         let _ = std::fs::remove_dir_all(&scratch);
@@ -144,6 +142,9 @@ impl Server {
             // IAM enforced: each function has its role's leave and no more. Our own key is root's.
             command.env("AUTH", "true").env("AWS_ACCESS_KEY_ID", "root").env("AWS_SECRET_ACCESS_KEY", "root");
         }
+        if std::env::var_os("STEPSTACK_LOCAL_TEST_HOOKS").is_some() {
+            command.arg("--test-hooks");
+        }
         process::detach(&mut command);
         command.spawn().map_err(io("starting Python"))
     }
@@ -151,8 +152,8 @@ impl Server {
     /// Stops ours, if it runs. What it held is gone. Answers whether there was one.
     pub fn stop(&self) -> Result<bool, LocalError> {
         let Some(running) = self.state() else { return Ok(false) };
-        let lived = process::lives(running.pid, LAUNCHER_NAME);
-        process::end(running.pid, LAUNCHER_NAME);
+        let lived = process::lives(running.pid, launcher::NAME);
+        process::end(running.pid, launcher::NAME);
         let file = self.state_file();
         std::fs::remove_file(&file).map_err(io(format!("removing {}", file.display())))?;
         // The functions' code of the emulator that is gone.
@@ -196,10 +197,6 @@ fn write(path: &Path, text: &str) -> Result<(), LocalError> {
 
 fn endpoint(port: u16) -> Endpoint {
     Endpoint { url: format!("http://127.0.0.1:{port}") }
-}
-
-fn fingerprint() -> String {
-    statemachine::resource::short_hash(&LAUNCHER)
 }
 
 fn is_ready(port: u16) -> bool {
