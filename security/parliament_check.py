@@ -1,11 +1,12 @@
 """Has parliament look at the engine's policies, and fails on findings of medium severity or above.
 
-  stepstack bootstrap --print-policies > policies.json
-  python -m venv .venv && .venv/bin/pip install -r security/requirements.txt
-  .venv/bin/python security/parliament_check.py policies.json
+stepstack bootstrap --print-policies > policies.json
+python -m venv .venv && .venv/bin/pip install -r security/requirements.txt
+.venv/bin/python security/parliament_check.py policies.json
 """
 
 import json
+import pathlib
 import sys
 
 import parliament
@@ -16,16 +17,36 @@ APP_ALONE = "only application load balancers are made; the network ones that par
 ACCEPTED = {
     ("RESOURCE_MISMATCH", "states:DescribeExecution"): "parliament knows express executions alone; ours are standard",
     ("RESOURCE_MISMATCH", "route53:ChangeTagsForResource"): "zones are tagged, health checks are none of ours",
-    ("RESOURCE_POLICY_PRIVILEGE_ESCALATION", "arn:aws:s3:::*"): "the uploads bucket may have any name, so its policy may be set on any of the account's",
-    **{("RESOURCE_MISMATCH", f"ec2:{action}"): ELSEWHERE for action in (
-        "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateNatGateway", "CreateRouteTable",
-        "CreateSubnet", "CreateVpcEndpoint", "ModifySecurityGroupRules", "RevokeSecurityGroupEgress",
-        "RevokeSecurityGroupIngress",
-    )},
+    (
+        "RESOURCE_POLICY_PRIVILEGE_ESCALATION",
+        "arn:aws:s3:::*",
+    ): "the uploads bucket may have any name, so its policy may be set on any of the account's",
+    **{
+        ("RESOURCE_MISMATCH", f"ec2:{action}"): ELSEWHERE
+        for action in (
+            "AuthorizeSecurityGroupEgress",
+            "AuthorizeSecurityGroupIngress",
+            "CreateNatGateway",
+            "CreateRouteTable",
+            "CreateSubnet",
+            "CreateVpcEndpoint",
+            "ModifySecurityGroupRules",
+            "RevokeSecurityGroupEgress",
+            "RevokeSecurityGroupIngress",
+        )
+    },
     ("RESOURCE_MISMATCH", "rds:DeleteDBCluster"): ELSEWHERE,
-    **{("RESOURCE_MISMATCH", f"elasticloadbalancing:{action}"): APP_ALONE for action in (
-        "CreateRule", "DeleteListener", "DeleteRule", "ModifyListener", "ModifyRule", "SetRulePriorities",
-    )},
+    **{
+        ("RESOURCE_MISMATCH", f"elasticloadbalancing:{action}"): APP_ALONE
+        for action in (
+            "CreateRule",
+            "DeleteListener",
+            "DeleteRule",
+            "ModifyListener",
+            "ModifyRule",
+            "SetRulePriorities",
+        )
+    },
 }
 SEVERITIES = ["MUTED", "INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
 
@@ -41,12 +62,11 @@ def plain(value):
 
 def main(path):
     bad, looked = 0, 0
-    with open(path, encoding="utf-8") as file:
-        policies = json.load(file)
+    policies = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     for role, policy in policies.items():
         looked += 1
-        for finding in parliament.analyze_policy_string(json.dumps(plain(policy))).findings:
-            finding = parliament.enhance_finding(finding)
+        findings = parliament.analyze_policy_string(json.dumps(plain(policy))).findings
+        for finding in map(parliament.enhance_finding, findings):
             details = finding.detail if isinstance(finding.detail, list) else [finding.detail]
             actions = [detail.get("action") for detail in details if isinstance(detail, dict)]
             actions = actions or [word for word in str(finding.detail).split() if word.startswith("arn:")]

@@ -16,8 +16,9 @@ import os
 import pathlib
 import subprocess
 import sys
-import tomllib
 import venv
+
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -30,8 +31,22 @@ FRAMEWORK = "aws_foundational_security_best_practices_aws"
 OURS = ("arive", "stepstack-arive")
 # What the stack is made of, by Prowler's names. Errors in other services are none of ours.
 SERVICES = {
-    "acm", "awslambda", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "eventbridge", "iam", "logs", "rds", "route53",
-    "s3", "secretsmanager", "stepfunctions", "vpc",
+    "acm",
+    "awslambda",
+    "cloudwatch",
+    "ec2",
+    "ecr",
+    "ecs",
+    "elbv2",
+    "eventbridge",
+    "iam",
+    "logs",
+    "rds",
+    "route53",
+    "s3",
+    "secretsmanager",
+    "stepfunctions",
+    "vpc",
 }
 # The longest that a scan may take: it takes about a minute, and one that hangs is none to wait for.
 SCAN_S = 900
@@ -84,12 +99,31 @@ class Scan:
         # The emulator shows no network interfaces, by which Prowler tells networks in use: unused ones are asked for.
         command(
             [
-                binary, "aws", "--compliance", FRAMEWORK, "--region", "us-east-1", "--scan-unused-services",
-                "--aws-retries-max-attempts", "1", "--output-formats", "json-ocsf", "--output-directory", home,
-                "--output-filename", "findings", "--no-banner", "--no-color", "--ignore-exit-code-3",
-                "--log-level", "ERROR", "--log-file", home / "errors",
+                binary,
+                "aws",
+                "--compliance",
+                FRAMEWORK,
+                "--region",
+                "us-east-1",
+                "--scan-unused-services",
+                "--aws-retries-max-attempts",
+                "1",
+                "--output-formats",
+                "json-ocsf",
+                "--output-directory",
+                home,
+                "--output-filename",
+                "findings",
+                "--no-banner",
+                "--no-color",
+                "--ignore-exit-code-3",
+                "--log-level",
+                "ERROR",
+                "--log-file",
+                home / "errors",
             ],
-            environment, SCAN_S,
+            environment,
+            SCAN_S,
         )
         unnamed = command([binary.parent / "python", "-c", UNNAMED], environment, 60)
         self.unnamed = set(unnamed.stdout.split())
@@ -143,17 +177,21 @@ def compare(scan, listed):
     # A call that the emulator refuses silences its checks without a word: silence has to be listed too.
     answered = {finding[0] for finding in scan.findings}
     unanswered = listed.get("unanswered", [])
-    for error in scan.errors:
-        if not any(entry["error"] in error for entry in unanswered):
-            wrong.append(f"Prowler could not ask, not listed: {error}")
+    wrong += [
+        f"Prowler could not ask, not listed: {error}"
+        for error in scan.errors
+        if not any(entry["error"] in error for entry in unanswered)
+    ]
     for entry in unanswered:
         if not any(entry["error"] in error for error in scan.errors):
             wrong.append(f"listed (unanswered), but it is answered by now: {entry['error']}")
-        for check in answered.intersection(entry["checks"]):
-            wrong.append(f"listed (unanswered), but it has a result: {check}")
+        wrong += [
+            f"listed (unanswered), but it has a result: {check}" for check in answered.intersection(entry["checks"])
+        ]
+    silent = sum(len(entry["checks"]) for entry in unanswered)
     print(
         f"{counts['PASS']} PASS, {counts['FAIL']} FAIL, {counts['accepted']} accepted, "
-        f"{counts['emulator']} the emulator's fault; {sum(len(entry['checks']) for entry in unanswered)} checks unanswered"
+        f"{counts['emulator']} the emulator's fault; {silent} checks unanswered"
     )
     print("\n".join(wrong), end="\n" if wrong else "")
     return not wrong

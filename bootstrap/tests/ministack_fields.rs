@@ -1,6 +1,6 @@
-//! What comes back from the emulator, with the launcher's mends and without them.
+//! What comes back from the emulator, with the launcher's corrections and without them.
 //!
-//! `fields.py` makes each resource as the product makes it, reads it back, and prints what differs.
+//! `fields/` makes each resource as the product makes it, reads it back, and prints what differs.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -12,10 +12,10 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use bootstrap::local::{Server, has_images, push_sample};
 use tempfile::TempDir;
 
-/// An emulator with the mends; stopped when dropped, also by a panic.
-struct Mended(Server);
+/// An emulator with the corrections; stopped when dropped, also by a panic.
+struct Corrected(Server);
 
-impl Drop for Mended {
+impl Drop for Corrected {
     fn drop(&mut self) {
         let _ = self.0.stop();
     }
@@ -35,18 +35,18 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// The lines of `fields.py`, each a field that does not come back.
+/// The lines of `fields/`, each a field that does not come back.
 fn lost(python: &Path, endpoint: &str) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fields.py");
-    let output = Command::new(python).arg(script).arg(endpoint).output().expect("Python runs");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fields");
+    let output = Command::new(python).arg("-B").arg(script).arg(endpoint).output().expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("it prints UTF-8")
 }
 
 #[test]
-fn with_the_mends_every_field_comes_back() {
+fn with_the_corrections_every_field_comes_back() {
     let directory = TempDir::new().expect("a directory");
-    let server = Mended(Server::at(directory.path().to_owned(), free_port()));
+    let server = Corrected(Server::at(directory.path().to_owned(), free_port()));
     let endpoint = server.0.ensure_running(&|_| ()).expect("MiniStack starts");
     let python = server.0.python(&|_| ()).expect("it is there by now");
     assert_eq!(lost(&python, &endpoint.url), "");
@@ -61,9 +61,9 @@ fn with_the_mends_every_field_comes_back() {
     assert!(!server.0.stop().expect("there is nothing to stop"));
 }
 
-/// A line that vanishes here with another version of MiniStack names a mend that is no longer needed.
+/// A line that vanishes here with another version of MiniStack names a correction that is no longer needed.
 #[test]
-fn without_the_mends_these_do_not() {
+fn without_the_corrections_these_do_not() {
     let directory = TempDir::new().expect("a directory");
     let port = free_port();
     let python =
@@ -91,7 +91,7 @@ fn without_the_mends_these_do_not() {
 #[tokio::test]
 async fn the_sample_image_is_pushed_by_the_calls_of_docker_push() {
     let directory = TempDir::new().expect("a directory");
-    let server = Mended(Server::at(directory.path().to_owned(), free_port()));
+    let server = Corrected(Server::at(directory.path().to_owned(), free_port()));
     let endpoint = server.0.ensure_running(&|_| ()).expect("MiniStack starts");
     let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
     let ecr = aws_sdk_ecr::Client::new(&aws::config("us-east-1", Some(&endpoint.url), credentials));

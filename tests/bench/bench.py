@@ -28,7 +28,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from emulator import Emulator, Failed
 
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / os.environ.get("STEPSTACK_BENCH_PROFILE", "release")
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / os.environ.get(
+    "STEPSTACK_BENCH_PROFILE", "release"
+)
 FUNCTIONS = ["control", "foundation", "network", "certificate", "database", "ingress", "services", "diagnose"]
 
 
@@ -73,8 +75,8 @@ def functions():
     for name in FUNCTIONS:
         binary = TARGET / name
         with tempfile.TemporaryDirectory() as directory:
-            archive = shutil.make_archive(f"{directory}/{name}", "zip", TARGET, name)
-            size = os.path.getsize(archive)
+            archive = pathlib.Path(shutil.make_archive(f"{directory}/{name}", "zip", TARGET, name))
+            size = archive.stat().st_size
         start, peak = cold_start(binary)
         yield name, binary.stat().st_size, size, start, peak
 

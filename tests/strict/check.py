@@ -1,8 +1,12 @@
 """Checks a request against its model, and against limits that AWS documents and the model leaves out."""
 
 import functools
+from collections.abc import Iterator
+from typing import Any
 
 import regex
+
+from wire import Call
 
 # By service and place, lists without their numbers: what AWS's pages say beyond the model.
 EC2_TEXT = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{0,255}"
@@ -26,7 +30,11 @@ LIMITS = {
     ("rds", "CreateDBClusterSnapshot", "DBClusterSnapshotIdentifier"): RDS_NAME,
     ("rds", "DeleteDBCluster", "FinalDBSnapshotIdentifier"): RDS_NAME,
     ("rds", "CreateDBSubnetGroup", "DBSubnetGroupName"): r"(?!default$)[A-Za-z0-9._ -]{1,255}",
-    ("rds", "CreateDBClusterParameterGroup", "DBClusterParameterGroupName"): r"(?!.*--)[A-Za-z][A-Za-z0-9.-]{0,254}(?<!-)",
+    (
+        "rds",
+        "CreateDBClusterParameterGroup",
+        "DBClusterParameterGroupName",
+    ): r"(?!.*--)[A-Za-z][A-Za-z0-9.-]{0,254}(?<!-)",
     ("rds", "MasterUserPassword"): r"[!#-.0-?A-~]{8,128}",
     ("rds", "CreateDBCluster", "MasterUsername"): r"[A-Za-z][A-Za-z0-9_]{0,62}",
     ("rds", "CreateDBCluster", "DatabaseName"): r"[A-Za-z][A-Za-z0-9_]{0,62}",
@@ -54,7 +62,7 @@ CODES = {
 }
 
 
-def violation(call):
+def violation(call: Call) -> tuple[str, str] | None:
     """What is wrong with a call, as code and message; nothing where it is well. No value is ever named."""
     shape = call.model.input_shape
     if shape is None or call.params is None:
@@ -65,12 +73,13 @@ def violation(call):
     place, constraint = found
     if constraint == "required":
         code = "MissingParameter" if call.service in ("ec2", "rds") else CODES.get(call.service, "ValidationException")
-        return code, f"1 validation error detected: Value null at '{place}' failed to satisfy constraint: Member must not be null"
+        said = f"1 validation error detected: Value null at '{place}' failed to satisfy constraint: "
+        return code, said + "Member must not be null"
     code = CODES.get(call.service, "ValidationException")
     return code, f"1 validation error detected: Value at '{place}' failed to satisfy constraint: {constraint}"
 
 
-def _look(call, shape, value, place):
+def _look(call: Call, shape: Any, value: Any, place: str) -> Iterator[Any]:
     kind = shape.type_name
     if kind == "structure":
         if not isinstance(value, dict):
@@ -95,7 +104,7 @@ def _look(call, shape, value, place):
         yield from _look_at_scalar(call, shape, value, place)
 
 
-def _look_at_scalar(call, shape, value, place):
+def _look_at_scalar(call: Call, shape: Any, value: Any, place: str) -> Iterator[Any]:
     kind = shape.type_name
     if kind in ("integer", "long", "float", "double"):
         try:
@@ -123,7 +132,7 @@ def _look_at_scalar(call, shape, value, place):
                 yield place, f"Member must satisfy AWS's documented form: {LIMITS[key]}"
 
 
-def _bounds(shape, size, place, words):
+def _bounds(shape: Any, size: float, place: str, words: str) -> Iterator[Any]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if least is not None and size < least:
         yield place, f"{words} greater than or equal to {least}"
@@ -131,12 +140,12 @@ def _bounds(shape, size, place, words):
         yield place, f"{words} less than or equal to {most}"
 
 
-def _in(place, name):
+def _in(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
 @functools.cache
-def _compiled(pattern):
+def _compiled(pattern: str) -> Any:
     """Java's patterns, as far as they differ from ours: pairs of surrogates, a bare hyphen after a class."""
     pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF").replace(r"[\w-_", r"[\w\-_")
     return regex.compile(pattern, regex.DOTALL)

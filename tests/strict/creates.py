@@ -2,10 +2,12 @@
 
 import ipaddress
 import json
+from typing import Any
 
 import slow_ingress
 from rules import after, before
-from world import Refused
+from wire import Answer, Call, Value
+from world import Refused, World
 
 # CPU units and the memory in MB that Fargate has for them.
 FARGATE = {
@@ -31,9 +33,9 @@ TOKENS = {
 ACM_S = 3600
 
 
-def _by_token(service, operation, field):
+def _by_token(service: str, operation: str, field: str) -> None:
     @before(service, operation)
-    def repeat(world, call):
+    def repeat(world: World, call: Call) -> Answer | None:
         """A repeat with the same token gives what the first one made; with other parameters it is refused."""
         token = call.params.get(field)
         known = world.note("tokens").get((service, operation, token)) if token else None
@@ -45,20 +47,27 @@ def _by_token(service, operation, field):
         return call.answer(value)
 
     @after(service, operation)
-    def remember(world, call, value):
+    def remember(world: World, call: Call, value: Value) -> None:
         if token := call.params.get(field):
-            world.note("tokens")[(service, operation, token)] = (world.now(), json.dumps(call.params, sort_keys=True), value)
+            world.note("tokens")[(service, operation, token)] = (
+                world.now(),
+                json.dumps(call.params, sort_keys=True),
+                value,
+            )
 
 
 for (_service, _operation), _field in TOKENS.items():
     _by_token(_service, _operation, _field)
 
 
-NAMED = {"CreateLoadBalancer": ("LoadBalancers", "DescribeLoadBalancers"), "CreateTargetGroup": ("TargetGroups", "DescribeTargetGroups")}
+NAMED = {
+    "CreateLoadBalancer": ("LoadBalancers", "DescribeLoadBalancers"),
+    "CreateTargetGroup": ("TargetGroups", "DescribeTargetGroups"),
+}
 
 
 @before("elbv2", *NAMED)
-def same_name(world, call):
+def same_name(world: World, call: Call) -> Answer | None:
     """The same settings under the same name give what is there already; the emulator refuses them like others."""
     plural, describe = NAMED[call.operation]
     name = call.params.get("Name", "")
@@ -72,82 +81,106 @@ def same_name(world, call):
 
 
 @after("elbv2", *NAMED)
-def remember_name(world, call, value):
+def remember_name(world: World, call: Call, value: Value) -> None:
     world.note("named")[(call.operation, call.params.get("Name", ""))] = json.dumps(call.params, sort_keys=True)
 
 
 @before("elbv2", "CreateListener")
-def same_port(world, call):
+def same_port(world: World, call: Call) -> None:
     """A port has one listener. AWS's page says that a repeat with the same settings succeeds; what is tried here is
     the refusal, which asks more of the caller."""
-    there = world.found("elbv2", "DescribeListeners", LoadBalancerArn=call.params.get("LoadBalancerArn", "")).get("Listeners", [])
+    there = world.found("elbv2", "DescribeListeners", LoadBalancerArn=call.params.get("LoadBalancerArn", "")).get(
+        "Listeners", []
+    )
     if any(str(one.get("Port")) == str(call.params.get("Port")) for one in there):
-        raise Refused("DuplicateListener", f"A listener already exists on port {call.params.get('Port')} of this load balancer")
+        raise Refused(
+            "DuplicateListener", f"A listener already exists on port {call.params.get('Port')} of this load balancer"
+        )
 
 
 @before("ec2", "CreateSubnet")
-def create_subnet(world, call):
+def create_subnet(world: World, call: Call) -> None:
     vpc = call.params.get("VpcId", "")
     found = world.found("ec2", "DescribeVpcs", VpcIds=[vpc]).get("Vpcs", [])
     if not found:
         raise Refused("InvalidVpcID.NotFound", f"The vpc ID '{vpc}' does not exist")
-    wanted = ipaddress.ip_network(call.params["CidrBlock"])
-    if not wanted.subnet_of(ipaddress.ip_network(found[0]["CidrBlock"])) or not 16 <= wanted.prefixlen <= 28:
+    wanted = ipaddress.IPv4Network(call.params["CidrBlock"])
+    if not wanted.subnet_of(ipaddress.IPv4Network(found[0]["CidrBlock"])) or not 16 <= wanted.prefixlen <= 28:
         raise Refused("InvalidSubnet.Range", f"The CIDR '{wanted}' is invalid.")
     subnets = world.ask("ec2", "DescribeSubnets", Filters=[{"Name": "vpc-id", "Values": [vpc]}]).get("Subnets", [])
-    if any(wanted.overlaps(ipaddress.ip_network(one["CidrBlock"])) for one in subnets):
+    if any(wanted.overlaps(ipaddress.IPv4Network(one["CidrBlock"])) for one in subnets):
         raise Refused("InvalidSubnet.Conflict", f"The CIDR '{wanted}' conflicts with another subnet")
 
 
 @before("ec2", "CreateRoute")
-def create_route(world, call):
-    table = world.found("ec2", "DescribeRouteTables", RouteTableIds=[call.params.get("RouteTableId", "")]).get("RouteTables", [])
+def create_route(world: World, call: Call) -> None:
+    table = world.found("ec2", "DescribeRouteTables", RouteTableIds=[call.params.get("RouteTableId", "")]).get(
+        "RouteTables", []
+    )
     wanted = call.params.get("DestinationCidrBlock")
     if wanted and any(route.get("DestinationCidrBlock") == wanted for one in table for route in one.get("Routes", [])):
         raise Refused("RouteAlreadyExists", f"The route identified by {wanted} already exists.")
 
 
 @before("ec2", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress")
-def authorize(world, call):
+def authorize(world: World, call: Call) -> None:
     """A rule that is there already, by its key: direction, protocol, ports and peer."""
     group, is_egress = call.params.get("GroupId", ""), call.operation.endswith("Egress")
     filters = [{"Name": "group-id", "Values": [group]}]
     rules = world.found("ec2", "DescribeSecurityGroupRules", Filters=filters).get("SecurityGroupRules", [])
     held = {_rule(one) for one in rules if (one.get("IsEgress") == "true") == is_egress}
     for permission in call.params.get("IpPermissions", []):
-        ports = {"IpProtocol": permission.get("IpProtocol"), "FromPort": permission.get("FromPort"), "ToPort": permission.get("ToPort")}
+        ports = {
+            "IpProtocol": permission.get("IpProtocol"),
+            "FromPort": permission.get("FromPort"),
+            "ToPort": permission.get("ToPort"),
+        }
         peers = [{"CidrIpv4": one.get("CidrIp")} for one in permission.get("IpRanges", [])]
         peers += [{"CidrIpv6": one.get("CidrIpv6")} for one in permission.get("Ipv6Ranges", [])]
-        peers += [{"ReferencedGroupInfo": {"GroupId": one.get("GroupId")}} for one in permission.get("UserIdGroupPairs", [])]
+        peers += [
+            {"ReferencedGroupInfo": {"GroupId": one.get("GroupId")}} for one in permission.get("UserIdGroupPairs", [])
+        ]
         for peer in peers:
             if _rule({**ports, **peer}) in held:
                 raise Refused("InvalidPermission.Duplicate", f"the specified rule already exists in {group}")
 
 
-def _rule(one):
-    peer = one.get("CidrIpv4") or one.get("CidrIpv6") or one.get("ReferencedGroupInfo", {}).get("GroupId") or one.get("PrefixListId")
+def _rule(one: Value) -> tuple[Any, ...]:
+    peer = (
+        one.get("CidrIpv4")
+        or one.get("CidrIpv6")
+        or one.get("ReferencedGroupInfo", {}).get("GroupId")
+        or one.get("PrefixListId")
+    )
     all_ports = one.get("IpProtocol") == "-1"
-    return (one.get("IpProtocol"), None if all_ports else one.get("FromPort"), None if all_ports else one.get("ToPort"), peer)
+    return (
+        one.get("IpProtocol"),
+        None if all_ports else one.get("FromPort"),
+        None if all_ports else one.get("ToPort"),
+        peer,
+    )
 
 
 @before("rds", "CreateDBCluster")
-def create_cluster(world, call):
+def create_cluster(world: World, call: Call) -> None:
     name = call.params.get("DBSubnetGroupName", "default")
     if not world.found("rds", "DescribeDBSubnetGroups", DBSubnetGroupName=name).get("DBSubnetGroups"):
         raise Refused("DBSubnetGroupNotFoundFault", f"DB subnet group '{name}' does not exist.", 404)
 
 
 @before("ecs", "RegisterTaskDefinition")
-def register_task_definition(world, call):
+def register_task_definition(world: World, call: Call) -> None:
     if "FARGATE" not in call.params.get("requiresCompatibilities", []):
         return
     cpu, memory = call.params.get("cpu", ""), call.params.get("memory", "")
     if not (cpu.isdigit() and memory.isdigit() and int(memory) in FARGATE.get(int(cpu), ())):
-        raise Refused("ClientException", f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory.")
+        raise Refused(
+            "ClientException", f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
+        )
 
 
 @before("ec2", "CreateVpcEndpoint")
-def create_endpoint(world, call):
+def create_endpoint(world: World, call: Call) -> None:
     name = call.params.get("ServiceName", "")
     if not name.startswith("com.amazonaws.us-east-1."):
         raise Refused("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")

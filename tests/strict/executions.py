@@ -2,9 +2,11 @@
 wait as long as its lock stays closed. Tests that use it wait by themselves until the functions have ended."""
 
 from rules import after
+from wire import Call, Value
+from world import World
 
 
 @after("stepfunctions", "DescribeExecution")
-def describe_execution(world, call, value):
+def describe_execution(world: World, call: Call, value: Value) -> None:
     if value.get("status") != "RUNNING" and "stopDate" in value:
         value["stopDate"] -= world.seconds["stopped-execution-age"]

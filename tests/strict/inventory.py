@@ -1,12 +1,17 @@
 """Everything that the emulator holds, by names that do not depend on chance: two runs that made the same have
 the same inventory."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import twice
+from wire import Value
+from world import World
 
 TAG = "stepstack:name"
 
 
-def name_of(item, *fields):
+def name_of(item: Value, *fields: str) -> str:
     """The name in a thing's tags, else the first of these fields."""
     for tag in item.get("Tags", item.get("TagSet", item.get("TagList", []))) or []:
         if tag.get("Key") == TAG:
@@ -14,12 +19,12 @@ def name_of(item, *fields):
     return next((item[field] for field in fields if item.get(field)), "?")
 
 
-def listed(world):
+def listed(world: World) -> list[str]:
     twice.wait()
     return sorted([*_network(world), *_ingress(world), *_databases(world), *_tasks(world), *_rest(world)])
 
 
-def _network(world):
+def _network(world: World) -> Iterator[Any]:
     kinds = {
         "Vpcs": ("DescribeVpcs", ("CidrBlock",)),
         "Subnets": ("DescribeSubnets", ("CidrBlock",)),
@@ -39,17 +44,22 @@ def _network(world):
     for gateway in world.ask("ec2", "DescribeNatGateways").get("NatGateways", []):
         if gateway["State"] != "deleted":
             yield f"NatGateways {name_of(gateway)}"
-    groups = {one["GroupId"]: name_of(one, "GroupName") for one in world.ask("ec2", "DescribeSecurityGroups").get("SecurityGroups", [])}
+    groups = {
+        one["GroupId"]: name_of(one, "GroupName")
+        for one in world.ask("ec2", "DescribeSecurityGroups").get("SecurityGroups", [])
+    }
     yield from (f"SecurityGroups {name}" for name in groups.values())
     for rule in world.ask("ec2", "DescribeSecurityGroupRules").get("SecurityGroupRules", []):
         peer = rule.get("CidrIpv4") or groups.get(rule.get("ReferencedGroupInfo", {}).get("GroupId"), "?")
         yield f"rule of {groups.get(rule['GroupId'])} {rule.get('IsEgress')} {rule.get('FromPort')} {peer}"
 
 
-def _ingress(world):
+def _ingress(world: World) -> Iterator[Any]:
     for balancer in world.ask("elbv2", "DescribeLoadBalancers").get("LoadBalancers", []):
         yield f"load balancer {balancer['LoadBalancerName']}"
-        for listener in world.ask("elbv2", "DescribeListeners", LoadBalancerArn=balancer["LoadBalancerArn"]).get("Listeners", []):
+        for listener in world.ask("elbv2", "DescribeListeners", LoadBalancerArn=balancer["LoadBalancerArn"]).get(
+            "Listeners", []
+        ):
             yield f"listener {listener.get('Port')}"
             for rule in world.ask("elbv2", "DescribeRules", ListenerArn=listener["ListenerArn"]).get("Rules", []):
                 yield f"listener rule {listener.get('Port')} {rule.get('Priority')}"
@@ -60,11 +70,13 @@ def _ingress(world):
     for zone in world.ask("route53", "ListHostedZones").get("HostedZones", []):
         yield f"zone {zone['Name']}"
         zone_id = zone["Id"].rpartition("/")[2]
-        for record in world.ask("route53", "ListResourceRecordSets", HostedZoneId=zone_id).get("ResourceRecordSets", []):
+        for record in world.ask("route53", "ListResourceRecordSets", HostedZoneId=zone_id).get(
+            "ResourceRecordSets", []
+        ):
             yield f"record {record['Type']} {record['Name']}"
 
 
-def _databases(world):
+def _databases(world: World) -> Iterator[Any]:
     kinds = {
         "DBClusters": ("DescribeDBClusters", "DBClusterIdentifier"),
         "DBInstances": ("DescribeDBInstances", "DBInstanceIdentifier"),
@@ -80,24 +92,29 @@ def _databases(world):
         yield f"secret {secret['Name']}"
 
 
-def _tasks(world):
+def _tasks(world: World) -> Iterator[Any]:
     for cluster in world.ask("ecs", "ListClusters").get("clusterArns", []):
         yield f"cluster {cluster.rpartition('/')[2]}"
         names = world.ask("ecs", "ListServices", cluster=cluster).get("serviceArns", [])
-        for service in world.ask("ecs", "DescribeServices", cluster=cluster, services=names).get("services", []) if names else []:
+        for service in (
+            world.ask("ecs", "DescribeServices", cluster=cluster, services=names).get("services", []) if names else []
+        ):
             if service["status"] != "INACTIVE":
                 yield f"service {service['serviceName']} {service['desiredCount']}"
     for arn in world.ask("ecs", "ListTaskDefinitions", status="ACTIVE").get("taskDefinitionArns", []):
         yield f"task definition {arn.rpartition('/')[2].partition(':')[0]}"
 
 
-def _rest(world):
+def _rest(world: World) -> Iterator[Any]:
     for role in world.ask("iam", "ListRoles").get("Roles", []):
         yield f"role {role['Path']}{role['RoleName']}"
         for policy in world.ask("iam", "ListRolePolicies", RoleName=role["RoleName"]).get("PolicyNames", []):
             yield f"policy of {role['RoleName']} {policy}"
     yield from (f"bucket {one['Name']}" for one in world.ask("s3", "ListBuckets").get("Buckets", []))
-    yield from (f"repository {one['repositoryName']}" for one in world.ask("ecr", "DescribeRepositories").get("repositories", []))
+    yield from (
+        f"repository {one['repositoryName']}"
+        for one in world.ask("ecr", "DescribeRepositories").get("repositories", [])
+    )
     for group in world.ask("logs", "DescribeLogGroups").get("logGroups", []):
         if not group["logGroupName"].startswith("/aws/lambda/"):
             yield f"log group {group['logGroupName']} {group.get('retentionInDays')}"

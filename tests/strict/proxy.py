@@ -12,6 +12,7 @@ outlives the test that started it. What is no call of AWS goes through untouched
 """
 
 import argparse
+import contextlib
 import http.server
 import json
 import os
@@ -36,6 +37,8 @@ import slow_network  # noqa: F401
 import slow_rds  # noqa: F401
 import wire
 import world as worlds
+from record import Caller
+from wire import Answer, Call, Request, Value
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,31 +46,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 300
+    server: "Server"
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
-        self.caller = None
+        self.caller: Caller | None = None
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def finish(self):
+    def finish(self) -> None:
         self.server.world.drop_connection()
-        try:
+        # The client may have gone away.
+        with contextlib.suppress(OSError):
             super().finish()
-        except OSError:
-            pass  # The client has gone away.
 
-    def handle_one_request(self):
+    def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
         except (ConnectionError, TimeoutError):
             self.close_connection = True
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
-    def answer_any(self):
+    def answer_any(self) -> None:
         moment = time.monotonic()
-        request = wire.Request(self.command, self.path, list(self.headers.items()), self._body())
+        request = Request(self.command, self.path, list(self.headers.items()), self._body())
+        answer: Answer | None
         if request.path == "/_strict/do":
             answer = self._by_hand(json.loads(request.body))
         elif request.path.startswith("/_strict/"):
@@ -77,9 +81,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if answer is not None:
             self._write(answer)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = answer_any
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = answer_any  # noqa: N815 (http.server's names)
 
-    def _body(self):
+    def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
             body = b""
             while size := int(self.rfile.readline().split(b";")[0], 16):
@@ -90,7 +94,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return body
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _aws(self, request, moment):
+    def _aws(self, request: Request, moment: float) -> Answer | None:
         world, record = self.server.world, self.server.record
         call = wire.read(request)
         if call is None:
@@ -100,36 +104,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 record.unread(request)
             return world.send(request)
         if self.caller is None:
-            self.caller = records.caller(request, self.client_address[1], self.server.server_address[1])
+            self.caller = records.caller(request, self.client_address[1], self.server.server_port)
         caller = self.caller
-        by, fault = "fault", faults.take(world, call, caller)
-        try:
-            if fault:
+        fault = faults.take(world, call, caller)
+        if fault is None:
+            answer, by = self._guarded(call)
+        else:
+            by = "fault"
+            try:
                 answer = faults.carry_out(world, call, caller, fault, lambda: self._guarded(call)[0])
-            else:
-                answer, by = self._guarded(call)
-        except faults.Reset as reset:
-            record.call(call, caller, moment, f"{fault.kind}, {'carried out' if reset.args[0] else 'not carried out'}", by)
-            return self._reset()
+            except faults.Reset as reset:
+                done = "carried out" if reset.args[0] else "not carried out"
+                record.call(call, caller, moment, f"{fault.kind}, {done}", by)
+                self._reset()
+                return None
         outcome = "ok" if answer.status < 400 else wire.error_code(answer)
         record.call(call, caller, moment, outcome, by)
         return answer
 
-    def _by_hand(self, told):
+    def _by_hand(self, told: Value) -> Answer:
         """Carries out a call as a person's own tool would; answers AWS's error code and words, or nothing."""
         request = self.server.world.request(told["service"], told["operation"], told["params"])
-        answer, _ = self._guarded(wire.read(request))
+        call = wire.read(request)
+        if call is None:
+            raise LookupError(f"no call of AWS: {told['service']}:{told['operation']}")
+        answer, _ = self._guarded(call)
         failed = answer.status >= 300
         said = {"error": wire.error_code(answer), "message": answer.body.decode(errors="replace")} if failed else {}
-        return wire.Answer(200, [("Content-Type", "application/json")], json.dumps(said).encode())
+        return Answer(200, [("Content-Type", "application/json")], json.dumps(said).encode())
 
-    def _reset(self):
+    def _reset(self) -> None:
         """Resets the connection: no answer, not even an end of one."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
 
-    def _guarded(self, call):
+    def _guarded(self, call: Call) -> tuple[Answer, str]:
         """The answer, and whose it is; a refusal is an answer."""
         world = self.server.world
         try:
@@ -142,7 +152,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.record.late(f"{call.operation}: {type(error).__name__}: {error}")
             return call.error("InternalFailure", "the strict layer failed: see its log", 500), "strict"
 
-    def _carry_out(self, call):
+    def _carry_out(self, call: Call) -> tuple[Answer, str]:
         """The answer, and whose it is."""
         world = self.server.world
         wrong = check.violation(call)
@@ -153,19 +163,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return world.send(call.request), "emulator"
         key = (call.service, call.operation)
         with world.at_one_moment():
-            for rule in rules.BEFORE.get(key, []):
-                answered = rule(world, call)
+            for look in rules.BEFORE.get(key, []):
+                answered = look(world, call)
                 if answered is not None:
                     return answered, "strict"
             answer = world.send(call.request)
             if answer.status < 300 and key in rules.AFTER:
                 value = call.value(answer)
-                for rule in rules.AFTER[key]:
-                    rule(world, call, value)
+                for change in rules.AFTER[key]:
+                    change(world, call, value)
                 answer = call.answer(value, answer.status)
             return answer, "emulator"
 
-    def _write(self, answer):
+    def _write(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             if name.lower() not in ("connection", "transfer-encoding", "content-length", "keep-alive"):
@@ -182,18 +192,18 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port, backend):
+    def __init__(self, port: int, backend: tuple[str, int]) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.record = records.Record()
         self.world = worlds.World(backend, self.record)
 
-    def clear(self):
+    def clear(self) -> None:
         self.world.clear()
         self.record.clear()
 
-    def control(self, request):
-        def said(value, status=200):
-            return wire.Answer(status, [("Content-Type", "application/json")], json.dumps(value).encode())
+    def control(self, request: Request) -> Answer:
+        def said(value: object, status: int = 200) -> Answer:
+            return Answer(status, [("Content-Type", "application/json")], json.dumps(value).encode())
 
         if request.path == "/_strict/record" and request.method == "GET":
             return said(self.record.told())
@@ -210,7 +220,7 @@ class Server(http.server.ThreadingHTTPServer):
             return said({})
         return said({"error": f"there is no {request.method} {request.path}"}, 404)
 
-    def configure(self, told):
+    def configure(self, told: Value) -> None:
         unknown = set(told) - {"seconds", "failing_services", "faults"}
         unknown |= {f"seconds.{kind}" for kind in told.get("seconds", {}) if kind not in worlds.SECONDS}
         if unknown:
@@ -223,7 +233,7 @@ class Server(http.server.ThreadingHTTPServer):
             self.world.failing_services.update(told.get("failing_services", {}))
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--backend", type=int, required=True)

@@ -1,13 +1,22 @@
 """The register of rules: what is done before a call is sent on, and to its answer after."""
 
-BEFORE, AFTER = {}, {}
+from collections.abc import Callable
+
+from wire import Answer, Call, Value
+from world import World
+
+Before = Callable[[World, Call], Answer | None]
+After = Callable[[World, Call, Value], None]
+
+BEFORE: dict[tuple[str, str], list[Before]] = {}
+AFTER: dict[tuple[str, str], list[After]] = {}
 
 
-def before(service, *operations):
+def before(service: str, *operations: str) -> Callable[[Before], Before]:
     """Registers a rule that sees a call first. It may refuse it (raise `Refused`) or answer it in the emulator's
     place; nothing means: go on."""
 
-    def register(rule):
+    def register(rule: Before) -> Before:
         for operation in operations:
             BEFORE.setdefault((service, operation), []).append(rule)
         return rule
@@ -15,10 +24,10 @@ def before(service, *operations):
     return register
 
 
-def after(service, *operations):
+def after(service: str, *operations: str) -> Callable[[After], After]:
     """Registers a rule that sees the values of a successful answer and may change them in place."""
 
-    def register(rule):
+    def register(rule: After) -> After:
         for operation in operations:
             AFTER.setdefault((service, operation), []).append(rule)
         return rule
@@ -26,6 +35,6 @@ def after(service, *operations):
     return register
 
 
-def has(call):
+def has(call: Call) -> bool:
     key = (call.service, call.operation)
     return key in BEFORE or key in AFTER

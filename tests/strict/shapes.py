@@ -3,13 +3,15 @@
 Scalars of XML and of forms stay text, so that what is not touched is written back as it came.
 """
 
-import xml.etree.ElementTree as ElementTree
+from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 
-def from_form(shape, flat, is_ec2):
+def from_form(shape: Any, flat: dict[str, str], is_ec2: bool) -> Any:
     """The parameters of a form, such as `Tags.member.1.Key`."""
-    tree = {}
+    tree: dict[str, Any] = {}
     for key, value in flat.items():
         place = tree
         *path, last = key.split(".")
@@ -22,7 +24,7 @@ def from_form(shape, flat, is_ec2):
     return _from_tree(shape, tree, is_ec2)
 
 
-def _form_name(name, member, is_ec2):
+def _form_name(name: str, member: Any, is_ec2: bool) -> str:
     told = member.serialization
     if not is_ec2:
         return told.get("name", name)
@@ -30,7 +32,7 @@ def _form_name(name, member, is_ec2):
     return told.get("queryName", name[:1].upper() + name[1:])
 
 
-def _from_tree(shape, tree, is_ec2):
+def _from_tree(shape: Any, tree: Any, is_ec2: bool) -> Any:
     if shape.type_name == "structure":
         if not isinstance(tree, dict):
             return {}
@@ -56,14 +58,14 @@ def _from_tree(shape, tree, is_ec2):
     return tree if isinstance(tree, str) else ""
 
 
-def bare(tag):
+def bare(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def from_element(shape, element):
+def from_element(shape: Any, element: Element) -> Any:
     """The value of an XML element."""
     if shape.type_name == "structure":
-        children = {}
+        children: dict[str, list[Element]] = {}
         for child in element:
             children.setdefault(bare(child.tag), []).append(child)
         value = {}
@@ -86,13 +88,13 @@ def from_element(shape, element):
     return element.text or ""
 
 
-def _element_name(name, member):
+def _element_name(name: str, member: Any) -> str:
     if member.type_name == "list" and member.serialization.get("flattened"):
         return member.member.serialization.get("name", member.serialization.get("name", name))
     return member.serialization.get("name", name)
 
 
-def to_xml(shape, value, tag):
+def to_xml(shape: Any, value: Any, tag: str) -> str:
     """The XML of a value, as one element named `tag`."""
     if shape.type_name == "structure":
         inner = ""
@@ -109,11 +111,13 @@ def to_xml(shape, value, tag):
         item = shape.member.serialization.get("name", "member")
         return f"<{tag}>{''.join(to_xml(shape.member, one, item) for one in value)}</{tag}>"
     if shape.type_name == "map":
-        pairs = "".join(f"<entry><key>{escape(key)}</key><value>{escape(text)}</value></entry>" for key, text in value.items())
+        pairs = "".join(
+            f"<entry><key>{escape(key)}</key><value>{escape(text)}</value></entry>" for key, text in value.items()
+        )
         return f"<{tag}>{pairs}</{tag}>"
     text = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
     return f"<{tag}>{escape(str(text))}</{tag}>"
 
 
-def parse_xml(body):
+def parse_xml(body: bytes) -> Element:
     return ElementTree.fromstring(body)

@@ -5,20 +5,24 @@ import copy
 
 import failing_ecs
 from rules import after, before
-from world import Refused
+from wire import Answer, Call, Value
+from world import Refused, World
+
+# Cluster and service.
+Key = tuple[str, str]
 
 
-def place(call):
+def place(call: Call) -> Key:
     """The name of the cluster and of the service that a call is about."""
     cluster = call.params.get("cluster", "default").rpartition("/")[2]
     return cluster, call.params.get("service", call.params.get("serviceName", "")).rpartition("/")[2]
 
 
-def name_of(service):
+def name_of(service: Value) -> Key:
     return service["clusterArn"].rpartition("/")[2], service["serviceName"]
 
 
-def found(world, key):
+def found(world: World, key: Key) -> Value | None:
     services = world.found("ecs", "DescribeServices", cluster=key[0], services=[key[1]]).get("services", [])
     return services[0] if services and services[0]["status"] != "INACTIVE" else None
 
@@ -27,68 +31,94 @@ class Rollout:
     """A deployment of a service on its way: from `begin` to `end`, then, where it fails, back to the old one
     until `back`."""
 
-    def __init__(self, world, service, before_it, failure):
-        fails = failure is not None
+    def __init__(self, world: World, service: Value, before_it: Value | None, fails: bool) -> None:
         self.begin, self.end = world.now(), world.now() + world.seconds["service"]
         self.primary, self.old, self.fails = service["deployments"][0], before_it, fails
-        self.events = []
+        self.events: list[Value] = []
         self.back = self.end + world.seconds["service"] / 2 if fails and self.old else self.end
 
-    def show(self, world, service):
+    def show(self, world: World, service: Value) -> None:
         """Changes what the emulator says of the service to what ECS would say now."""
         now, desired = world.now(), service["desiredCount"]
         if self.fails and not self.old and now >= self.end:
             self._show_failed_for_good(service, desired)
         elif now < self.end:
             self._show_in_progress(service, desired)
-        elif now < self.back:
-            self._show_rolling_back(service, desired)
+        elif self.old and now < self.back:
+            self._show_rolling_back(service, desired, self.old)
         else:
             self._show_completed(service)
         service["events"] = self.events + service.get("events", [])
 
-    def fail(self, world, key, failure):
+    def fail(self, world: World, key: Key, failure: Value) -> None:
         """The circuit breaker: the service runs on with what it ran before, if there was something."""
         name, primary = key[1], self.primary["id"]
         failing_ecs.leave_tasks(world, key, self.primary["taskDefinition"], failure)
-        self.events.insert(0, failing_ecs.event(f"(service {name}) (deployment {primary}) deployment failed: tasks failed to start."))
+        self.events.insert(
+            0, failing_ecs.event(f"(service {name}) (deployment {primary}) deployment failed: tasks failed to start.")
+        )
         if self.old:
             old = self.old["deployments"][0]["id"]
             self.events.insert(0, failing_ecs.event(f"(service {name}) rolling back to deployment {old}."))
             world.ask("ecs", "UpdateService", cluster=key[0], service=name, taskDefinition=self.old["taskDefinition"])
 
-    def _show_in_progress(self, service, desired):
+    def _show_in_progress(self, service: Value, desired: int) -> None:
         running = self.old["runningCount"] if self.old else 0
-        new = {**copy.deepcopy(self.primary), "status": "PRIMARY", "rolloutState": "IN_PROGRESS", "desiredCount": desired,
-               "rolloutStateReason": "ECS deployment in progress.", "runningCount": 0, "pendingCount": desired}
+        new = {
+            **copy.deepcopy(self.primary),
+            "status": "PRIMARY",
+            "rolloutState": "IN_PROGRESS",
+            "desiredCount": desired,
+            "rolloutStateReason": "ECS deployment in progress.",
+            "runningCount": 0,
+            "pendingCount": desired,
+        }
         service["deployments"] = [new]
         if self.old:
             service["deployments"].append({**self.old["deployments"][0], "status": "ACTIVE", "runningCount": running})
         service.update(runningCount=running, pendingCount=desired)
 
-    def _show_rolling_back(self, service, desired):
-        running = self.old["runningCount"]
-        again = {**copy.deepcopy(self.old["deployments"][0]), "id": self.primary["id"] + "0", "status": "PRIMARY", "rolloutState": "IN_PROGRESS",
-                 "rolloutStateReason": f"ECS deployment circuit breaker: rolling back to deploymentId {self.old['deployments'][0]['id']}."}
+    def _show_rolling_back(self, service: Value, desired: int, before_it: Value) -> None:
+        old = before_it["deployments"][0]
+        again = {
+            **copy.deepcopy(old),
+            "id": self.primary["id"] + "0",
+            "status": "PRIMARY",
+            "rolloutState": "IN_PROGRESS",
+            "rolloutStateReason": f"ECS deployment circuit breaker: rolling back to deploymentId {old['id']}.",
+        }
         service["deployments"] = [again, self._failed("ACTIVE", desired)]
-        service.update(taskDefinition=self.old["taskDefinition"], runningCount=running, pendingCount=0)
+        service.update(
+            taskDefinition=before_it["taskDefinition"], runningCount=before_it["runningCount"], pendingCount=0
+        )
 
-    def _show_failed_for_good(self, service, desired):
+    def _show_failed_for_good(self, service: Value, desired: int) -> None:
         service["deployments"] = [self._failed("PRIMARY", desired)]
         service.update(runningCount=0, pendingCount=0)
 
-    def _failed(self, status, desired):
-        return {**copy.deepcopy(self.primary), "status": status, "rolloutState": "FAILED", "desiredCount": 0 if status == "ACTIVE" else desired,
-                "rolloutStateReason": "ECS deployment circuit breaker: tasks failed to start.",
-                "runningCount": 0, "pendingCount": 0, "failedTasks": 3}
+    def _failed(self, status: str, desired: int) -> Value:
+        return {
+            **copy.deepcopy(self.primary),
+            "status": status,
+            "rolloutState": "FAILED",
+            "desiredCount": 0 if status == "ACTIVE" else desired,
+            "rolloutStateReason": "ECS deployment circuit breaker: tasks failed to start.",
+            "runningCount": 0,
+            "pendingCount": 0,
+            "failedTasks": 3,
+        }
 
-    def _show_completed(self, service):
+    def _show_completed(self, service: Value) -> None:
         primary = next(one for one in service["deployments"] if one["status"] == "PRIMARY")
-        primary.update(rolloutState="COMPLETED", rolloutStateReason="ECS deployment completed.", runningCount=service["runningCount"])
+        primary.update(
+            rolloutState="COMPLETED",
+            rolloutStateReason="ECS deployment completed.",
+            runningCount=service["runningCount"],
+        )
         service["deployments"] = [primary]
 
 
-def show(world, service):
+def show(world: World, service: Value) -> None:
     key = name_of(service)
     if world.status("service", key) == "DRAINING":
         service.update(status="DRAINING", desiredCount=0)
@@ -98,7 +128,7 @@ def show(world, service):
         rollout.show(world, service)
 
 
-def roll_out(world, service, before_it):
+def roll_out(world: World, service: Value, before_it: Value | None) -> None:
     key = name_of(service)
     failure = world.failing_services.get(key[1])
     if failure is not None:
@@ -107,21 +137,21 @@ def roll_out(world, service, before_it):
             world.failing_services[key[1]] = {**failure, "times": times}
         else:
             del world.failing_services[key[1]]
-    rollout = Rollout(world, service, before_it, failure)
+    rollout = Rollout(world, service, before_it, failure is not None)
     world.note("rollouts")[key] = rollout
     world.record.phase("service", key, "failing" if rollout.fails else "rolling out", rollout.begin, rollout.back)
-    if rollout.fails:
+    if failure is not None:
         world.later(rollout.end, lambda: rollout.fail(world, key, failure))
 
 
 @after("ecs", "CreateService")
-def create_service(world, call, value):
+def create_service(world: World, call: Call, value: Value) -> None:
     roll_out(world, value["service"], None)
     show(world, value["service"])
 
 
 @before("ecs", "CreateService")
-def refuse_create(world, call):
+def refuse_create(world: World, call: Call) -> None:
     key = place(call)
     if world.status("service", key) == "DRAINING":
         raise Refused("InvalidParameterException", "Unable to Start a service that is still Draining.")
@@ -129,13 +159,16 @@ def refuse_create(world, call):
         group = balancer.get("targetGroupArn", "")
         groups = world.found("elbv2", "DescribeTargetGroups", TargetGroupArns=[group]).get("TargetGroups", [])
         if not groups or not groups[0].get("LoadBalancerArns"):
-            raise Refused("InvalidParameterException", f"The target group with targetGroupArn {group} does not have an associated load balancer.")
+            raise Refused(
+                "InvalidParameterException",
+                f"The target group with targetGroupArn {group} does not have an associated load balancer.",
+            )
     if not world.found("ecs", "DescribeTaskDefinition", taskDefinition=call.params.get("taskDefinition", "")):
         raise Refused("ClientException", "Unable to describe task definition.")
 
 
 @before("ecs", "UpdateService")
-def update_service(world, call):
+def update_service(world: World, call: Call) -> None:
     key = place(call)
     service = found(world, key)
     if service is None or world.status("service", key) == "DRAINING":
@@ -145,7 +178,7 @@ def update_service(world, call):
 
 
 @after("ecs", "UpdateService")
-def after_update(world, call, value):
+def after_update(world: World, call: Call, value: Value) -> None:
     service, key = value["service"], name_of(value["service"])
     before_it = world.note("before-update").pop(key)
     if service["taskDefinition"] != before_it["taskDefinition"] or call.params.get("forceNewDeployment"):
@@ -156,14 +189,14 @@ def after_update(world, call, value):
     show(world, service)
 
 
-def count_up(world, service, before_it):
+def count_up(world: World, service: Value, before_it: Value) -> None:
     """Another count begins no deployment; the tasks come and go for a while all the same."""
     world.begin("service-count", name_of(service), "changing", world.seconds["service"])
     world.note("counts")[name_of(service)] = before_it["runningCount"]
 
 
 @after("ecs", "DescribeServices")
-def describe_services(world, call, value):
+def describe_services(world: World, call: Call, value: Value) -> None:
     for service in value.get("services", []):
         show(world, service)
         key = name_of(service)
@@ -175,7 +208,7 @@ def describe_services(world, call, value):
 
 
 @before("ecs", "DeleteService")
-def delete_service(world, call):
+def delete_service(world: World, call: Call) -> Answer | None:
     key = place(call)
     service = found(world, key)
     if service is None or (service["desiredCount"] > 0 and not call.params.get("force")):
@@ -189,7 +222,7 @@ def delete_service(world, call):
 
 
 @after("ecs", "CreateCluster")
-def create_cluster(world, call, value):
+def create_cluster(world: World, call: Call, value: Value) -> None:
     name = value["cluster"]["clusterName"]
     known = world.note("ecs-clusters")
     if name not in known:
@@ -199,17 +232,17 @@ def create_cluster(world, call, value):
 
 
 @after("ecs", "DescribeClusters")
-def describe_clusters(world, call, value):
+def describe_clusters(world: World, call: Call, value: Value) -> None:
     for cluster in value.get("clusters", []):
         show_cluster(world, cluster)
 
 
 @after("ecs", "DeleteCluster")
-def delete_cluster(world, call, value):
+def delete_cluster(world: World, call: Call, value: Value) -> None:
     world.note("ecs-clusters").pop(value["cluster"]["clusterName"], None)
 
 
-def show_cluster(world, cluster):
+def show_cluster(world: World, cluster: Value) -> None:
     status = world.status("ecs-cluster", cluster["clusterName"])
     if status and cluster["status"] == "ACTIVE":
         cluster["status"] = status

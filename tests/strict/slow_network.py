@@ -1,34 +1,42 @@
 """EC2: NAT gateways and interface endpoints are pending for a while, and are deleting for a while."""
 
 from rules import after, before
-from world import Refused
+from wire import Answer, Call, Value
+from world import Refused, World
 
 
-def show_gateway(world, gateway):
+def show_gateway(world: World, gateway: Value) -> None:
     status = world.status("nat-gateway", gateway["NatGatewayId"])
     if status:
         gateway["State"] = status
 
 
 @after("ec2", "CreateNatGateway")
-def create_gateway(world, call, value):
+def create_gateway(world: World, call: Call, value: Value) -> None:
     world.begin("nat-gateway", value["NatGateway"]["NatGatewayId"], "pending", world.seconds["nat-gateway"])
     show_gateway(world, value["NatGateway"])
 
 
 @after("ec2", "DescribeNatGateways")
-def describe_gateways(world, call, value):
+def describe_gateways(world: World, call: Call, value: Value) -> None:
     for gateway in value.get("NatGateways", []):
         show_gateway(world, gateway)
-    asked = {name for one in call.params.get("Filter", []) if one.get("Name") == "state" for name in one.get("Values", [])}
+    asked = {
+        name for one in call.params.get("Filter", []) if one.get("Name") == "state" for name in one.get("Values", [])
+    }
     if asked:
         value["NatGateways"] = [one for one in value.get("NatGateways", []) if one["State"] in asked]
 
 
 @after("ec2", "DescribeRouteTables")
-def show_black_holes(world, call, value):
+def show_black_holes(world: World, call: Call, value: Value) -> None:
     """A route to a NAT gateway that is gone leads nowhere; the emulator shows it as active."""
-    routes = [route for table in value.get("RouteTables", []) for route in table.get("Routes", []) if route.get("NatGatewayId")]
+    routes = [
+        route
+        for table in value.get("RouteTables", [])
+        for route in table.get("Routes", [])
+        if route.get("NatGatewayId")
+    ]
     gateways = world.ask("ec2", "DescribeNatGateways").get("NatGateways", []) if routes else []
     live = {one["NatGatewayId"] for one in gateways if one["State"] != "deleted"}
     for route in routes:
@@ -37,7 +45,7 @@ def show_black_holes(world, call, value):
 
 
 @before("ec2", "DeleteNatGateway")
-def delete_gateway(world, call):
+def delete_gateway(world: World, call: Call) -> Answer | None:
     name = call.params.get("NatGatewayId", "")
     gateways = world.found("ec2", "DescribeNatGateways", NatGatewayIds=[name]).get("NatGateways", [])
     if not gateways or gateways[0]["State"] == "deleted":
@@ -49,36 +57,40 @@ def delete_gateway(world, call):
 
 
 @before("ec2", "CreateRoute", "ReplaceRoute")
-def route_to_gateway(world, call):
+def route_to_gateway(world: World, call: Call) -> None:
     """A route to a pending gateway is taken (boto3 #779); one to a gateway on its way out is not."""
     name = call.params.get("NatGatewayId")
     if name:
         gateways = world.found("ec2", "DescribeNatGateways", NatGatewayIds=[name]).get("NatGateways", [])
-        if not gateways or gateways[0]["State"] in ("deleted", "failed") or world.status("nat-gateway", name) == "deleting":
+        if (
+            not gateways
+            or gateways[0]["State"] in ("deleted", "failed")
+            or world.status("nat-gateway", name) == "deleting"
+        ):
             raise Refused("InvalidNatGatewayID.NotFound", f"The natGateway ID '{name}' does not exist")
 
 
-def show_endpoint(world, endpoint):
+def show_endpoint(world: World, endpoint: Value) -> None:
     status = world.status("vpc-endpoint", endpoint["VpcEndpointId"])
     if status:
         endpoint["State"] = status
 
 
 @after("ec2", "CreateVpcEndpoint")
-def create_endpoint(world, call, value):
+def create_endpoint(world: World, call: Call, value: Value) -> None:
     if value["VpcEndpoint"].get("VpcEndpointType") == "Interface":
         world.begin("vpc-endpoint", value["VpcEndpoint"]["VpcEndpointId"], "pending", world.seconds["vpc-endpoint"])
         show_endpoint(world, value["VpcEndpoint"])
 
 
 @after("ec2", "DescribeVpcEndpoints")
-def describe_endpoints(world, call, value):
+def describe_endpoints(world: World, call: Call, value: Value) -> None:
     for endpoint in value.get("VpcEndpoints", []):
         show_endpoint(world, endpoint)
 
 
 @before("ec2", "DeleteVpcEndpoints")
-def delete_endpoints(world, call):
+def delete_endpoints(world: World, call: Call) -> Answer | None:
     names = call.params.get("VpcEndpointIds", [])
     endpoints = world.found("ec2", "DescribeVpcEndpoints", VpcEndpointIds=names).get("VpcEndpoints", [])
     slow = [one["VpcEndpointId"] for one in endpoints if one.get("VpcEndpointType") == "Interface"]

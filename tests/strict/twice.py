@@ -3,11 +3,13 @@
 import threading
 
 import wire
+from record import Caller
+from world import World
 
-RUNNING = []
+RUNNING: list[threading.Thread] = []
 
 
-def invoke(world, caller):
+def invoke(world: World, caller: Caller) -> None:
     """Invokes the caller's function once more with the event that it works on, beside the call that runs. Fails
     where Step Functions has not called it."""
     answer = world.send(wire.Request("GET", f"/_stepstack/event/{caller}", [("Host", "localhost")], b""))
@@ -20,7 +22,7 @@ def invoke(world, caller):
     second.start()
 
 
-def wait():
+def wait() -> None:
     """Waits until every second call has ended: only then is what they did all there."""
     while RUNNING:
         RUNNING.pop().join()
