@@ -1,9 +1,12 @@
 //! What comes back from the emulator, with the launcher's corrections and without them.
 //!
-//! `fields/` makes each resource as the product makes it, reads it back, and prints what differs.
+//! `fields/` makes each resource as the product makes it, reads it back, and prints what differs; `upstream.py`
+//! runs the reproductions in docs/ministack-upstream.md.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -35,12 +38,29 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// The lines of `fields/`, each a field that does not come back.
-fn lost(python: &Path, endpoint: &str) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fields");
-    let output = Command::new(python).arg("-B").arg(script).arg(endpoint).output().expect("Python runs");
+/// What a Python program prints; it has to succeed.
+fn printed(python: &Path, arguments: &[&OsStr]) -> String {
+    let output = Command::new(python).arg("-B").args(arguments).output().expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("it prints UTF-8")
+}
+
+fn beside(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The lines of `fields/`, each a field that does not come back.
+fn lost(python: &Path, endpoint: &str) -> String {
+    printed(python, &[beside("tests/fields").as_os_str(), endpoint.as_ref()])
+}
+
+/// How each reproduction offered upstream ends: `passes`, `fails` (its why is in the key) or `untried`.
+fn reproductions(python: &Path, endpoint: &str) -> BTreeMap<String, String> {
+    let page = beside("../docs/ministack-upstream.md");
+    let text =
+        printed(python, &[beside("tests/upstream.py").as_os_str(), endpoint.as_ref(), page.as_os_str()]);
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    lines.map(|(outcome, heading)| (heading.to_owned(), outcome.to_owned())).collect()
 }
 
 #[test]
@@ -53,6 +73,14 @@ fn with_the_corrections_every_field_comes_back() {
 
     server.0.reset().expect("it is emptied");
     assert_eq!(lost(&python, &endpoint.url), "", "after a reset nothing of the first time is left");
+
+    server.0.reset().expect("it is emptied");
+    let listed = printed(&python, &[beside("src/local/ministack").as_os_str(), "--list".as_ref()]);
+    let offered = reproductions(&python, &endpoint.url);
+    let failed = offered.iter().filter(|(_, outcome)| *outcome == "fails").collect::<Vec<_>>();
+    assert!(failed.is_empty(), "{failed:#?}");
+    let listed = listed.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(offered.into_keys().collect::<BTreeSet<_>>(), listed, "each correction is offered upstream");
 
     assert_eq!(server.0.running().as_ref(), Some(&endpoint));
     assert_eq!(server.0.ensure_running(&|_| ()).expect("it is found"), endpoint);
@@ -80,12 +108,17 @@ fn without_the_corrections_these_do_not() {
         assert!(begin.elapsed() < Duration::from_mins(1), "MiniStack starts");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let lost = lost(&python, &format!("http://127.0.0.1:{port}"));
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let lost = lost(&python, &endpoint);
     // The values hold ids that differ each time.
     let fields = lost.lines().map(|line| line.split(": sent ").next().unwrap_or(line));
     let fields = fields.map(|line| line.split(": An error occurred").next().unwrap_or(line));
     let fields = fields.map(|line| line.split("/aws:arn").next().unwrap_or(line)).collect::<Vec<_>>();
     insta::assert_snapshot!(fields.join("\n"));
+
+    let needless = reproductions(&python, &endpoint);
+    let needless = needless.iter().filter(|(_, outcome)| *outcome == "passes").collect::<Vec<_>>();
+    assert!(needless.is_empty(), "{needless:#?}");
 }
 
 #[tokio::test]
