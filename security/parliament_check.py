@@ -13,10 +13,10 @@ import parliament
 
 # Findings that are mistaken, by issue and action, each with the reason.
 ELSEWHERE = "each kind of resource that the action needs stands in a statement; parliament looks for all in one"
-APP_ALONE = "only application load balancers are made; the network ones that parliament misses are none of ours"
+APP_ALONE = "only application load balancers are made; the engine has no network ones"
 ACCEPTED = {
     ("RESOURCE_MISMATCH", "states:DescribeExecution"): "parliament knows express executions alone; ours are standard",
-    ("RESOURCE_MISMATCH", "route53:ChangeTagsForResource"): "zones are tagged, health checks are none of ours",
+    ("RESOURCE_MISMATCH", "route53:ChangeTagsForResource"): "zones are tagged, the engine has no health checks",
     (
         "RESOURCE_POLICY_PRIVILEGE_ESCALATION",
         "arn:aws:s3:::*",

@@ -29,7 +29,7 @@ ACCEPTED = ROOT / "security/accepted.toml"
 VERSION = "5.46.0"
 FRAMEWORK = "aws_foundational_security_best_practices_aws"
 OURS = ("arive", "stepstack-arive")
-# What the stack is made of, by Prowler's names. Errors in other services are none of ours.
+# What the stack is made of, by Prowler's names. Errors in other services do not concern it.
 SERVICES = {
     "acm",
     "awslambda",
@@ -74,7 +74,7 @@ def prowler():
         print(f"Installing Prowler {VERSION} in {directory}: minutes, once.", flush=True)
         venv.create(directory, with_pip=True, clear=True, symlinks=True)
         command([directory / "bin/pip", "install", "--quiet", f"prowler=={VERSION}"], None, 3600)
-        # Written last: an installation that was broken off is made anew.
+        # Written last: an installation that was cut off is made again.
         ready.touch()
     return directory / "bin/prowler"
 

@@ -63,7 +63,7 @@ CODES = {
 
 
 def violation(call: Call) -> tuple[str, str] | None:
-    """What is wrong with a call, as code and message; nothing where it is well. No value is ever named."""
+    """What is wrong with a call, as code and message; nothing where it is valid. No value is ever named."""
     shape = call.model.input_shape
     if shape is None or call.params is None:
         return None

@@ -116,7 +116,7 @@ def image(ecr):
 
 
 def get(url):
-    # Without the mend it is a host of AWS's, which this program has no business with.
+    # Without the correction it is a host of AWS's, which this program must not call.
     if not url.startswith("http://127.0.0.1:"):
         return None
     with urllib.request.urlopen(url) as answer:
