@@ -71,6 +71,9 @@ fn with_the_corrections_every_field_comes_back() {
     let python = server.0.python(&|_| ()).expect("it is there by now");
     assert_eq!(lost(&python, &endpoint.url), "");
 
+    let hook = ureq::get(&format!("{}/_stepstack/calls", endpoint.url)).call();
+    assert!(hook.is_err(), "hooks are there only for tests that ask for them");
+
     server.0.reset().expect("it is emptied");
     assert_eq!(lost(&python, &endpoint.url), "", "after a reset nothing of the first time is left");
 
