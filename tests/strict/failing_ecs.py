@@ -5,9 +5,11 @@ import time
 import uuid
 
 from rules import after
-from slow_ecs import Key
 from wire import Call, Value
 from world import World
+
+# Cluster and service.
+Key = tuple[str, str]
 
 # What a task that fails says, unless the test says otherwise.
 FAILURE = {

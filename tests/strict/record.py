@@ -6,7 +6,9 @@ import threading
 import time
 
 from wire import Call, Request, Value
-from world import Name
+
+# What a thing that is under way is called, within its kind.
+Name = str | tuple[str, str]
 
 PROC = pathlib.Path("/proc")
 APP = re.compile(r"\bapp/([^ ]+)")

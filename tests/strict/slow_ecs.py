@@ -4,12 +4,10 @@ rolled back; a service that is deleted is draining for a while."""
 import copy
 
 import failing_ecs
+from failing_ecs import Key
 from rules import after, before
 from wire import Answer, Call, Value
 from world import Refused, World
-
-# Cluster and service.
-Key = tuple[str, str]
 
 
 def place(call: Call) -> Key:

@@ -18,11 +18,8 @@ import botocore.credentials
 
 import models
 import wire
-from record import Record
+from record import Name, Record
 from wire import Answer, Call, Request, Value
-
-# What the things are called that are under way, within their kind.
-Name = str | tuple[str, str]
 
 # Seconds that things take. AWS's own are in minutes (aws-facts.md section 3); their proportions are kept
 # roughly, so that what is long there is long here.
