@@ -8,6 +8,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use statemachine::message::Run;
+use statemachine::tick::now_ms;
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::Object;
@@ -25,9 +26,13 @@ pub struct Lock {
     pub generation: u64,
     /// Who holds it; nobody when absent.
     pub holder: Option<Holder>,
-    /// Set to make the holder stop at its next wave of writes.
+    /// Set by whoever cancels the holder: it stops before its next wave of writes, and why.
     #[serde(default)]
     pub stop: Option<String>,
+    /// The holder's stage that has failed: its siblings stop before their next wave of writes. Apart from `stop`,
+    /// because a run that puts back what was there before goes on after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// The run that holds a lock.
@@ -46,8 +51,11 @@ pub struct Holder {
 impl Lock {
     /// Whether the execution holds it and nobody asked it to stop. Otherwise: why it must stop.
     pub fn held_by(&self, execution: &str) -> Result<(), String> {
+        let failed = || self.failed.as_ref().map(|stage| format!("the stage {stage} failed"));
         match &self.holder {
-            Some(holder) if holder.execution == execution => self.stop.clone().map_or(Ok(()), Err),
+            Some(holder) if holder.execution == execution => {
+                self.stop.clone().or_else(failed).map_or(Ok(()), Err)
+            }
             Some(holder) => Err(format!("run {} holds the lock now", holder.run)),
             None => Err("the lock was released".to_owned()),
         }
@@ -73,6 +81,9 @@ pub enum Claim {
         generation: u64,
         /// With it, the lock is given back by one call.
         etag: String,
+        /// Milliseconds since the epoch when nothing told it to stop yet; 0 where it was ours already, and may have
+        /// been told.
+        held_ms: u64,
     },
     /// Another run holds it.
     Busy(Holder),
@@ -114,9 +125,7 @@ pub fn decide_claim(
         Some(present) if !is_dead(present, state.unwrap_or(HolderState::Running), now_s) => {
             Claiming::Theirs(present.clone())
         }
-        Some(_) | None => {
-            Claiming::Write(Lock { generation: generation + 1, holder: Some(holder.clone()), stop: None })
-        }
+        Some(_) | None => Claiming::Write(Lock { holder: Some(holder.clone()), ..free(generation + 1) }),
     }
 }
 
@@ -131,15 +140,22 @@ fn is_dead(holder: &Holder, state: HolderState, now_s: i64) -> bool {
     now_s - ended_s >= DEAD_FOR_S
 }
 
-/// The lock that makes its holder stop; `None` where that is not this execution, or has to stop already.
+/// The lock that makes its holder stop for good; `None` where that is not this execution, or is told already.
 pub fn decide_stop(found: &Lock, execution: &str, why: &str) -> Option<Lock> {
-    found.held_by(execution).ok().map(|()| Lock { stop: Some(why.to_owned()), ..found.clone() })
+    let is_to_be_told = found.is_of(execution) && found.stop.is_none();
+    is_to_be_told.then(|| Lock { stop: Some(why.to_owned()), ..found.clone() })
 }
 
-/// The lock whose holder goes on; `None` where it is another's, or nothing stops it.
+/// The lock that makes the siblings of a failed stage stop; `None` where they have to stop already.
+pub fn decide_fail(found: &Lock, execution: &str, stage: &str) -> Option<Lock> {
+    found.held_by(execution).ok().map(|()| Lock { failed: Some(stage.to_owned()), ..found.clone() })
+}
+
+/// The lock whose holder goes on after one of its stages has failed; `None` where it is another's, or none has. Who was
+/// cancelled does not go on.
 pub fn decide_resume(found: &Lock, execution: &str) -> Option<Lock> {
-    let is_stopped = found.is_of(execution) && found.stop.is_some();
-    is_stopped.then(|| Lock { stop: None, ..found.clone() })
+    let has_failed = found.is_of(execution) && found.failed.is_some();
+    has_failed.then(|| Lock { failed: None, ..found.clone() })
 }
 
 /// The lock that nobody holds any more; `None` where it is not this execution's to give.
@@ -148,7 +164,7 @@ pub fn decide_give_back(found: &Lock, execution: &str) -> Option<Lock> {
 }
 
 fn free(generation: u64) -> Lock {
-    Lock { generation, holder: None, stop: None }
+    Lock { generation, ..Lock::default() }
 }
 
 impl Object<Lock> {
@@ -160,16 +176,17 @@ impl Object<Lock> {
     where
         F: Future<Output = Result<HolderState>>,
     {
+        let asked_ms = now_ms();
         let (found, etag) = self.get_with_etag().await?.unzip();
         let state = match found.as_ref().and_then(|lock| lock.other_holder(&holder.execution)) {
             Some(present) => Some(state_of(present.execution.clone()).await?),
             None => None,
         };
         match decide_claim(found.as_ref(), holder, state, Timestamp::now().as_second()) {
-            Claiming::Ours(generation) => Ok(Claim::Taken { generation, etag: etag.unwrap_or_default() }),
+            Claiming::Ours(generation) => Ok(ours(generation, etag)),
             Claiming::Theirs(present) => Ok(Claim::Busy(present)),
             Claiming::Write(lock) => match self.put_over(&lock, etag.as_deref()).await? {
-                Some(etag) => Ok(Claim::Taken { generation: lock.generation, etag }),
+                Some(etag) => Ok(Claim::Taken { generation: lock.generation, etag, held_ms: asked_ms }),
                 None => self.whose(holder).await,
             },
         }
@@ -180,7 +197,7 @@ impl Object<Lock> {
     async fn whose(&self, holder: &Holder) -> Result<Claim> {
         let (found, etag) = self.get_with_etag().await?.unzip();
         match decide_claim(found.as_ref(), holder, None, Timestamp::now().as_second()) {
-            Claiming::Ours(generation) => Ok(Claim::Taken { generation, etag: etag.unwrap_or_default() }),
+            Claiming::Ours(generation) => Ok(ours(generation, etag)),
             Claiming::Theirs(present) => Ok(Claim::Busy(present)),
             Claiming::Write(_) => {
                 Err(Error::new(ErrorKind::Transient, "the lock was taken and given back meanwhile"))
@@ -188,21 +205,30 @@ impl Object<Lock> {
         }
     }
 
-    /// Tells the execution to stop before its next wave of writes; `false` where it does not hold the lock.
+    /// Tells the execution to stop before its next wave of writes, for good; `false` where it does not hold the lock.
     pub async fn stop(&self, execution: &str, why: &str) -> Result<bool> {
+        self.tell(execution, |found| decide_stop(found, execution, why)).await
+    }
+
+    /// Tells the other stages of the execution to stop before their next wave of writes: this one has failed. Where the
+    /// lock is no longer the execution's, there is nobody to tell.
+    pub async fn fail(&self, execution: &str, stage: &str) -> Result<()> {
+        self.tell(execution, |found| decide_fail(found, execution, stage)).await?;
+        Ok(())
+    }
+
+    async fn tell(&self, execution: &str, decide: impl Fn(&Lock) -> Option<Lock>) -> Result<bool> {
         for _ in 0..TRIES {
             let Some((found, etag)) = self.get_with_etag().await? else { return Ok(false) };
-            let Some(stopped) = decide_stop(&found, execution, why) else {
-                return Ok(found.is_of(execution));
-            };
-            if self.put_over(&stopped, Some(&etag)).await?.is_some() {
+            let Some(told) = decide(&found) else { return Ok(found.is_of(execution)) };
+            if self.put_over(&told, Some(&etag)).await?.is_some() {
                 return Ok(true);
             }
         }
         Err(Error::new(ErrorKind::Transient, "The lock changes all the time."))
     }
 
-    /// Lets the execution go on, where something told it to stop. Answers the lock's ETag, where it can still be given
+    /// Lets the execution go on after a stage of it has failed. Answers the lock's ETag, where it can still be given
     /// back with it.
     pub async fn resume(&self, execution: &str) -> Result<Option<String>> {
         let Some((found, etag)) = self.get_with_etag().await? else { return Ok(None) };
@@ -227,6 +253,11 @@ impl Object<Lock> {
         }
         Err(Error::new(ErrorKind::Transient, "the lock changed while it was released"))
     }
+}
+
+/// A lock that was found to be ours. Whoever took it for us may have done so long ago.
+fn ours(generation: u64, etag: Option<String>) -> Claim {
+    Claim::Taken { generation, etag: etag.unwrap_or_default(), held_ms: 0 }
 }
 
 #[cfg(test)]
@@ -292,7 +323,7 @@ mod tests {
 
     fn held_by(execution: &str) -> Lock {
         let holder = Holder { execution: execution.to_owned(), ..holder() };
-        Lock { generation: 4, holder: Some(holder), stop: None }
+        Lock { holder: Some(holder), ..free(4) }
     }
 
     fn holder() -> Holder {
@@ -319,7 +350,7 @@ mod tests {
                 // What refuses the second try of a write whose answer was lost is the first.
                 let (late, ours) = (put(over, Some(code)), there(&held_by(&holder().execution), "e3"));
                 let claimed = claim(&[&found(), &late, &ours]).await;
-                let taken = Claim::Taken { generation: 4, etag: "e3".to_owned() };
+                let taken = Claim::Taken { generation: 4, etag: "e3".to_owned(), held_ms: 0 };
                 assert_eq!(claimed.ok(), Some(taken), "{code}");
                 // Whoever was faster has given it back already.
                 let (late, freed) = (put(over, Some(code)), there(&free, "e3"));
@@ -329,7 +360,10 @@ mod tests {
         }
         let (found, taken) = (there(&free, "e1"), put(Some("e1"), None));
         let claimed = claim(&[&found, &taken]).await;
-        assert_eq!(claimed.ok(), Some(Claim::Taken { generation: 4, etag: "e2".to_owned() }));
+        assert!(
+            matches!(&claimed, Ok(Claim::Taken { generation: 4, etag, held_ms: 1.. }) if etag == "e2"),
+            "{claimed:?}"
+        );
     }
 
     #[tokio::test]
@@ -348,7 +382,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lock_that_changed_while_its_holder_was_to_go_on_is_left_as_it_is() {
-        let stopped = Lock { stop: Some(WHY.to_owned()), ..held_by("arn") };
+        let stopped = Lock { failed: Some("database".to_owned()), ..held_by("arn") };
         for code in REFUSALS {
             let (found, late) = (there(&stopped, "e1"), put(Some("e1"), Some(code)));
             assert_eq!(lock(&[&found, &late]).resume("arn").await.ok(), Some(None), "{code}");
@@ -356,6 +390,16 @@ mod tests {
         let (found, denied) = (there(&stopped, "e1"), put(Some("e1"), Some("AccessDenied")));
         let resumed = lock(&[&found, &denied]).resume("arn").await;
         assert_eq!(resumed.map_err(|error| error.kind), Err(ErrorKind::Denied));
+    }
+
+    #[test]
+    fn who_was_cancelled_does_not_go_on_after_a_stage_has_failed() {
+        let failed = decide_fail(&held_by("arn"), "arn", "database").expect("the siblings are told");
+        assert_eq!(failed.held_by("arn"), Err("the stage database failed".to_owned()));
+        let cancelled = decide_stop(&failed, "arn", WHY).expect("the run is told");
+        let going_on = decide_resume(&cancelled, "arn").expect("the failure is over");
+        assert_eq!(going_on.held_by("arn"), Err(WHY.to_owned()));
+        assert_eq!(decide_resume(&failed, "arn"), Some(held_by("arn")));
     }
 
     #[tokio::test]

@@ -13,7 +13,6 @@ use statemachine::message::{
     Document, Intent, Next, Operation, Outcome, Run, RunRecord, RunResult, Trigger, Verdict, Wanted,
 };
 use statemachine::resource::{DataPolicy, hex};
-use statemachine::tick::now_ms;
 
 use crate::Control;
 use crate::ask::{Ask, NotAsked, Source, ask};
@@ -51,11 +50,10 @@ impl Control {
             None => None,
         };
         if !ask.operation.only_looks() {
-            let asked_ms = now_ms();
             let lock = self.bucket.record(&ask.environment).lock();
             match lock.claim(&holder(&run), |execution| self.holder_state(execution)).await? {
-                Claim::Taken { generation, etag } => {
-                    (run.lock, run.lock_ms, run.lock_etag) = (generation, asked_ms, Some(etag));
+                Claim::Taken { generation, etag, held_ms } => {
+                    (run.lock, run.lock_ms, run.lock_etag) = (generation, held_ms, Some(etag));
                 }
                 Claim::Busy(other) => return self.wait_for(Document::new(run, None), &ask, other).await,
             }

@@ -144,9 +144,7 @@ async fn answer<F: Function>(
         Err(error) => failed(stage, mode, &slot, Failure::of(stage, &Name::from_tag("*"), &error)),
     };
     if report.status == Status::Failed && mode != Mode::Plan {
-        // Its siblings stop at their next wave of writes. Where the lock is no longer the run's, there is nobody to tell.
-        let lock = bucket.record(&run.environment).lock();
-        lock.stop(&run.execution, &format!("the stage {stage} failed")).await?;
+        bucket.record(&run.environment).lock().fail(&run.execution, &stage).await?;
     }
     let report = keep(bucket, &document, stage, report, since_ms, slot.mode == Some(mode)).await?;
     info!(

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::resources::{Acted, Raws, Todo};
-use super::{Board, HOLD_MS, Hold, Input, LOOK_UP_MS, Link, now_ms, passes};
+use super::{Board, Hold, Input, LOOK_UP_MS, Link, is_still_held, now_ms, passes};
 use crate::message::Mode;
 use crate::plan::{Action, Item, Progress};
 use crate::resource::{Context, Gone, Name};
@@ -86,7 +86,7 @@ async fn push(
         board.out_of_time = true;
         return Ok(());
     }
-    if now_ms().saturating_sub(running.held_ms) > HOLD_MS {
+    if !is_still_held(running.held_ms, now_ms()) {
         let asked_ms = now_ms();
         match link.hold().await? {
             Hold::Yes => running.held_ms = asked_ms,

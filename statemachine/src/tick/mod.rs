@@ -95,6 +95,11 @@ const LOOK_UP_MS: u64 = 15_000;
 /// How long an answer about the lock is good for.
 const HOLD_MS: u64 = 2_000;
 
+/// Whether a wave of writes may begin on what was read of the lock at `read_ms`, without reading it again.
+pub fn is_still_held(read_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(read_ms) <= HOLD_MS
+}
+
 /// Runs one tick. See the module's documentation.
 pub async fn tick(
     resources: Resources,
