@@ -115,7 +115,7 @@ mod tests {
             operation: "apply".to_owned(),
             since: "2026-11-23T10:15:00Z".to_owned(),
         };
-        Lock { generation: 7, holder: Some(holder), stop: None }
+        Lock { generation: 7, holder: Some(holder), ..Lock::default() }
     }
 
     /// The lock as it is read, with this ETag.
