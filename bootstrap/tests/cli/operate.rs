@@ -192,7 +192,7 @@ fn running(holder: &str) -> Fake {
         operation: "apply".to_owned(),
         since: "2026-11-23T10:20:01Z".to_owned(),
     };
-    let lock = Lock { generation: 7, holder: Some(holder), stop: None };
+    let lock = Lock { generation: 7, holder: Some(holder), ..Lock::default() };
     world.objects.insert("locks/production.json".to_owned(), text(&lock));
     let execution = Execution { input: String::new(), status: "RUNNING", cause: None };
     world.executions.insert(OTHER.to_owned(), execution);

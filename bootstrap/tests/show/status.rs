@@ -43,7 +43,7 @@ fn glance(page: Page, result: Option<&RunResult>) -> Vec<String> {
             operation: "apply".to_owned(),
             since: "2026-11-23T10:15:01.5Z".to_owned(),
         }),
-        stop: None,
+        ..Lock::default()
     };
     let free = Lock { holder: None, ..held.clone() };
     let glance = Glance {
