@@ -4,6 +4,19 @@ use std::num::NonZeroU32;
 
 use statemachine::Stage;
 
+/// All configurations.
+pub const ENVIRONMENTS: &str = "environments/";
+/// All intents, and what was described of each.
+pub const INTENTS: &str = "intent/";
+/// All locks.
+pub const LOCKS: &str = "locks/";
+
+/// The environment that the object of such a key is of: `production` of `intent/production.asked.json`.
+pub fn environment_of(key: &str) -> &str {
+    let file = key.split_once('/').map_or(key, |(_, file)| file);
+    file.split('.').next().unwrap_or(file)
+}
+
 /// The configuration last uploaded or accepted.
 pub fn environment(environment: &str) -> String {
     format!("environments/{environment}.toml")
@@ -62,4 +75,16 @@ pub fn releases(environment: &str) -> String {
 /// A release, its number padded so that keys sort.
 pub fn release(environment: &str, number: NonZeroU32) -> String {
     format!("releases/{environment}/{number:06}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_name_their_environment() {
+        assert_eq!(environment_of("environments/production.toml"), "production");
+        assert_eq!(environment_of("intent/production.asked.json"), "production");
+        assert_eq!(environment_of("locks/staging.json"), "staging");
+    }
 }

@@ -11,13 +11,14 @@ mod report;
 #[cfg(test)]
 mod testing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use aws::failed;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::CommonPrefix;
 use aws_types::SdkConfig;
+use futures_util::future::try_join;
 use serde_json::Value;
 use statemachine::error::Optional as _;
 use statemachine::message::{
@@ -62,6 +63,35 @@ impl Bucket {
     /// What stands there of a run.
     pub fn run(&self, run: &Run) -> OfRun {
         self.record(&run.environment).run(&run.id)
+    }
+
+    /// The environments of which something is asked for: they have a configuration or an intent.
+    pub async fn environments(&self) -> Result<BTreeSet<String>> {
+        let (configurations, intents) =
+            try_join(self.list(keys::ENVIRONMENTS), self.list(keys::INTENTS)).await?;
+        let keys = configurations.iter().chain(&intents).map(|(key, _)| key);
+        Ok(keys.map(|key| keys::environment_of(key).to_owned()).collect())
+    }
+
+    /// The runs that hold locks, by environment.
+    pub async fn holders(&self) -> Result<BTreeMap<String, Holder>> {
+        let mut holders = BTreeMap::new();
+        for (key, _) in self.list(keys::LOCKS).await? {
+            let environment = keys::environment_of(&key);
+            let lock = self.record(environment).lock().get().await?;
+            holders.extend(lock.and_then(|lock| Some((environment.to_owned(), lock.holder?))));
+        }
+        Ok(holders)
+    }
+
+    /// The keys below a prefix, in order, each with its ETag; none where there is no bucket.
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        let pages = self.s3.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("s3:ListBucket")).optional()?;
+        let one = |object: &aws_sdk_s3::types::Object| {
+            Some((object.key()?.to_owned(), object.e_tag().unwrap_or_default().to_owned()))
+        };
+        Ok(pages.unwrap_or_default().iter().flat_map(|page| page.contents()).filter_map(one).collect())
     }
 
     /// The configuration at a key that a run's request names.
@@ -116,7 +146,7 @@ impl Record {
     pub async fn runs(&self) -> Result<Vec<String>> {
         let prefix = keys::runs(&self.environment);
         let list = self.bucket.s3.list_objects_v2().bucket(&self.bucket.name).prefix(&prefix).delimiter("/");
-        let pages = list.into_paginator().send().collect::<std::result::Result<Vec<_>, _>>().await;
+        let pages = list.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
         let pages = pages.map_err(failed("s3:ListBucket")).optional()?.unwrap_or_default();
         let run = |common: &CommonPrefix| {
             common.prefix()?.strip_prefix(&prefix).map(|rest| rest.trim_end_matches('/').to_owned())
@@ -184,7 +214,38 @@ impl OfRun {
         self.object("result.json")
     }
 
+    /// What there is of it that is shown while it goes, each with its ETag.
+    pub async fn news(&self) -> Result<Vec<(News, String)>> {
+        let of_run = [News::Request, News::Plan, News::Result].into_iter();
+        let all = of_run.chain(Stage::ALL.map(News::Report));
+        let by_key: BTreeMap<String, News> = all.map(|news| (self.key_of(news), news)).collect();
+        let there = self.bucket.list(&keys::run(&self.environment, &self.run)).await?;
+        Ok(there.into_iter().filter_map(|(key, etag)| Some((*by_key.get(&key)?, etag))).collect())
+    }
+
+    fn key_of(&self, news: News) -> String {
+        match news {
+            News::Request => self.request().key().to_owned(),
+            News::Plan => self.plan().key().to_owned(),
+            News::Report(stage) => self.report(stage).key().to_owned(),
+            News::Result => self.result().key().to_owned(),
+        }
+    }
+
     fn object<T>(&self, name: &str) -> Object<T> {
         self.bucket.object(keys::of_run(&self.environment, &self.run, name))
     }
+}
+
+/// An object of a run that is shown while it goes. Its looks are not: they stand in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    /// [`OfRun::request`]
+    Request,
+    /// [`OfRun::plan`]
+    Plan,
+    /// [`OfRun::report`]
+    Report(Stage),
+    /// [`OfRun::result`]
+    Result,
 }

@@ -163,3 +163,34 @@ impl Object<Toml> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::Client;
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
+    use aws_smithy_mocks::mock;
+    use statemachine::message::{Document, Operation, Outcome, RunResult};
+
+    use crate::testing::{REFUSALS, bucket};
+
+    #[tokio::test]
+    async fn a_result_that_the_run_wrote_itself_stays() {
+        let run = Document::example(Operation::Apply, None).run;
+        let key = format!("runs/production/{}/result.json", run.id);
+        let result = RunResult::without_plan(&run, Outcome::Stopped, "The run was cancelled.".to_owned());
+        for code in REFUSALS {
+            let key = key.clone();
+            let first = mock!(Client::put_object)
+                .match_requests(move |request| {
+                    request.key() == Some(&key) && request.if_none_match() == Some("*")
+                })
+                .then_output(|| PutObjectOutput::builder().e_tag("e1").build());
+            let second = mock!(Client::put_object)
+                .then_error(move || PutObjectError::generic(ErrorMetadata::builder().code(code).build()));
+            let object = bucket(&[&first, &second]).run(&run).result();
+            assert_eq!(object.put_over(&result, None).await.expect("it is written"), Some("e1".to_owned()));
+            assert_eq!(object.put_over(&result, None).await.expect("it is left"), None);
+        }
+    }
+}

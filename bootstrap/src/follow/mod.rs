@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use record::keys;
-use serde::de::DeserializeOwned;
+use record::News;
 use statemachine::Part;
 use statemachine::message::{RunRecord, RunResult, StageReport};
 
@@ -142,56 +141,38 @@ fn age_s(record: &RunRecord) -> i64 {
     started.map_or(0, |started| Timestamp::now().duration_since(started).as_secs())
 }
 
-/// Only what is shown while a run goes: its looks stand in the plan.
-fn is_followed(name: &str) -> bool {
-    matches!(name, "request.json" | "plan.json" | "result.json") || name.starts_with("stages/")
-}
-
 struct Follower<'a> {
     session: &'a Session,
     run: &'a str,
-    prefix: String,
     /// The ETag of each object that was read.
-    known: BTreeMap<String, String>,
+    known: BTreeMap<News, String>,
 }
 
 impl<'a> Follower<'a> {
     fn new(session: &'a Session, run: &'a str) -> Self {
-        Self { session, run, prefix: keys::run(&session.environment, run), known: BTreeMap::new() }
+        Self { session, run, known: BTreeMap::new() }
     }
 
     /// Reads what is new of the record. Answers whether anything was.
     async fn read_news(&mut self, view: &mut View) -> Result<bool> {
-        let mut news = false;
-        for (key, etag) in self.session.list(&self.prefix).await? {
-            let Some(name) = key.strip_prefix(&self.prefix) else { continue };
-            if !is_followed(name) || self.known.get(name) == Some(&etag) {
+        let run = self.session.record.run(self.run);
+        let mut is_any = false;
+        for (news, etag) in run.news().await? {
+            if self.known.get(&news) == Some(&etag) {
                 continue;
             }
-            self.take(&key, name, view).await?;
-            self.known.insert(name.to_owned(), etag);
-            news = true;
-        }
-        Ok(news)
-    }
-
-    async fn take(&self, key: &str, name: &str, view: &mut View) -> Result<()> {
-        async fn get<T: DeserializeOwned>(session: &Session, key: &str) -> Result<Option<T>> {
-            session.get(key).await
-        }
-        match name {
-            "request.json" => view.record = get(self.session, key).await?,
-            "plan.json" => view.plan = get(self.session, key).await?,
-            "result.json" => view.result = get(self.session, key).await?,
-            _ => {
-                if let Some(report) = get::<StageReport>(self.session, key).await?
-                    && let Part::Stage(stage) = report.stage
-                {
-                    view.stages.insert(stage, report);
+            match news {
+                News::Request => view.record = run.request().get().await?,
+                News::Plan => view.plan = run.plan().get().await?,
+                News::Result => view.result = run.result().get().await?,
+                News::Report(stage) => {
+                    view.stages.extend(run.report(stage).get().await?.map(|report| (stage, report)));
                 }
             }
+            self.known.insert(news, etag);
+            is_any = true;
         }
-        Ok(())
+        Ok(is_any)
     }
 
     /// Asks Step Functions about the execution. Fails when it ended without a result, or is unknown: following

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws::failed;
 use aws_types::SdkConfig;
 use futures_util::future::{BoxFuture, try_join};
-use record::lock::Lock;
+use record::Bucket;
 use statemachine::definition::FUNCTIONS;
 use statemachine::error::Optional as _;
 use statemachine::message::{Failure, Mode, StageReport, Status};
@@ -143,43 +143,18 @@ pub async fn installed_version(config: &SdkConfig, scope: &Scope) -> Result<Opti
 /// The environments that still need the engine, each with the reason: a configuration or an intent in the
 /// bucket, or a run that holds a lock.
 pub async fn standing(clients: &Clients, scope: &Scope) -> Result<Vec<String>> {
-    let list = |prefix: &'static str| list(clients, scope, prefix);
-    let ((configurations, intents), locks) =
-        try_join(try_join(list("environments/"), list("intent/")), list("locks/")).await?;
-    let mut standing: BTreeMap<String, String> = BTreeMap::new();
-    for key in configurations.iter().chain(&intents) {
-        let environment = environment_of(key);
+    let bucket = Bucket { s3: clients.s3.clone(), name: scope.bucket() };
+    let (environments, holders) = try_join(bucket.environments(), bucket.holders()).await?;
+    let mut standing = BTreeMap::new();
+    for environment in environments {
         let reason = format!("{}/{environment} stands", scope.app);
-        standing.entry(environment.to_owned()).or_insert(reason);
+        standing.insert(environment, reason);
     }
-    for key in &locks {
-        let get = clients.s3.get_object().bucket(scope.bucket()).key(key).send().await;
-        let Some(object) = get.map_err(failed("s3:GetObject")).optional()? else { continue };
-        let bytes = object.body.collect().await;
-        let bytes = bytes.map_err(|error| Error::not_ready(format!("reading {key} broke off: {error}")))?;
-        let lock: Lock = serde_json::from_slice(&bytes.into_bytes())
-            .map_err(|error| Error::internal(format!("{key} cannot be read: {error}")))?;
-        if let Some(holder) = lock.holder {
-            let environment = environment_of(key);
-            let reason = format!("run {} of {}/{environment} is not over", holder.run, scope.app);
-            standing.insert(environment.to_owned(), reason);
-        }
+    for (environment, holder) in holders {
+        let reason = format!("run {} of {}/{environment} is not over", holder.run, scope.app);
+        standing.insert(environment, reason);
     }
     Ok(standing.into_values().collect())
-}
-
-/// All keys under a prefix of the provisioner's bucket; none when there is no bucket.
-async fn list(clients: &Clients, scope: &Scope, prefix: &str) -> Result<Vec<String>> {
-    let pages = clients.s3.list_objects_v2().bucket(scope.bucket()).prefix(prefix).into_paginator().send();
-    let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("s3:ListBucket")).optional()?;
-    let objects = pages.unwrap_or_default().into_iter().flat_map(|page| page.contents.unwrap_or_default());
-    Ok(objects.filter_map(|object| object.key).collect())
-}
-
-/// `production` of `environments/production.toml` and of `intent/production.asked.json`.
-fn environment_of(key: &str) -> &str {
-    let file = key.split_once('/').map_or(key, |(_, file)| file);
-    file.split('.').next().unwrap_or(file)
 }
 
 /// Ticks until the engine is ready.
@@ -279,17 +254,5 @@ impl Link for Alone {
             *known = notes;
         }
         Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_name_their_environment() {
-        assert_eq!(environment_of("environments/production.toml"), "production");
-        assert_eq!(environment_of("intent/production.asked.json"), "production");
-        assert_eq!(environment_of("locks/staging.json"), "staging");
     }
 }

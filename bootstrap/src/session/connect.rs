@@ -18,13 +18,6 @@ use crate::show::progress;
 const SIGN_IN: &str =
     "Sign in (`aws sso login`), set AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
 
-/// S3 in path style where AWS is an emulator.
-pub(crate) fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let config =
-        aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
-    aws_sdk_s3::Client::from_conf(config)
-}
-
 /// The AWS on this machine, started when it does not run.
 pub(crate) async fn local() -> Result<SdkConfig> {
     let endpoint = tokio::task::spawn_blocking(|| {

@@ -1,6 +1,5 @@
 //! Where a command works: credentials, region, app and environment, and the record in the provisioner's bucket.
 
-mod bucket;
 mod connect;
 mod record;
 mod start;
@@ -17,7 +16,7 @@ use crate::cli::Global;
 use crate::error::{CliError, Result};
 use crate::local::ACCOUNT;
 
-use connect::{identity, remote, s3};
+use connect::{identity, remote};
 
 pub(crate) use connect::local;
 pub(crate) use version::Engine;
@@ -50,7 +49,9 @@ pub(crate) struct Session {
     pub(crate) file: Option<File>,
     pub(crate) local: bool,
     pub(crate) json: bool,
-    pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) bucket: ::record::Bucket,
+    /// What stands there of the environment.
+    pub(crate) record: ::record::Record,
     pub(crate) sfn: aws_sdk_sfn::Client,
     pub(crate) caller: Option<String>,
     /// What the command line says about where AWS is, to be said again: ` --local`.
@@ -103,7 +104,8 @@ impl Session {
         };
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let scope = Scope { app, account, region };
-        let (s3, sfn) = (s3(&config), aws_sdk_sfn::Client::new(&config));
+        let bucket = ::record::Bucket::new(&config, scope.bucket());
+        let (record, sfn) = (bucket.record(&environment), aws_sdk_sfn::Client::new(&config));
         Ok(Self {
             config,
             scope,
@@ -111,7 +113,8 @@ impl Session {
             file,
             local: global.local,
             json: global.json,
-            s3,
+            bucket,
+            record,
             sfn,
             caller,
             where_aws_is,

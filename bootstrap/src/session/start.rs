@@ -3,7 +3,6 @@
 use aws::failed;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use jiff::Timestamp;
-use record::keys;
 use sha2::{Digest as _, Sha256};
 use statemachine::message::{Operation, Parameters, Request};
 use statemachine::resource::{Options, hex};
@@ -41,11 +40,12 @@ impl Session {
         for _ in 0..NAMES {
             let run = new_run_id();
             if let Some(file) = self.file.as_ref().filter(|_| request.operation.reads_configuration()) {
-                let key = keys::of_run(&self.environment, &run, "config.toml");
-                if !self.put_new(&key, &file.text).await? {
+                let own = self.record.run(&run).configuration();
+                let put = own.put_new_text(&file.text).await;
+                if !put.map_err(|error| self.without_engine(error))? {
                     continue;
                 }
-                request.config_key = Some(key);
+                request.config_key = Some(own.key().to_owned());
             }
             if self.start_as(&run, &request).await? {
                 return Ok(run);
@@ -86,18 +86,11 @@ impl Session {
         }
     }
 
-    /// Puts an object that must not be there yet. `false`: another text stands in its place.
-    async fn put_new(&self, key: &str, text: &str) -> Result<bool> {
-        let put = self.s3.put_object().bucket(self.scope.bucket()).key(key).content_type("application/toml");
-        let put = put.if_none_match("*").body(text.as_bytes().to_vec().into()).send().await;
-        match put.map_err(failed("s3:PutObject")) {
-            Ok(_) => Ok(true),
-            Err(error) if error.code.as_deref() == Some("PreconditionFailed") => {
-                Ok(self.text(key).await?.is_some_and(|there| there == text))
-            }
-            Err(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => Ok(false),
-            Err(error) if error.code.as_deref() == Some("NoSuchBucket") => Err(no_engine(&self.scope.app)),
-            Err(error) => Err(error.into()),
+    /// An error of the bucket, which comes with the engine.
+    fn without_engine(&self, error: statemachine::Error) -> CliError {
+        match error.code.as_deref() {
+            Some("NoSuchBucket") => no_engine(&self.scope.app),
+            _ => error.into(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn cancel(global: &Global, cancel: &Cancel) -> Result<Code> {
     let why = format!("cancelled by {who}");
     let standing = stop(&session, &record, &why).await?;
     if let Some(result) = standing.result(&record.run, &why)
-        && !session.bucket().put_result(run, &result).await?
+        && session.record.run(run).result().put_over(&result, None).await?.is_none()
     {
         return Err(ended_already(run));
     }
@@ -55,14 +55,15 @@ pub(crate) async fn cancel(global: &Global, cancel: &Cancel) -> Result<Code> {
 /// Stops a run; answers how it stood. One that holds the lock is told to stop, and ends itself. One that does not
 /// has changed nothing, and its execution is ended.
 async fn stop(session: &Session, record: &RunRecord, why: &str) -> Result<Standing> {
-    let (bucket, execution) = (session.bucket(), &record.run.execution);
-    if bucket.stop(execution, why).await? {
+    let (lock, execution) = (session.record.lock(), &record.run.execution);
+    if lock.stop(execution, why).await.map_err(again)? {
         return Ok(Standing::AtWork);
     }
     let stop = session.sfn.stop_execution().execution_arn(execution).error("Cancelled").cause(why);
     stop.send().await.map_err(failed("states:StopExecution"))?;
     // Its turn may have come between the look at the lock and its end.
-    Ok(if bucket.holds(execution).await? { Standing::Beginning } else { Standing::Waiting })
+    let holds = lock.get().await?.is_some_and(|lock| lock.is_of(execution));
+    Ok(if holds { Standing::Beginning } else { Standing::Waiting })
 }
 
 /// How a run stood when it was stopped.
@@ -99,6 +100,12 @@ impl Standing {
             Self::Waiting => "It waited for its turn, and has changed nothing.",
         }
     }
+}
+
+/// What is to be done about a lock that could not be written just now.
+fn again(error: statemachine::Error) -> CliError {
+    let error = CliError::from(error);
+    if error.is_passing() && error.help.is_none() { error.help("Run the command again.") } else { error }
 }
 
 fn ended_already(run: &str) -> CliError {

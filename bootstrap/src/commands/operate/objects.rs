@@ -95,7 +95,7 @@ async fn versions(session: &Session, bucket: &str, key: &str) -> Result<Vec<Vers
     let mut versions: Vec<Version> = Vec::new();
     let (mut from, mut from_version) = (None, None);
     loop {
-        let list = session.s3.list_object_versions().bucket(bucket).prefix(key);
+        let list = session.bucket.s3.list_object_versions().bucket(bucket).prefix(key);
         let list = list.set_key_marker(from).set_version_id_marker(from_version).send().await;
         let list = list.map_err(failed("s3:ListBucketVersions"))?;
         versions.extend(list.versions().iter().filter(|one| one.key() == Some(key)).filter_map(one));
