@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use statemachine::message::Run;
 use statemachine::tick::now_ms;
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result, Stage};
 
 use crate::Object;
 
@@ -32,7 +32,7 @@ pub struct Lock {
     /// The holder's stage that has failed: its siblings stop before their next wave of writes. Apart from `stop`,
     /// because a run that puts back what was there before goes on after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<String>,
+    pub failed: Option<Stage>,
 }
 
 /// The run that holds a lock.
@@ -51,7 +51,7 @@ pub struct Holder {
 impl Lock {
     /// Whether the execution holds it and nobody asked it to stop. Otherwise: why it must stop.
     pub fn held_by(&self, execution: &str) -> Result<(), String> {
-        let failed = || self.failed.as_ref().map(|stage| format!("the stage {stage} failed"));
+        let failed = || self.failed.map(|stage| format!("the stage {stage} failed"));
         match &self.holder {
             Some(holder) if holder.execution == execution => {
                 self.stop.clone().or_else(failed).map_or(Ok(()), Err)
@@ -147,8 +147,8 @@ pub fn decide_stop(found: &Lock, execution: &str, why: &str) -> Option<Lock> {
 }
 
 /// The lock that makes the siblings of a failed stage stop; `None` where they have to stop already.
-pub fn decide_fail(found: &Lock, execution: &str, stage: &str) -> Option<Lock> {
-    found.held_by(execution).ok().map(|()| Lock { failed: Some(stage.to_owned()), ..found.clone() })
+pub fn decide_fail(found: &Lock, execution: &str, stage: Stage) -> Option<Lock> {
+    found.held_by(execution).ok().map(|()| Lock { failed: Some(stage), ..found.clone() })
 }
 
 /// The lock whose holder goes on after one of its stages has failed; `None` where it is another's, or none has. Who was
@@ -212,7 +212,7 @@ impl Object<Lock> {
 
     /// Tells the other stages of the execution to stop before their next wave of writes: this one has failed. Where the
     /// lock is no longer the execution's, there is nobody to tell.
-    pub async fn fail(&self, execution: &str, stage: &str) -> Result<()> {
+    pub async fn fail(&self, execution: &str, stage: Stage) -> Result<()> {
         self.tell(execution, |found| decide_fail(found, execution, stage)).await?;
         Ok(())
     }
@@ -382,7 +382,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lock_that_changed_while_its_holder_was_to_go_on_is_left_as_it_is() {
-        let stopped = Lock { failed: Some("database".to_owned()), ..held_by("arn") };
+        let stopped = Lock { failed: Some(Stage::Database), ..held_by("arn") };
         for code in REFUSALS {
             let (found, late) = (there(&stopped, "e1"), put(Some("e1"), Some(code)));
             assert_eq!(lock(&[&found, &late]).resume("arn").await.ok(), Some(None), "{code}");
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn who_was_cancelled_does_not_go_on_after_a_stage_has_failed() {
-        let failed = decide_fail(&held_by("arn"), "arn", "database").expect("the siblings are told");
+        let failed = decide_fail(&held_by("arn"), "arn", Stage::Database).expect("the siblings are told");
         assert_eq!(failed.held_by("arn"), Err("the stage database failed".to_owned()));
         let cancelled = decide_stop(&failed, "arn", WHY).expect("the run is told");
         let going_on = decide_resume(&cancelled, "arn").expect("the failure is over");

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use record::News;
-use statemachine::Part;
-use statemachine::message::{RunRecord, RunResult, StageReport};
+use statemachine::message::{RunRecord, RunResult};
 
 use crate::error::{CliError, Result};
 use crate::session::Session;

@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use aws::failed;
 use aws_types::SdkConfig;
 use futures_util::future::{BoxFuture, try_join};
 use record::Bucket;
 use statemachine::definition::FUNCTIONS;
-use statemachine::error::Optional as _;
 use statemachine::message::{Failure, Mode, StageReport, Status};
 use statemachine::permission::Scope;
 use statemachine::plan::Action;

@@ -144,7 +144,7 @@ async fn answer<F: Function>(
         Err(error) => failed(stage, mode, &slot, Failure::of(stage, &Name::from_tag("*"), &error)),
     };
     if report.status == Status::Failed && mode != Mode::Plan {
-        bucket.record(&run.environment).lock().fail(&run.execution, &stage).await?;
+        bucket.record(&run.environment).lock().fail(&run.execution, stage).await?;
     }
     let report = keep(bucket, &document, stage, report, since_ms, slot.mode == Some(mode)).await?;
     info!(

@@ -1,6 +1,7 @@
 //! What each of them can do next.
 
 use record::lock::Claiming;
+use statemachine::Stage;
 
 use crate::explore::Step;
 use crate::world::{
@@ -130,7 +131,7 @@ impl Steps<'_> {
             });
         }
         let told = self.world.lock.and_then(|found| {
-            let new = (rules.fail)(&found.lock(), execution, "database")?;
+            let new = (rules.fail)(&found.lock(), execution, Stage::Database)?;
             Some(Put { what: What::Fail, over: Some(found), new: Content::of(&new) })
         });
         let reads = |run: Run| match told {

@@ -13,6 +13,7 @@
 
 use record::lock::{Claiming, HolderState};
 use record::{Holder, Lock};
+use statemachine::Stage;
 
 pub(crate) const RUNS: usize = 3;
 /// Time passes in beats of two seconds: so long a tick trusts what it has read of the lock.
@@ -30,7 +31,7 @@ pub(crate) const NOW_S: i64 = 1_000_000;
 pub(crate) struct Rules {
     pub(crate) claim: fn(Option<&Lock>, &Holder, Option<HolderState>, i64) -> Claiming,
     pub(crate) stop: fn(&Lock, &str, &str) -> Option<Lock>,
-    pub(crate) fail: fn(&Lock, &str, &str) -> Option<Lock>,
+    pub(crate) fail: fn(&Lock, &str, Stage) -> Option<Lock>,
     pub(crate) resume: fn(&Lock, &str) -> Option<Lock>,
     pub(crate) give_back: fn(&Lock, &str) -> Option<Lock>,
     pub(crate) held_by: fn(&Lock, &str) -> Result<(), String>,
@@ -57,7 +58,7 @@ impl Content {
             generation: self.generation.into(),
             holder: self.holder.map(|run| holder(run.into())),
             stop: self.is_cancelled.then(|| "cancelled".to_owned()),
-            failed: self.has_failed.then(|| "database".to_owned()),
+            failed: self.has_failed.then_some(Stage::Database),
         }
     }
 
