@@ -89,7 +89,7 @@ pub(super) fn rows(view: &View) -> Vec<Row<'_>> {
     rows
 }
 
-fn row<'a>(view: &'a View, stage: Stage) -> Option<Row<'a>> {
+fn row(view: &View, stage: Stage) -> Option<Row<'_>> {
     let planned = view.plan.iter().flat_map(|record| record.plan.items());
     let mut names: BTreeSet<&str> = planned
         .filter(|(of, item)| *of == stage && item.action.is_change())
