@@ -199,11 +199,11 @@ impl Resource for Cluster {
     }
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let (status, pending) = (raw.status().unwrap_or("none").to_owned(), raw::is_pending(&raw));
+        let (status, modifications) = (raw.status().unwrap_or("none").to_owned(), raw::modifications(&raw));
         let found = raw::read(&raw, names);
         match status.as_str() {
             "stopped" => Ok(State::Settled(Self { running: false, ..found })),
-            status => status::state("DB cluster", status, found, pending),
+            status => status::state("DB cluster", status, found, modifications),
         }
     }
 

@@ -14,6 +14,7 @@ use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, N
 use statemachine::{Error, ErrorKind, Result};
 
 use crate::cluster::Pause;
+use crate::status::Modifications;
 use crate::tags::{change, owned, owns, put_on, tags};
 use crate::version::ENGINE;
 use crate::{cluster, status};
@@ -157,7 +158,7 @@ impl Resource for Instance {
         };
         match status {
             "stopped" => Ok(State::Settled(found)),
-            status => status::state("DB instance", status, found, false),
+            status => status::state("DB instance", status, found, Modifications::InForce),
         }
     }
 

@@ -246,8 +246,7 @@ impl Clients {
         let running = found.and_then(|cluster| cluster.engine_version());
         Ok(match version::resolve(database, &live) {
             Ok(resolved) => {
-                let allowed = ctx.options.allow_downtime;
-                let refusal = version::refusal(database, &resolved, running, &live, allowed);
+                let refusal = version::refusal(database, &resolved, running, &live, &ctx.options);
                 Versions { resolved: Some(resolved), live, refusal }
             }
             Err(error) => Versions { resolved: None, live, refusal: Some(error.to_string()) },

@@ -3,11 +3,20 @@
 use statemachine::resource::State;
 use statemachine::{Error, Result};
 
+/// Whether changes that were asked for are still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Modifications {
+    /// None is.
+    InForce,
+    /// Some are.
+    Pending,
+}
+
 /// The state of a cluster or instance with these settings. An unlisted word is an error.
-pub(crate) fn state<R>(kind: &str, status: &str, found: R, pending: bool) -> Result<State<R>> {
+pub(crate) fn state<R>(kind: &str, status: &str, found: R, modifications: Modifications) -> Result<State<R>> {
     match status {
         // ModifyDBCluster may leave it `available` for some seconds before it begins.
-        "available" if pending => Ok(State::Changing(Some(found))),
+        "available" if modifications == Modifications::Pending => Ok(State::Changing(Some(found))),
         "available" | "backing-up" | "storage-optimization" | "backtracking" => Ok(State::Settled(found)),
         "creating"
         | "configuring-enhanced-monitoring"
@@ -57,19 +66,20 @@ pub(crate) fn state<R>(kind: &str, status: &str, found: R, pending: bool) -> Res
 
 #[cfg(test)]
 mod tests {
+    use super::Modifications::{InForce, Pending};
     use super::*;
 
     #[test]
     fn words_mean_what_the_loop_acts_on() {
-        assert_eq!(state("cluster", "available", 1, false).expect("a state"), State::Settled(1));
-        assert_eq!(state("cluster", "available", 1, true).expect("a state"), State::Changing(Some(1)));
-        assert_eq!(state("cluster", "creating", 1, false).expect("a state"), State::Changing(Some(1)));
-        assert_eq!(state("cluster", "deleting", 1, false).expect("a state"), State::Deleting);
+        assert_eq!(state("cluster", "available", 1, InForce).expect("a state"), State::Settled(1));
+        assert_eq!(state("cluster", "available", 1, Pending).expect("a state"), State::Changing(Some(1)));
+        assert_eq!(state("cluster", "creating", 1, InForce).expect("a state"), State::Changing(Some(1)));
+        assert_eq!(state("cluster", "deleting", 1, InForce).expect("a state"), State::Deleting);
         assert!(matches!(
-            state("cluster", "incompatible-network", 1, false).expect("a state"),
+            state("cluster", "incompatible-network", 1, InForce).expect("a state"),
             State::Failed(_)
         ));
-        let error = state("DB cluster", "dreaming", 1, false).expect_err("an unlisted word is an error");
+        let error = state("DB cluster", "dreaming", 1, InForce).expect_err("an unlisted word is an error");
         assert_eq!(
             error.message,
             "AWS reports the status \"dreaming\" for a DB cluster, which Stepstack does not know"

@@ -8,6 +8,7 @@ use aws_sdk_rds::types::{DbCluster, DbEngineVersion, ServerlessV2FeaturesSupport
 use statemachine::Result;
 use statemachine::config::{Database, EngineVersionError, check_engine_version};
 use statemachine::permission::Permission;
+use statemachine::resource::Options;
 
 /// The engine.
 pub(crate) const ENGINE: &str = "aurora-postgresql";
@@ -84,14 +85,14 @@ pub fn refusal(
     resolved: &str,
     running: Option<&str>,
     live: &[LiveVersion],
-    allow_downtime: bool,
+    options: &Options,
 ) -> Option<String> {
     let asked = database.major();
     if let Some(running) = running
         && let (Ok(from), Ok(to)) = (major(running).parse::<u32>(), asked.parse::<u32>())
     {
         match from.cmp(&to) {
-            Ordering::Less if !allow_downtime => {
+            Ordering::Less if !options.allow_downtime => {
                 return Some(format!(
                     "The database runs PostgreSQL {from} and the file asks for {to}. A major upgrade stops the \
                      database for some minutes: say --allow-downtime, or put engine_version = \"{from}\" back."
@@ -143,28 +144,35 @@ mod tests {
 
     #[test]
     fn a_major_upgrade_asks_for_consent_and_no_consent_takes_a_major_back() {
-        let to_16 = |allowed| refusal(&database("16", 0.5), "16.8", Some("15.12"), &live(), allowed);
-        assert!(to_16(false).expect("a refusal").contains("--allow-downtime"));
-        assert_eq!(to_16(true), None);
-        let to_15 = |allowed| refusal(&database("15", 0.5), "15.12", Some("16.8"), &live(), allowed);
-        assert!(to_15(false).expect("a refusal").contains("cannot take it back"));
-        assert_eq!(to_15(true), to_15(false));
+        let (without, allowing) =
+            (Options::default(), Options { allow_downtime: true, ..Options::default() });
+        let to_16 = |options| refusal(&database("16", 0.5), "16.8", Some("15.12"), &live(), options);
+        assert!(to_16(&without).expect("a refusal").contains("--allow-downtime"));
+        assert_eq!(to_16(&allowing), None);
+        let to_15 = |options| refusal(&database("15", 0.5), "15.12", Some("16.8"), &live(), options);
+        assert!(to_15(&without).expect("a refusal").contains("cannot take it back"));
+        assert_eq!(to_15(&allowing), to_15(&without));
     }
 
     #[test]
     fn minors_do_not_count() {
-        assert_eq!(refusal(&database("15", 0.5), "15.12", Some("15.5"), &live(), false), None);
-        assert_eq!(refusal(&database("15.5", 0.5), "15.5", Some("15.12"), &live(), false), None);
+        assert_eq!(refusal(&database("15", 0.5), "15.12", Some("15.5"), &live(), &Options::default()), None);
+        assert_eq!(
+            refusal(&database("15.5", 0.5), "15.5", Some("15.12"), &live(), &Options::default()),
+            None
+        );
     }
 
     #[test]
     fn only_some_versions_sleep_and_the_one_that_runs_decides() {
-        let sleeps = |running| refusal(&database("15", 0.0), "15.12", running, &live(), false);
+        let sleeps = |running| refusal(&database("15", 0.0), "15.12", running, &live(), &Options::default());
         assert_eq!(sleeps(None), None);
         assert!(sleeps(Some("15.5")).expect("a refusal").starts_with("PostgreSQL 15.5 cannot sleep"));
         let large = Database { max_acu: 256.0, ..database("15", 0.5) };
         assert!(
-            refusal(&large, "15.12", None, &live(), false).expect("a refusal").contains("128 ACU at most")
+            refusal(&large, "15.12", None, &live(), &Options::default())
+                .expect("a refusal")
+                .contains("128 ACU at most")
         );
     }
 

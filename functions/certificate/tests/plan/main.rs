@@ -20,7 +20,7 @@ use statemachine::plan::{Action, Progress};
 use statemachine::resource::{Context, DataPolicy, Name, Options};
 use statemachine::tick::{Hold, Input, Link, PARKED, tick};
 
-use world::{HOST, SERVERS, World, alias, arn, record, validation, zone};
+use world::{HOST, SERVERS, World, alias, arn, private_zone, record, validation};
 
 const FILE: &str = r#"
 app = "arive"
@@ -161,7 +161,7 @@ async fn a_zone_that_exists_is_used() {
     insta::assert_snapshot!("used_zone", plan(&World::with_zone(), Asked::of(FILE)).await);
     // A domain below it uses it too; a private zone of the very name is not one that the world sees.
     let mut world = World::with_zone();
-    world.zones.insert(0, zone("Z9", "app.tryarive.com.", true));
+    world.zones.insert(0, private_zone("Z9", "app.tryarive.com."));
     let file = FILE.replace("tryarive.com", "app.tryarive.com");
     let report = look(&world, Asked::of(&file)).await;
     assert_eq!(report.names.attribute(&Name::new("hosted-zone", "main"), "name"), Some("tryarive.com"));

@@ -45,7 +45,7 @@ impl World {
     /// A zone that somebody else has made, with a record of theirs, and nothing of ours.
     pub(crate) fn with_zone() -> Self {
         let mut world = Self::default();
-        world.zones.push(zone("Z2", "tryarive.com.", false));
+        world.zones.push(zone("Z2", "tryarive.com."));
         world.records.push(record("tryarive.com.", RrType::Ns, &SERVERS.map(|server| format!("{server}."))));
         world.records.push(record("tryarive.com.", RrType::Soa, &["ns-1.awsdns-00.com. x 1".to_owned()]));
         world.records.push(record("mail.tryarive.com.", RrType::Mx, &["10 mail.example".to_owned()]));
@@ -206,8 +206,15 @@ fn tags(name: &Name) -> Vec<(String, String)> {
     Context::example(statemachine::Stage::Certificate).tags(name)
 }
 
-pub(crate) fn zone(id: &str, name: &str, private: bool) -> HostedZone {
-    let config = HostedZoneConfig::builder().private_zone(private).build();
+pub(crate) fn zone(id: &str, name: &str) -> HostedZone {
+    zone_with(id, name, HostedZoneConfig::builder().private_zone(false).build())
+}
+
+pub(crate) fn private_zone(id: &str, name: &str) -> HostedZone {
+    zone_with(id, name, HostedZoneConfig::builder().private_zone(true).build())
+}
+
+fn zone_with(id: &str, name: &str, config: HostedZoneConfig) -> HostedZone {
     let zone = HostedZone::builder().id(format!("/hostedzone/{id}")).name(name).caller_reference("x");
     zone.config(config).build().expect("a zone")
 }

@@ -7,6 +7,7 @@ use statemachine::resource::{Name, Names};
 
 use super::Cluster;
 use crate::secret;
+use crate::status::Modifications;
 use crate::tags::{PASSWORD_VERSION, value};
 use crate::version::major;
 
@@ -44,8 +45,8 @@ pub(super) fn read(raw: &Raw, names: &Names) -> Cluster {
 
 /// Whether a change is accepted and not carried out yet: ModifyDBCluster may leave the cluster `available` for
 /// some seconds (aws-facts.md section 2, row 46).
-pub(super) fn is_pending(raw: &Raw) -> bool {
-    raw.pending_modified_values().is_some_and(|pending: &ClusterPendingModifiedValues| {
+pub(super) fn modifications(raw: &Raw) -> Modifications {
+    let is_pending = raw.pending_modified_values().is_some_and(|pending: &ClusterPendingModifiedValues| {
         pending.master_user_password().is_some()
             || pending.engine_version().is_some()
             || pending.backup_retention_period().is_some()
@@ -55,5 +56,6 @@ pub(super) fn is_pending(raw: &Raw) -> bool {
             || pending.allocated_storage().is_some()
             || pending.storage_type().is_some()
             || pending.iops().is_some()
-    })
+    });
+    if is_pending { Modifications::Pending } else { Modifications::InForce }
 }

@@ -11,10 +11,11 @@ use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
 use database::Clients;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use statemachine::config;
 use statemachine::message::{Document, Mode, Operation, StageReport};
 use statemachine::permission::{Scope, policy};
-use statemachine::plan::Action;
+use statemachine::plan::{Action, Item};
 use statemachine::resource::{Context, DataPolicy, Name, Names, Options};
 use statemachine::tick::{Hold, Input, Link, tick};
 use statemachine::{ErrorKind, Result};
@@ -67,8 +68,17 @@ async fn look(world: &World, file: Option<&str>) -> StageReport {
     look_with(world, file, network(), Options::default()).await.expect("the look")
 }
 
-/// What would change, a line each; with `whole`, also what is to be made.
-fn changes(report: &StageReport, whole: bool) -> String {
+/// What would change, a line each.
+fn changes(report: &StageReport) -> String {
+    lines(report, |_| None)
+}
+
+/// The same with what is to be made.
+fn whole(report: &StageReport) -> String {
+    lines(report, |item| item.to.as_ref())
+}
+
+fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
     let mut text = String::new();
     for item in &report.items {
         let sign = match item.action {
@@ -89,7 +99,7 @@ fn changes(report: &StageReport, whole: bool) -> String {
         if let Some(reason) = &item.reason {
             write!(text, "  {reason}").expect("writing to a string");
         }
-        if let (Some(to), true) = (&item.to, whole) {
+        if let Some(to) = to(item) {
             write!(text, "  {to}").expect("writing to a string");
         }
         text.push('\n');
@@ -98,13 +108,13 @@ fn changes(report: &StageReport, whole: bool) -> String {
 }
 
 async fn plan(world: &World, file: Option<&str>) -> String {
-    changes(&look(world, file).await, false)
+    changes(&look(world, file).await)
 }
 
 #[tokio::test]
 async fn in_sync_nothing_changes() {
     let report = look(&World::in_sync(), Some(FILE)).await;
-    assert_eq!(changes(&report, true), "");
+    assert_eq!(whole(&report), "");
     let attribute = |name: &str, attribute| report.names.attribute(&Name::from_tag(name), attribute);
     assert_eq!(attribute("secret/database-password", "version"), Some("v1"));
     assert_eq!(attribute("secret/database-url", "version"), Some("u1"));
@@ -115,12 +125,9 @@ async fn in_sync_nothing_changes() {
 #[tokio::test]
 async fn an_empty_account_gets_everything() {
     let world = World::empty();
-    insta::assert_snapshot!("empty", changes(&look(&world, Some(FILE)).await, true));
+    insta::assert_snapshot!("empty", whole(&look(&world, Some(FILE)).await));
     let before_the_network = look_with(&world, Some(FILE), Names::default(), Options::default()).await;
-    assert_eq!(
-        changes(&before_the_network.expect("the look"), true),
-        changes(&look(&world, Some(FILE)).await, true)
-    );
+    assert_eq!(whole(&before_the_network.expect("the look")), whole(&look(&world, Some(FILE)).await));
 }
 
 /// What runs says by itself that AWS offers it: no version is listed. Anything else is checked against the list.
@@ -142,10 +149,10 @@ async fn the_version_of_a_new_cluster_is_resolved_once() {
     assert_eq!(told, Some("15.12"));
     let world = World { versions: Vec::new(), ..World::empty() };
     let mut document = document(Some(FILE));
-    assert!(changes(&look(&world, Some(FILE)).await, false).contains("! db-cluster/main"));
+    assert!(changes(&look(&world, Some(FILE)).await).contains("! db-cluster/main"));
     document.stages.database.outputs = report.names.clone();
     let again = look_at(&world, &document, network(), Options::default()).await.expect("the look");
-    assert_eq!(changes(&again, true), changes(&report, true));
+    assert_eq!(whole(&again), whole(&report));
     assert_eq!(again.names.attribute(&Name::new("db-cluster", "main"), "engine_version"), Some("15.12"));
 }
 
@@ -225,13 +232,13 @@ async fn what_aws_cannot_change_is_refused() {
     let allowed = Options { allow_downtime: true, ..Options::default() };
     let upgrade = FILE.replace("\"15\"", "\"16\"");
     let upgrade = look_with(&world, Some(&upgrade), network(), allowed.clone()).await.expect("the look");
-    writeln!(text, "a major upgrade with --allow-downtime:\n{}", changes(&upgrade, false))
+    writeln!(text, "a major upgrade with --allow-downtime:\n{}", changes(&upgrade))
         .expect("writing to a string");
 
     let mut newer = World::in_sync();
     newer.clusters[0].engine_version = Some("16.8".to_owned());
     let downgrade = look_with(&newer, Some(FILE), network(), allowed).await.expect("the look");
-    writeln!(text, "a downgrade:\n{}", changes(&downgrade, false)).expect("writing to a string");
+    writeln!(text, "a downgrade:\n{}", changes(&downgrade)).expect("writing to a string");
 
     let mut failed = World::in_sync();
     failed.clusters[0].status = Some("inaccessible-encryption-credentials".to_owned());
@@ -259,7 +266,7 @@ async fn a_stranger_s_is_not_touched() {
     assert_eq!(plan(&world, None).await, "");
     let adopt = Options { adopt: true, ..Options::default() };
     let report = look_with(&world, Some(FILE), network(), adopt).await.expect("the look");
-    insta::assert_snapshot!("adopted", changes(&report, false));
+    insta::assert_snapshot!("adopted", changes(&report));
 }
 
 #[tokio::test]
@@ -268,7 +275,7 @@ async fn what_is_removed_goes_but_for_its_data() {
     for policy in [DataPolicy::Refuse, DataPolicy::Snapshot, DataPolicy::Keep] {
         let options = Options { data: policy, ..Options::default() };
         let report = look_with(&World::in_sync(), None, network(), options).await.expect("the look");
-        writeln!(text, "{policy:?}:\n{}", changes(&report, false)).expect("writing to a string");
+        writeln!(text, "{policy:?}:\n{}", changes(&report)).expect("writing to a string");
     }
     insta::assert_snapshot!("removed", text);
 }

@@ -9,9 +9,9 @@ use statemachine::{ErrorKind, Result};
 use super::world::{LOGS, UPLOADS, World};
 use super::{FILE, Unused, changes, in_sync, stack};
 
-async fn look(world: &World, adopt: bool) -> Result<StageReport> {
+async fn look(world: &World) -> Result<StageReport> {
     let ctx = Context {
-        options: Options { adopt, ..Options::default() },
+        options: Options { adopt: true, ..Options::default() },
         ..Context::example(statemachine::Stage::Foundation)
     };
     let document = Document::example(Operation::Plan, Some(stack(FILE)));
@@ -20,7 +20,7 @@ async fn look(world: &World, adopt: bool) -> Result<StageReport> {
 }
 
 async fn plan(world: &World) -> String {
-    changes(&look(world, true).await.expect("the look"), false)
+    changes(&look(world).await.expect("the look"))
 }
 
 /// The stack as described, none of it with our tags.
@@ -69,10 +69,10 @@ async fn another_stack_s_bucket_and_another_account_s_stay_theirs() {
             *value = "arive/staging".to_owned();
         }
     }
-    let error = look(&world, true).await.expect_err("a refusal");
+    let error = look(&world).await.expect_err("a refusal");
     assert_eq!(error.kind, ErrorKind::Invalid);
     insta::assert_snapshot!(error, @"The bucket arive-uploads-production belongs to the stack arive/staging, and is not taken from it. Choose another name.");
     world.bucket(UPLOADS).closed = Some("AccessDenied");
-    let error = look(&world, true).await.expect_err("a refusal");
+    let error = look(&world).await.expect_err("a refusal");
     assert!(error.message.contains("another account's"), "{error}");
 }

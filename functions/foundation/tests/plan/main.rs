@@ -11,11 +11,12 @@ use aws_sdk_ecr::types::ImageTagMutability;
 use aws_sdk_s3::types::{CorsRule, LifecycleExpiration};
 use foundation::{Clients, resources};
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use statemachine::Result;
 use statemachine::config::{self, Stack};
 use statemachine::message::{Document, Mode, Operation, StageReport};
 use statemachine::permission::{Scope, policy};
-use statemachine::plan::Action;
+use statemachine::plan::{Action, Item};
 use statemachine::resource::{Context, DataPolicy, Name, Options};
 use statemachine::tick::{Hold, Input, Link, tick};
 
@@ -92,8 +93,17 @@ async fn look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     tick(resources, &ctx, Mode::Plan, Input::default(), &Unused).await
 }
 
-/// What would change, a line each; with `whole`, also what is to be made.
-fn changes(report: &StageReport, whole: bool) -> String {
+/// What would change, a line each.
+fn changes(report: &StageReport) -> String {
+    lines(report, |_| None)
+}
+
+/// The same with what is to be made.
+fn whole(report: &StageReport) -> String {
+    lines(report, |item| item.to.as_ref())
+}
+
+fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
     let mut text = String::new();
     for item in &report.items {
         let sign = match item.action {
@@ -114,7 +124,7 @@ fn changes(report: &StageReport, whole: bool) -> String {
         if let Some(reason) = &item.reason {
             write!(text, "  {reason}").expect("writing to a string");
         }
-        if let (Some(to), true) = (&item.to, whole) {
+        if let Some(to) = to(item) {
             write!(text, "  {to}").expect("writing to a string");
         }
         text.push('\n');
@@ -123,13 +133,13 @@ fn changes(report: &StageReport, whole: bool) -> String {
 }
 
 async fn plan(world: &World, asked: Asked<'_>) -> String {
-    changes(&look(world, asked).await.expect("the look"), false)
+    changes(&look(world, asked).await.expect("the look"))
 }
 
 #[tokio::test]
 async fn in_sync_nothing_changes() {
     let report = look(&in_sync(), Asked::of(FILE)).await.expect("the look");
-    assert_eq!(changes(&report, true), "");
+    assert_eq!(whole(&report), "");
     let names: Vec<String> = report.names.iter().map(|(name, id)| format!("{name} = {id}")).collect();
     insta::assert_snapshot!(
         "names",
@@ -143,7 +153,7 @@ async fn in_sync_nothing_changes() {
 #[tokio::test]
 async fn an_empty_account_gets_everything() {
     let report = look(&World::default(), Asked::of(FILE)).await.expect("the look");
-    insta::assert_snapshot!("empty", changes(&report, true));
+    insta::assert_snapshot!("empty", whole(&report));
 }
 
 #[tokio::test]

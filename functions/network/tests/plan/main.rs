@@ -12,15 +12,16 @@ use aws_sdk_ec2::types::{
 use futures_util::future::BoxFuture;
 use network::ec2::Ec2;
 use network::{Clients, resources, vpc};
+use serde_json::Value;
 use statemachine::config::{self, Stack};
 use statemachine::message::{Mode, StageReport};
 use statemachine::permission::{Scope, policy};
-use statemachine::plan::Action;
+use statemachine::plan::{Action, Item};
 use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::{Hold, Input, Link, tick};
 use statemachine::{Error, Result, Stage};
 
-use world::{World, group, interface_endpoint, nat_gateway, route_table, rule};
+use world::{World, group, interface_endpoint, nat_gateway, route_table, way_in};
 
 const FILE: &str = r#"
 app = "arive"
@@ -86,8 +87,17 @@ async fn egress(world: &World, file: Option<&str>) -> StageReport {
     look(world, Stage::Egress, file, names).await.expect("the look")
 }
 
-/// What would change, a line each; with `whole`, also what is to be made.
-fn changes(report: &StageReport, whole: bool) -> String {
+/// What would change, a line each.
+fn changes(report: &StageReport) -> String {
+    lines(report, |_| None)
+}
+
+/// The same with what is to be made.
+fn whole(report: &StageReport) -> String {
+    lines(report, |item| item.to.as_ref())
+}
+
+fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
     let mut text = String::new();
     for item in &report.items {
         let sign = match item.action {
@@ -107,7 +117,7 @@ fn changes(report: &StageReport, whole: bool) -> String {
         if let Some(reason) = &item.reason {
             write!(text, "  {reason}").expect("writing to a string");
         }
-        if let (Some(to), true) = (&item.to, whole) {
+        if let Some(to) = to(item) {
             write!(text, "  {to}").expect("writing to a string");
         }
         text.push('\n');
@@ -118,18 +128,18 @@ fn changes(report: &StageReport, whole: bool) -> String {
 #[tokio::test]
 async fn in_sync_nothing_changes() {
     let world = World::in_sync();
-    assert_eq!(changes(&network(&world, Some(FILE)).await, true), "");
-    assert_eq!(changes(&egress(&world, Some(FILE)).await, true), "");
+    assert_eq!(whole(&network(&world, Some(FILE)).await), "");
+    assert_eq!(whole(&egress(&world, Some(FILE)).await), "");
 }
 
 #[tokio::test]
 async fn an_empty_account_gets_everything() {
     let world = World::empty();
-    insta::assert_snapshot!("empty_network", changes(&network(&world, Some(FILE)).await, true));
-    insta::assert_snapshot!("empty_egress", changes(&egress(&world, Some(FILE)).await, true));
+    insta::assert_snapshot!("empty_network", whole(&network(&world, Some(FILE)).await));
+    insta::assert_snapshot!("empty_egress", whole(&egress(&world, Some(FILE)).await));
     let before_any_other_stage =
         look(&world, Stage::Egress, Some(FILE), Names::default()).await.expect("the look");
-    assert_eq!(changes(&before_any_other_stage, true), changes(&egress(&world, Some(FILE)).await, true));
+    assert_eq!(whole(&before_any_other_stage), whole(&egress(&world, Some(FILE)).await));
 }
 
 /// Where there is neither a VPC nor a subnet of ours, nothing of ours can lie in one; where one of the two is
@@ -138,12 +148,12 @@ async fn an_empty_account_gets_everything() {
 async fn without_a_vpc_nothing_in_it_is_looked_for() {
     let mut world = World::in_sync();
     world.vpcs.clear();
-    let plan = changes(&network(&world, Some(FILE)).await, false);
+    let plan = changes(&network(&world, Some(FILE)).await);
     assert!(!plan.contains("+ route-table") && !plan.contains("+ security-group/"), "{plan}");
     world.subnets.clear();
-    let plan = changes(&network(&world, Some(FILE)).await, false);
+    let plan = changes(&network(&world, Some(FILE)).await);
     assert!(plan.contains("+ route-table/public") && plan.contains("+ security-group/database"), "{plan}");
-    assert!(changes(&network(&world, None).await, false).contains("- route-table/public"));
+    assert!(changes(&network(&world, None).await).contains("- route-table/public"));
 }
 
 /// The stage `network` lists all endpoints, and tells `egress` whether there are any of its own.
@@ -156,8 +166,8 @@ async fn endpoints_of_egress_are_listed_where_network_has_seen_some() {
     assert_eq!(count(&network(&world, Some(FILE)).await).as_deref(), Some("0"));
     world.vpc_endpoints.push(interface_endpoint("logs"));
     assert_eq!(count(&network(&world, Some(FILE)).await).as_deref(), Some("1"));
-    assert_eq!(changes(&egress(&world, Some(FILE)).await, false), "- vpc-endpoint/logs\n");
-    assert!(changes(&egress(&world, None).await, false).contains("- vpc-endpoint/logs\n"));
+    assert_eq!(changes(&egress(&world, Some(FILE)).await), "- vpc-endpoint/logs\n");
+    assert!(changes(&egress(&world, None).await).contains("- vpc-endpoint/logs\n"));
 }
 
 /// A subnet that this run has not made yet keeps the zone that its look has chosen.
@@ -181,7 +191,7 @@ async fn the_ways_out_differ_in_what_they_own() {
     for way in ["nat-per-zone", "endpoints", "public"] {
         let file = FILE.replace("\"nat\"", &format!("{way:?}"));
         writeln!(text, "{way}:").expect("writing to a string");
-        text += &changes(&egress(&world, Some(&file)).await, false);
+        text += &changes(&egress(&world, Some(&file)).await);
     }
     insta::assert_snapshot!("ways_out", text);
 }
@@ -207,7 +217,7 @@ async fn endpoints_take_calls_from_the_services_alone_and_exec_needs_one_more() 
         ]
     );
     let exec = file.replace("command = [\"work\"]", "exec = true\nread_only_root = false");
-    let plan = changes(&egress(&world, Some(&exec)).await, false);
+    let plan = changes(&egress(&world, Some(&exec)).await);
     assert!(plan.contains("+ vpc-endpoint/ssmmessages"), "{plan}");
 }
 
@@ -260,22 +270,22 @@ async fn drift_is_an_update_of_the_field() {
     drifted.subnets[0].map_public_ip_on_launch = Some(true);
     drifted.vpc_endpoints[0].route_table_ids = Some(vec!["rtb-private-a".to_owned()]);
     drifted.rules[0].description = None;
-    plans += &changes(&network(&drifted, Some(FILE)).await, false);
-    plans += &changes(&egress(&drifted, Some(FILE)).await, false);
+    plans += &changes(&network(&drifted, Some(FILE)).await);
+    plans += &changes(&egress(&drifted, Some(FILE)).await);
     insta::assert_snapshot!("drift", plans);
 }
 
 #[tokio::test]
 async fn a_rule_added_by_hand_goes_and_one_of_a_stranger_s_group_does_not() {
     let mut world = World::in_sync();
-    world.rules.push(rule("service-api", false, 22, "198.51.100.0/24", ""));
+    world.rules.push(way_in("service-api", 22, "198.51.100.0/24", ""));
     let icmp = SecurityGroupRule::builder()
         .security_group_rule_id("sgr-icmp")
         .group_id("sg-database")
         .is_egress(true);
     world.rules.push(icmp.ip_protocol("icmp").from_port(8).to_port(-1).prefix_list_id("pl-1").build());
-    world.rules.push(rule("stranger", false, 22, "0.0.0.0/0", ""));
-    insta::assert_snapshot!(changes(&network(&world, Some(FILE)).await, false), @r"
+    world.rules.push(way_in("stranger", 22, "0.0.0.0/0", ""));
+    insta::assert_snapshot!(changes(&network(&world, Some(FILE)).await), @r"
     - security-group-rule/database-out-icmp-8--1-to-pl-1
     - security-group-rule/service-api-in-22-from-198.51.100.0/24
     ");
@@ -284,7 +294,7 @@ async fn a_rule_added_by_hand_goes_and_one_of_a_stranger_s_group_does_not() {
 #[tokio::test]
 async fn a_service_that_leaves_takes_its_group_and_rules_along() {
     let less = FILE.replace("[services.worker]\ncommand = [\"work\"]\n", "");
-    insta::assert_snapshot!(changes(&network(&World::in_sync(), Some(&less)).await, false), @r"
+    insta::assert_snapshot!(changes(&network(&World::in_sync(), Some(&less)).await), @r"
     - security-group/service-worker
     - security-group-rule/database-in-5432-from-service-worker
     - security-group-rule/service-worker-out-everything-to-internet
@@ -294,14 +304,14 @@ async fn a_service_that_leaves_takes_its_group_and_rules_along() {
 #[tokio::test]
 async fn without_a_stack_everything_goes() {
     let world = World::in_sync();
-    let plans = changes(&egress(&world, None).await, false) + &changes(&network(&world, None).await, false);
+    let plans = changes(&egress(&world, None).await) + &changes(&network(&world, None).await);
     insta::assert_snapshot!("removed", plans);
 }
 
 #[tokio::test]
 async fn addresses_cannot_change() {
     let file = FILE.replace("egress = \"nat\"", "egress = \"nat\"\ncidr = \"10.1.0.0/16\"");
-    let plan = changes(&network(&World::in_sync(), Some(&file)).await, false);
+    let plan = changes(&network(&World::in_sync(), Some(&file)).await);
     insta::assert_snapshot!("addresses", plan);
 }
 
@@ -309,7 +319,7 @@ async fn addresses_cannot_change() {
 async fn zones_once_chosen_stay() {
     let mut world = World::in_sync();
     world.zones.clear();
-    assert_eq!(changes(&network(&world, Some(FILE)).await, false), "");
+    assert_eq!(changes(&network(&world, Some(FILE)).await), "");
 
     // The private subnets of zone b are to come where the public one is.
     let mut world = World::in_sync();
@@ -338,7 +348,7 @@ async fn groups_are_ours_by_tag_and_by_name() {
     (copy.group_id, copy.group_name) = (Some("sg-copy".to_owned()), Some("a copy, tags and all".to_owned()));
     world.groups.insert(0, copy);
     let report = network(&world, Some(FILE)).await;
-    assert_eq!(changes(&report, false), "");
+    assert_eq!(changes(&report), "");
     assert_eq!(report.names.id(&Name::new("security-group", "database")), Some("sg-database"));
 }
 
@@ -346,7 +356,7 @@ async fn groups_are_ours_by_tag_and_by_name() {
 async fn a_nat_gateway_comes_goes_and_fails() {
     let plan = async |state, file: Option<&str>| {
         let world = World { nat_gateways: vec![nat_gateway(state)], ..World::in_sync() };
-        changes(&egress(&world, file).await, false)
+        changes(&egress(&world, file).await)
     };
     insta::assert_snapshot!(plan(NatGatewayState::Pending, Some(FILE)).await, @". nat-gateway/a  AWS is still at work on it");
     insta::assert_snapshot!(plan(NatGatewayState::Failed, Some(FILE)).await, @"± nat-gateway/a  it failed: Network vpc-main has no Internet gateway attached (Gateway.NotAttached)");
@@ -366,7 +376,7 @@ async fn a_route_to_a_nat_gateway_that_is_gone_is_led_to_the_new_one() {
     for table in &mut world.route_tables[1..] {
         table.routes.as_mut().expect("routes")[2].state = Some(RouteState::Blackhole);
     }
-    insta::assert_snapshot!(changes(&egress(&world, Some(FILE)).await, false), @r#"
+    insta::assert_snapshot!(changes(&egress(&world, Some(FILE)).await), @r#"
     + nat-gateway/a
     ~ route/private-a  nat_gateway: "nat-a" -> "nat-gateway/a"
     ~ route/private-b  nat_gateway: "nat-a" -> "nat-gateway/a"
@@ -378,7 +388,7 @@ async fn a_stranger_s_way_out_is_refused() {
     let mut world = World::in_sync();
     world.route_tables[1] =
         route_table("private-a", &["private-a"], Route::builder().transit_gateway_id("tgw-1"));
-    let plan = changes(&egress(&world, Some(FILE)).await, false);
+    let plan = changes(&egress(&world, Some(FILE)).await);
     assert!(
         plan.starts_with("! route/private-a  route/private-a exists already as rtb-private-a|0.0.0.0/0"),
         "{plan}"
@@ -400,7 +410,7 @@ async fn an_interface_without_private_names_is_mended() {
         *table = route_table(what, &[what], Route::builder());
         table.routes.as_mut().expect("routes").pop();
     }
-    let plan = changes(&egress(&world, Some(&file)).await, false);
+    let plan = changes(&egress(&world, Some(&file)).await);
     assert_eq!(plan, "~ vpc-endpoint/ecr.api  private_dns: false -> true\n");
 }
 

@@ -18,6 +18,7 @@ use aws_sdk_ec2::operation::describe_subnets::DescribeSubnetsOutput;
 use aws_sdk_ec2::operation::describe_vpc_attribute::DescribeVpcAttributeOutput;
 use aws_sdk_ec2::operation::describe_vpc_endpoints::DescribeVpcEndpointsOutput;
 use aws_sdk_ec2::operation::describe_vpcs::DescribeVpcsOutput;
+use aws_sdk_ec2::types::builders::SecurityGroupRuleBuilder;
 use aws_sdk_ec2::types::{
     Address, AttachmentStatus, AttributeBooleanValue, AvailabilityZone, AvailabilityZoneState, FlowLog,
     InternetGateway, InternetGatewayAttachment, NatGateway, NatGatewayAddress, NatGatewayState, NetworkAcl,
@@ -109,20 +110,19 @@ impl World {
             vpc_endpoints: vec![s3_endpoint()],
             groups: ["load-balancer", "service-api", "service-worker", "database"].map(group).to_vec(),
             rules: vec![
-                rule("load-balancer", false, 443, "0.0.0.0/0", "HTTPS from the internet"),
-                rule(
+                way_in("load-balancer", 443, "0.0.0.0/0", "HTTPS from the internet"),
+                way_in(
                     "load-balancer",
-                    false,
                     80,
                     "0.0.0.0/0",
                     "HTTP from the internet, only to be redirected to HTTPS",
                 ),
-                rule("load-balancer", true, 8000, "sg-service-api", "Requests to the service api"),
-                rule("service-api", false, 8000, "sg-load-balancer", "Requests from the load balancer"),
-                rule("service-api", true, -1, "0.0.0.0/0", "Out to everywhere"),
-                rule("service-worker", true, -1, "0.0.0.0/0", "Out to everywhere"),
-                rule("database", false, 5432, "sg-service-api", "Queries from the service api"),
-                rule("database", false, 5432, "sg-service-worker", "Queries from the service worker"),
+                way_out("load-balancer", 8000, "sg-service-api", "Requests to the service api"),
+                way_in("service-api", 8000, "sg-load-balancer", "Requests from the load balancer"),
+                way_out("service-api", -1, "0.0.0.0/0", "Out to everywhere"),
+                way_out("service-worker", -1, "0.0.0.0/0", "Out to everywhere"),
+                way_in("database", 5432, "sg-service-api", "Queries from the service api"),
+                way_in("database", 5432, "sg-service-worker", "Queries from the service worker"),
             ],
             addresses: vec![
                 Address::builder()
@@ -330,12 +330,39 @@ pub(crate) fn group(what: &str) -> SecurityGroup {
         .build()
 }
 
-/// A rule of TCP, or of everything where `port` is -1; `peer` is a CIDR or the id of a group.
-pub(crate) fn rule(group: &str, egress: bool, port: i32, peer: &str, description: &str) -> SecurityGroupRule {
-    let rule = SecurityGroupRule::builder()
-        .security_group_rule_id(format!("sgr-{group}-{egress}-{port}-{peer}"))
+/// A rule that lets `peer` in by TCP, or by everything where `port` is -1; `peer` is a CIDR or the id of a group.
+pub(crate) fn way_in(group: &str, port: i32, peer: &str, description: &str) -> SecurityGroupRule {
+    let rule = SecurityGroupRule::builder().is_egress(false);
+    rule_with(
+        rule.security_group_rule_id(format!("sgr-{group}-false-{port}-{peer}")),
+        group,
+        port,
+        peer,
+        description,
+    )
+}
+
+/// The same for the way out to it.
+pub(crate) fn way_out(group: &str, port: i32, peer: &str, description: &str) -> SecurityGroupRule {
+    let rule = SecurityGroupRule::builder().is_egress(true);
+    rule_with(
+        rule.security_group_rule_id(format!("sgr-{group}-true-{port}-{peer}")),
+        group,
+        port,
+        peer,
+        description,
+    )
+}
+
+fn rule_with(
+    rule: SecurityGroupRuleBuilder,
+    group: &str,
+    port: i32,
+    peer: &str,
+    description: &str,
+) -> SecurityGroupRule {
+    let rule = rule
         .group_id(format!("sg-{group}"))
-        .is_egress(egress)
         .ip_protocol(if port == -1 { "-1" } else { "tcp" })
         .from_port(port)
         .to_port(port)

@@ -8,14 +8,14 @@ use std::fmt::Write as _;
 use aws::Function as _;
 use aws_sdk_ecs::types::DeploymentRolloutState;
 use futures_util::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 use services::Clients;
 use statemachine::config;
 use statemachine::message::{
     Document, Image, Mode, Next, Operation, StageReport, Stages, Trigger, Verdict, Wanted,
 };
 use statemachine::permission::{Scope, policy};
-use statemachine::plan::Action;
+use statemachine::plan::{Action, Item};
 use statemachine::resource::{Context, Name, Names, Options};
 use statemachine::tick::{Hold, Input, Link, tick};
 use statemachine::{ErrorKind, Result};
@@ -100,11 +100,20 @@ async fn look(world: &World, file: Option<&str>) -> StageReport {
 }
 
 async fn plan(world: &World) -> String {
-    changes(&look(world, Some(FILE)).await, false)
+    changes(&look(world, Some(FILE)).await)
 }
 
-/// What would change, a line each; with `whole`, also what is to be made.
-fn changes(report: &StageReport, whole: bool) -> String {
+/// What would change, a line each.
+fn changes(report: &StageReport) -> String {
+    lines(report, |_| None)
+}
+
+/// The same with what is to be made.
+fn whole(report: &StageReport) -> String {
+    lines(report, |item| item.to.as_ref())
+}
+
+fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
     let mut text = String::new();
     for item in &report.items {
         let sign = match item.action {
@@ -124,7 +133,7 @@ fn changes(report: &StageReport, whole: bool) -> String {
         if let Some(reason) = &item.reason {
             write!(text, "  {reason}").expect("writing to a string");
         }
-        if let (Some(to), true) = (&item.to, whole) {
+        if let Some(to) = to(item) {
             write!(text, "  {to}").expect("writing to a string");
         }
         text.push('\n');
@@ -139,21 +148,21 @@ fn digest(report: &StageReport) -> Option<&str> {
 #[tokio::test]
 async fn in_sync_nothing_changes() {
     let report = look(&World::in_sync(), Some(FILE)).await;
-    assert_eq!(changes(&report, true), "");
+    assert_eq!(whole(&report), "");
     assert_eq!(digest(&report), Some(OLD));
 }
 
 #[tokio::test]
 async fn an_empty_account_gets_everything() {
     let world = World { images: vec![(OLD, "latest")], ..World::default() };
-    insta::assert_snapshot!("empty", changes(&look(&world, Some(FILE)).await, true));
+    insta::assert_snapshot!("empty", whole(&look(&world, Some(FILE)).await));
 }
 
 #[tokio::test]
 async fn before_any_other_stage_the_first_push_is_waited_for_and_the_rest_is_planned() {
     let document = document(Some(FILE), Operation::Plan, None);
     let report = look_with(&World::default(), document, Names::default()).await.expect("the look");
-    insta::assert_snapshot!("before_any_other_stage", changes(&report, false));
+    insta::assert_snapshot!("before_any_other_stage", changes(&report));
     assert_eq!(report.waiting.len(), 1);
     assert_eq!(report.waiting[0].what, "the first image");
 }
@@ -183,7 +192,7 @@ async fn drift_is_an_update_of_the_field() {
 async fn an_image_deployed_is_a_new_revision_that_the_service_follows() {
     let document = document(Some(FILE), Operation::Deploy, Some(NEW));
     let report = look_with(&World::in_sync(), document, names()).await.expect("the look");
-    insta::assert_snapshot!("deploy", changes(&report, false));
+    insta::assert_snapshot!("deploy", changes(&report));
     assert_eq!(digest(&report), Some(NEW));
 }
 
@@ -194,7 +203,7 @@ async fn an_apply_keeps_the_image_that_runs() {
     world.images = vec![(NEW, "latest")];
     let document = document(Some(FILE), Operation::Apply, None);
     let report = look_with(&world, document, names()).await.expect("the look");
-    assert_eq!((changes(&report, false).as_str(), digest(&report)), ("", Some(OLD)));
+    assert_eq!((changes(&report).as_str(), digest(&report)), ("", Some(OLD)));
 }
 
 #[tokio::test]
@@ -236,7 +245,7 @@ async fn a_log_group_or_role_deleted_behind_our_back_blocks_nothing() {
     names.remove(&Name::new("log-group", "api"));
     names.remove(&Name::new("role", "task"));
     let report = look_with(&World::in_sync(), document(Some(FILE), Operation::Plan, None), names).await;
-    assert_eq!(changes(&report.expect("the look"), false), "");
+    assert_eq!(changes(&report.expect("the look")), "");
 }
 
 #[tokio::test]
@@ -285,31 +294,31 @@ async fn a_service_is_settled_only_when_what_was_asked_for_runs() {
 #[tokio::test]
 async fn a_service_that_leaves_takes_what_leads_to_it_along() {
     let less = FILE.replace("[services.worker]\ncommand = [\"work\"]\n", "");
-    insta::assert_snapshot!("worker_removed", changes(&look(&World::in_sync(), Some(&less)).await, false));
+    insta::assert_snapshot!("worker_removed", changes(&look(&World::in_sync(), Some(&less)).await));
     let (_, after) = FILE.split_once("[services.worker]").expect("a worker");
     let (before, _) = FILE.split_once("[services.api]").expect("an API");
     let less = format!("{before}[services.worker]{after}");
-    insta::assert_snapshot!("api_removed", changes(&look(&World::in_sync(), Some(&less)).await, false));
+    insta::assert_snapshot!("api_removed", changes(&look(&World::in_sync(), Some(&less)).await));
 }
 
 #[tokio::test]
 async fn a_service_becomes_private_or_moves_to_another_port_in_place() {
     let file = FILE.replace("8000", "9000");
-    insta::assert_snapshot!("port", changes(&look(&World::in_sync(), Some(&file)).await, false));
+    insta::assert_snapshot!("port", changes(&look(&World::in_sync(), Some(&file)).await));
     let file = FILE.replace("port = 8000\nhost = \"api.tryarive.com\"\n", "");
-    insta::assert_snapshot!("private", changes(&look(&World::in_sync(), Some(&file)).await, false));
+    insta::assert_snapshot!("private", changes(&look(&World::in_sync(), Some(&file)).await));
 }
 
 #[tokio::test]
 async fn without_a_domain_rules_stand_on_port_80() {
     let file = FILE.replace("domain = \"tryarive.com\"\n", "").replace("host = \"api.tryarive.com\"\n", "");
-    insta::assert_snapshot!("without_domain", changes(&look(&World::in_sync(), Some(&file)).await, false));
+    insta::assert_snapshot!("without_domain", changes(&look(&World::in_sync(), Some(&file)).await));
 }
 
 #[tokio::test]
 async fn without_a_stack_everything_goes() {
-    insta::assert_snapshot!("removed", changes(&look(&World::in_sync(), None).await, false));
-    assert_eq!(changes(&look(&World::default(), None).await, false), "");
+    insta::assert_snapshot!("removed", changes(&look(&World::in_sync(), None).await));
+    assert_eq!(changes(&look(&World::default(), None).await), "");
 }
 
 #[tokio::test]
@@ -318,11 +327,11 @@ async fn autoscaling_takes_the_count_over() {
     let mut world = World::in_sync();
     world.services[0].desired_count = 3;
     world.services[0].running_count = 3;
-    assert_eq!(changes(&look(&world, Some(&file)).await, false), "+ scaling-target/api\n");
+    assert_eq!(changes(&look(&world, Some(&file)).await), "+ scaling-target/api\n");
     world.scalable_targets = vec![scalable_target(2, 4)];
-    assert_eq!(changes(&look(&world, Some(&file)).await, false), "");
+    assert_eq!(changes(&look(&world, Some(&file)).await), "");
     world.scalable_targets = vec![scalable_target(2, 9)];
-    assert_eq!(changes(&look(&world, Some(&file)).await, false), "~ scaling-target/api  max: 9 -> 4\n");
+    assert_eq!(changes(&look(&world, Some(&file)).await), "~ scaling-target/api  max: 9 -> 4\n");
     // No longer asked for, the count is the file's again.
     insta::assert_snapshot!("scale_removed", plan(&world).await);
 }
@@ -334,7 +343,7 @@ async fn strangers_in_our_places_are_refused_and_never_removed() {
     world.records[0] = alias("api.tryarive.com", "stranger-1.us-east-1.elb.amazonaws.com");
     world.services[1].tags = None;
     insta::assert_snapshot!("theirs", plan(&world).await);
-    insta::assert_snapshot!("theirs_removed", changes(&look(&world, None).await, false));
+    insta::assert_snapshot!("theirs_removed", changes(&look(&world, None).await));
 }
 
 #[tokio::test]
@@ -348,7 +357,7 @@ async fn another_environment_s_parts_are_none_of_ours() {
     copy.task_definition_arn = Some("arn:task-definition/arive-production-copy:1".to_owned());
     world.definitions.insert(0, (name, copy));
     let report = look(&world, Some(FILE)).await;
-    assert_eq!(changes(&report, false), "");
+    assert_eq!(changes(&report), "");
     let group = services::target_group::name("api", 8000);
     assert_eq!(report.names.id(&group), Some(target_group_arn("api").as_str()));
 }
