@@ -101,7 +101,7 @@ fn done() -> View {
     ];
     for (stage, names) in names {
         let items = names.iter().map(|name| worked(name, Action::Create, 10, Some(461))).collect();
-        view.stages.insert(stage.to_owned(), report(stage, Mode::Make, Status::Ready, items));
+        view.stages.insert(stage, report(stage, Mode::Make, Status::Ready, items));
     }
     view.result = Some(result(Outcome::Succeeded, "What was asked for is what is there."));
     view
