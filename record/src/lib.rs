@@ -31,7 +31,7 @@ pub use lock::{Holder, Lock};
 pub use object::{Object, Toml};
 
 /// `intent/{env}.asked.json`: what the last good run described, by stage and resource.
-pub type Asked = BTreeMap<Stage, BTreeMap<String, Value>>;
+pub type Described = BTreeMap<Stage, BTreeMap<String, Value>>;
 
 /// A stage's note of the token-less creates that it asked for: milliseconds since the epoch, by resource.
 pub type Notes = BTreeMap<Name, u64>;
@@ -123,7 +123,7 @@ impl Record {
     }
 
     /// What the last good run described: tells a changed file from a change outside.
-    pub fn asked(&self) -> Object<Asked> {
+    pub fn described(&self) -> Object<Described> {
         self.bucket.object(keys::asked(&self.environment))
     }
 
@@ -160,7 +160,7 @@ impl Record {
     /// Deletes what was asked for: after a destroy, nothing is.
     pub async fn forget(&self) -> Result<()> {
         self.intent().delete().await?;
-        self.asked().delete().await?;
+        self.described().delete().await?;
         self.configuration().delete().await
     }
 }

@@ -1,18 +1,32 @@
-//! The control function: the run itself. It reads and checks what is asked for, holds the lock, joins the
-//! stages' plans, and writes the record and the result.
+//! The control function: the run itself. It reads and checks what is asked for, holds the lock, joins the stages'
+//! plans, and writes the record and the result.
+//!
+//! Each of its three steps goes the same way: [`gather`] reads what [`decide`] says it has to know, `decide` answers
+//! with the run's course, and [`carry_out`] writes what belongs to it.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod ask;
-mod begin;
-mod finish;
+pub mod carry_out;
+mod configuration;
+pub mod decide;
+mod described;
+mod field;
+#[cfg(test)]
+#[path = "../tests/decide/fixture.rs"]
+mod fixture;
+mod gather;
 mod holder;
 mod intent;
-mod join;
 mod lost;
+mod outputs;
 mod overlay;
 mod put_back;
-#[cfg(test)]
-mod testing;
+mod release;
+mod run_id;
+mod sweep;
 mod why;
+mod write;
 
 use std::time::Instant;
 
@@ -26,9 +40,14 @@ use statemachine::message::{ControlCall, Document};
 use statemachine::permission::{Permission, Scope};
 
 pub use ask::{Ask, NotAsked, Source, ask};
-pub use join::made_by_run;
-pub use overlay::{Laying, lay_over};
-pub use why::explain;
+pub use configuration::Configuration;
+pub use intent::Accepted;
+pub use overlay::{NotLaid, lay_over, release_of_rollback};
+
+use crate::decide::begin::Begun;
+use crate::decide::finish::Worked;
+use crate::decide::join::Looked;
+use crate::run_id::run_id;
 
 /// The function's clients and whom it serves.
 #[derive(Clone, Debug)]
@@ -55,16 +74,24 @@ impl Control {
         Self { sfn: Sfn::new(config), ecr: Ecr::new(config), bucket: lambda::bucket(config), scope }
     }
 
-    /// Carries out one step of a run.
+    /// Carries out one step of a run: reads what matters, decides, and writes.
     pub async fn answer(&self, call: ControlCall) -> Result<Document> {
         let started = Instant::now();
-        let (step, document) = match call {
+        let (step, decided) = match call {
             ControlCall::Begin { input, execution, name, started_at } => {
-                ("begin", self.begin(input, execution, &name, &started_at).await?)
+                let ask = ask(input, &self.scope.app, &self.bucket.name);
+                let run = run_id(&name, &started_at);
+                let known = Begun::new(self.scope.clone(), run, execution, started_at, ask);
+                ("begin", self.begin(known).await?)
             }
-            ControlCall::Join { document } => ("join", self.join(*document).await?),
-            ControlCall::Finish { document } => ("finish", self.finish(*document).await?),
+            ControlCall::Join { document } => {
+                ("join", self.join(Looked::new(self.scope.clone(), *document)).await?)
+            }
+            ControlCall::Finish { document } => {
+                ("finish", self.finish(Worked::new(self.scope.clone(), *document)).await?)
+            }
         };
+        let document = self.carry_out(decided).await?;
         tracing::info!(
             run = document.run.id,
             step,

@@ -1,13 +1,12 @@
 //! A database that somebody else has deleted is not made anew by itself: it would be empty, and perhaps with nobody
 //! looking.
 
-use record::Asked;
+use statemachine::Stage;
 use statemachine::message::Document;
-use statemachine::plan::{Action, Item, Plan};
+use statemachine::plan::{Action, Plan};
 use statemachine::resource::{DataPolicy, Name};
-use statemachine::{Result, Stage};
 
-use crate::Control;
+use record::Described;
 
 /// Whether a plan makes a cluster, so that it matters whether there was one.
 pub(crate) fn makes_a_database(plan: &Plan) -> bool {
@@ -16,12 +15,13 @@ pub(crate) fn makes_a_database(plan: &Plan) -> bool {
 
 /// Refuses to make the cluster that the last good run left, unless the caller lets data go. A restore makes another,
 /// of the next generation.
-pub(crate) fn refuse_an_empty_database(plan: &mut Plan, asked: &Asked, document: &Document) {
+pub(crate) fn refuse_an_empty_database(plan: &mut Plan, described: &Described, document: &Document) {
     if document.run.options.data != DataPolicy::Refuse {
         return;
     }
-    let asked = asked.get(&Stage::Database).and_then(|database| database.get(cluster().as_str()));
-    let Some(known) = asked.and_then(|asked| asked.get("identifier")) else { return };
+    let cluster_before =
+        described.get(&Stage::Database).and_then(|database| database.get(cluster().as_str()));
+    let Some(known) = cluster_before.and_then(|before| before.get("identifier")) else { return };
     let items = plan.stages.iter_mut().flat_map(|stage| &mut stage.items);
     for item in items.filter(|item| item.action == Action::Create && item.name == cluster()) {
         if item.to.as_ref().and_then(|to| to.get("identifier")) == Some(known) {
@@ -34,21 +34,17 @@ pub(crate) fn refuse_an_empty_database(plan: &mut Plan, asked: &Asked, document:
     }
 }
 
-impl Control {
-    /// A run that is about to delete the database expects it no longer, even where it is cut off afterwards.
-    pub(crate) async fn expect_no_database(&self, document: &Document, plan: &Plan) -> Result<()> {
-        let deletes = |(_, item): (Stage, &Item)| item.action == Action::Delete && item.name == cluster();
-        if !plan.items().any(deletes) {
-            return Ok(());
-        }
-        let object = self.bucket.record(&document.run.environment).asked();
-        let Some(mut asked) = object.get().await? else { return Ok(()) };
-        let database = asked.get_mut(&Stage::Database);
-        if database.and_then(|database| database.remove(cluster().as_str())).is_some() {
-            object.put(&asked).await?;
-        }
-        Ok(())
-    }
+/// Whether a plan deletes the cluster.
+pub(crate) fn deletes_the_database(plan: &Plan) -> bool {
+    plan.items().any(|(_, item)| item.action == Action::Delete && item.name == cluster())
+}
+
+/// What is described without the cluster, where that is another thing: a run that is about to delete the database
+/// expects it no longer, even where it is cut off afterwards.
+pub(crate) fn without_database(described: &Described) -> Option<Described> {
+    let mut without = described.clone();
+    without.get_mut(&Stage::Database)?.remove(cluster().as_str())?;
+    Some(without)
 }
 
 fn cluster() -> Name {
@@ -59,7 +55,7 @@ fn cluster() -> Name {
 mod tests {
     use serde_json::json;
     use statemachine::message::Operation;
-    use statemachine::plan::StagePlan;
+    use statemachine::plan::{Item, StagePlan};
     use statemachine::resource::Names;
 
     use super::*;
@@ -70,10 +66,11 @@ mod tests {
         let stage = StagePlan { stage: Stage::Database, items, names: Names::default() };
         let mut plan = Plan { stages: vec![stage] };
         assert!(makes_a_database(&plan));
-        let mut document = crate::testing::document(Operation::Apply);
+        let mut document = crate::fixture::document(Operation::Apply);
         document.run.options.data = data;
-        let asked: Asked = serde_json::from_value(json!({ "database": known })).expect("what was asked");
-        refuse_an_empty_database(&mut plan, &asked, &document);
+        let described: Described =
+            serde_json::from_value(json!({ "database": known })).expect("what was described");
+        refuse_an_empty_database(&mut plan, &described, &document);
         plan.stages[0].items[0].action
     }
 

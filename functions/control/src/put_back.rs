@@ -3,20 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use statemachine::Stage;
 use statemachine::message::{
-    Document, Failure, Mode, Next, Operation, PuttingBack, Release, RunResult, Slot, StageReport,
-    TakesEffect, Verdict, Wanted,
+    Document, Failure, Intent, Mode, PuttingBack, Release, RunResult, Slot, StageReport, Wanted,
 };
 use statemachine::plan::Progress;
-use statemachine::{Result, Stage};
+use statemachine::resource::Name;
 
-use crate::Control;
-
-/// Whether what an operation asks for becomes the intent only once the services run it. Of every other, the next run
-/// goes on with it.
-pub(crate) fn counts_when_done(operation: Operation) -> bool {
-    operation.facts().takes_effect == TakesEffect::Done
-}
+use crate::intent::counts_when_done;
 
 /// Whether a failed run has moved anything that an earlier release can be put back over.
 pub(crate) fn can_put_back(document: &Document) -> bool {
@@ -31,38 +25,28 @@ fn earlier(document: &Document) -> Option<&Release> {
     document.before.as_deref().unwrap_or(&document.intent).release.as_ref()
 }
 
-impl Control {
-    /// Sends the run back to make its stages with the intent that was there before it.
-    pub(crate) async fn put_back(&self, mut document: Document, why: PuttingBack) -> Result<Document> {
-        let run = document.run.clone();
-        if let Some(before) = document.before.take() {
-            document.intent = *before;
-            if !counts_when_done(run.operation) {
-                self.bucket.record(&run.environment).intent().put(&document.intent).await?;
-            }
-        }
-        document.image = document.intent.release.clone().map(Wanted::Released);
-        for stage in Stage::ALL {
-            let slot = &mut document.stages[stage];
-            if run.operation.stages().contains(&stage) {
-                *slot = again(slot);
-            } else {
-                slot.make = false;
-            }
-        }
-        document.caught = None;
-        document.undiagnosed = None;
-        document.putting_back = Some(Box::new(why));
-        // The failed stage told the others to stop; what is put back goes on.
-        let lock = self.bucket.record(&run.environment).lock();
-        document.run.lock_etag = lock.resume(&run.execution).await?;
-        document.verdict = Verdict {
-            next: Next::Make,
-            retry_after_s: 0,
-            message: "Putting back what ran before.".to_owned(),
-        };
-        Ok(document)
+/// Makes it the document of a run that makes its stages with the intent that was there before it. Answers that intent,
+/// where the record holds another.
+pub(crate) fn put_back(document: &mut Document, why: PuttingBack) -> Option<Intent> {
+    let operation = document.run.operation;
+    let before = document.before.take();
+    let written = before.is_some() && !counts_when_done(operation);
+    if let Some(before) = before {
+        document.intent = *before;
     }
+    document.image = document.intent.release.clone().map(Wanted::Released);
+    for stage in Stage::ALL {
+        let slot = &mut document.stages[stage];
+        if operation.stages().contains(&stage) {
+            *slot = again(slot);
+        } else {
+            slot.make = false;
+        }
+    }
+    document.caught = None;
+    document.undiagnosed = None;
+    document.putting_back = Some(Box::new(why));
+    written.then(|| document.intent.clone())
 }
 
 /// A stage's slot before it makes once more. What it has made is still known, what it has changed may change
@@ -100,9 +84,8 @@ pub(crate) fn result_of(
         (None, Some(why)) => format!("Putting back what ran before was stopped: {why}."),
         (None, None) if open => "What ran before is asked for again, and not all of it runs yet.".to_owned(),
         (None, None) => {
-            let now = services.and_then(|report| {
-                report.names.attribute(&statemachine::resource::Name::from_tag("image/current"), "digest")
-            });
+            let now = services
+                .and_then(|report| report.names.attribute(&Name::from_tag("image/current"), "digest"));
             format!("Every service runs what it ran before: {}.", now.unwrap_or("the earlier image"))
         }
     };

@@ -79,9 +79,13 @@ impl RunResult {
         self.diagnosis = diagnosis;
     }
 
-    /// A result with nothing in it yet but its outcome and times.
+    /// A result of this moment with nothing in it yet but its outcome and times.
     pub fn without_plan(run: &Run, outcome: Outcome, message: String) -> Self {
-        let now = Timestamp::now();
+        Self::at(Timestamp::now(), run, outcome, message)
+    }
+
+    /// The same, of a run that ends at `now`.
+    pub fn at(now: Timestamp, run: &Run, outcome: Outcome, message: String) -> Self {
         let started = run.started_at.parse::<Timestamp>().unwrap_or(now);
         let duration_ms = u64::try_from(now.duration_since(started).as_millis()).unwrap_or(0);
         Self {
