@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::permission::{Permission, Scope};
+use crate::plan::changes;
 use crate::{Error, Part, Result};
 
 /// Tag with `{app}/{environment}`: which stack a resource belongs to.
@@ -89,13 +90,19 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
         async { Ok(()) }
     }
 
-    /// Asks AWS to change `now`, whose id is `id`, into `self`.
+    /// Asks AWS to change `now`, whose id is `id`, into `self`. Left out by kinds whose every field is part of
+    /// the name or immutable: nothing of them is ever changed in place.
     fn update(
         self,
         now: Self,
         id: String,
         call: Call<Self::Client>,
-    ) -> impl Future<Output = Result<Made>> + Send;
+    ) -> impl Future<Output = Result<Made>> + Send {
+        let _ = (id, call);
+        let fields: Vec<String> = changes(&now, &self).into_iter().map(|change| change.field).collect();
+        let message = format!("{} never changes in place, and {} differs", self.name(), fields.join(", "));
+        async move { Err(Error::internal(message)) }
+    }
 
     /// Asks AWS to delete it. One that does not exist any more is [`Gone::Now`]. `now` is `None` when its
     /// settings could not be read (it is changing or failed).

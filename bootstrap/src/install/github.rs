@@ -80,10 +80,6 @@ impl Resource for OidcProvider {
         }
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Client>) -> Result<Made> {
-        Err(Error::internal("an OIDC provider is used as it is"))
-    }
-
     async fn delete(_: String, _: Option<Self>, _: Call<Client>) -> Result<Gone> {
         Err(Error::internal("the account's OIDC provider stays"))
     }

@@ -78,10 +78,6 @@ impl Resource for ServiceLinkedRole {
         }
     }
 
-    async fn update(self, _: Self, id: String, _: Call<Client>) -> Result<Made> {
-        Ok(Made::settled(id))
-    }
-
     async fn delete(_: String, _: Option<Self>, _: Call<Client>) -> Result<Gone> {
         Ok(Gone::Now)
     }

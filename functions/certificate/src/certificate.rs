@@ -166,10 +166,6 @@ impl Resource for Certificate {
         Ok(Made::started(arn))
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Certificates>) -> Result<Made> {
-        Err(Error::internal("a certificate never changes"))
-    }
-
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Certificates>) -> Result<Gone> {
         gone(
             client

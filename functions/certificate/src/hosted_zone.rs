@@ -12,7 +12,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{ErrorKind, Result};
 
 /// A public hosted zone. A second one of the same name is made happily by AWS, and DNS stays dead: so the
 /// longest match that exists is used.
@@ -271,10 +271,6 @@ impl Resource for HostedZone {
         let servers = zone.delegation_set().map(|set| set.name_servers()).unwrap_or_default();
         let servers: Vec<&str> = servers.iter().map(|server| server.trim_end_matches('.')).collect();
         Ok(Made::settled(id).with("name", self.domain).with("name_servers", servers.join(",")))
-    }
-
-    async fn update(self, _: Self, _: String, _: Call<Zones>) -> Result<Made> {
-        Err(Error::internal("a hosted zone never changes"))
     }
 
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Zones>) -> Result<Gone> {

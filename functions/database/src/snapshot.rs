@@ -134,10 +134,6 @@ impl Resource for Snapshot {
         }
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Snapshots>) -> Result<Made> {
-        Err(Error::internal("a snapshot never changes"))
-    }
-
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Snapshots>) -> Result<Gone> {
         let delete = client.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(id).send().await;
         gone(delete.map_err(failed("rds:DeleteDBClusterSnapshot")), Gone::Going)

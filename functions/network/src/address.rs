@@ -77,10 +77,6 @@ impl Resource for Address {
         Ok(Made::settled(id).with(PUBLIC_IP, address.public_ip().unwrap_or_default()))
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Client>) -> Result<Made> {
-        Err(Error::internal("an address never changes"))
-    }
-
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let released =
             client.release_address().allocation_id(&id).send().await.map_err(failed("ec2:ReleaseAddress"));

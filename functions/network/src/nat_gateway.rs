@@ -140,10 +140,6 @@ impl Resource for NatGateway {
         }
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Ec2>) -> Result<Made> {
-        Err(Error::internal("a NAT gateway never changes"))
-    }
-
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
         let delete = client.delete_nat_gateway().nat_gateway_id(id);
         gone(delete.send().await.map_err(failed("ec2:DeleteNatGateway")), Gone::Going)

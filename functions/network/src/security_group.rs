@@ -113,10 +113,6 @@ impl Resource for SecurityGroup {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Ec2>) -> Result<Made> {
-        Err(Error::internal("a security group without its rules never changes"))
-    }
-
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
         gone(
             client

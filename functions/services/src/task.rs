@@ -236,10 +236,6 @@ impl Resource for Task {
         Ok(Made::started(arn.ok_or_else(|| Error::missing_field("task", "an ARN"))?))
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Tasks>) -> Result<Made> {
-        Err(Error::internal("a task never changes"))
-    }
-
     async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Tasks>) -> Result<Gone> {
         let cluster = ids.need(&Name::new("cluster", "main"))?;
         let stop = client.ecs.stop_task().cluster(cluster).task(id).reason("Stepstack removes the stack");

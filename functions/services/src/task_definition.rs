@@ -225,10 +225,6 @@ impl Resource for TaskDefinition {
         })
     }
 
-    async fn update(self, _: Self, _: String, _: Call<Client>) -> Result<Made> {
-        Err(Error::internal("a task definition never changes"))
-    }
-
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let deregister = client.deregister_task_definition().task_definition(&id).send().await;
         deregister.map_err(failed("ecs:DeregisterTaskDefinition")).optional()?;
