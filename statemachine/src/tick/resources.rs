@@ -76,7 +76,7 @@ impl Resources {
 type Fetch = Arc<dyn Fn(Context, Names) -> BoxFuture<'static, Result<Raws>> + Send + Sync>;
 /// What was fetched, still to be matched with names.
 pub(super) type Raws = Box<dyn FnOnce(&Context, &Names) -> Identified + Send>;
-type Look = Box<dyn FnOnce(&Context, &Names, &dyn Fn(&Name) -> bool) -> Result<Vec<Todo>> + Send>;
+type Decide = Box<dyn FnOnce(&Context, &Names, &dyn Fn(&Name) -> bool) -> Result<Vec<Todo>> + Send>;
 type Act = Box<dyn FnOnce(Context, Names) -> BoxFuture<'static, Result<Acted>> + Send>;
 
 /// A kind, its type erased.
@@ -93,7 +93,7 @@ pub(super) struct Kind {
 /// What was found of a kind, matched with names, still to be read and decided about.
 pub(super) struct Identified {
     pub(super) identities: Vec<Identity>,
-    pub(super) look: Look,
+    decide: Decide,
 }
 
 /// What an act led to.
@@ -153,7 +153,7 @@ fn identify<R: Resource>(
     });
     let mut identities: Vec<Identity> = seen.iter().map(|(identity, _)| identity.clone()).collect();
     identities.dedup_by(|later, first| later.name == first.name);
-    let look: Look = Box::new(move |ctx, names, made| {
+    let decide: Decide = Box::new(move |ctx, names, made| {
         let mut todos = Vec::new();
         let mut found: Vec<Found<R>> = Vec::with_capacity(seen.len());
         for (identity, raw) in seen {
@@ -173,7 +173,7 @@ fn identify<R: Resource>(
         }
         Ok(todos)
     });
-    Identified { identities, look }
+    Identified { identities, decide }
 }
 
 fn todo<R: Resource>(
@@ -303,14 +303,23 @@ impl Kind {
     }
 }
 
-/// Reads and decides about everything of a kind. An unreadable one ends the look.
-pub(super) fn look(
-    identified: Identified,
-    ctx: &Context,
-    names: &Names,
-    made: &dyn Fn(&Name) -> bool,
-    kind: &str,
-) -> Result<Vec<Todo>> {
-    (identified.look)(ctx, names, made)
-        .map_err(|error| Error { message: format!("{kind}: {}", error.message), ..error })
+impl Identified {
+    /// Reads and decides about everything of a kind. An unreadable one ends the look.
+    pub(super) fn decide(
+        self,
+        ctx: &Context,
+        names: &Names,
+        made: &dyn Fn(&Name) -> bool,
+        kind: &str,
+    ) -> Result<Vec<Todo>> {
+        (self.decide)(ctx, names, made)
+            .map_err(|error| Error { message: format!("{kind}: {}", error.message), ..error })
+    }
+}
+
+impl Todo {
+    /// On its way out, wanted by nobody.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.item.action == Action::Wait && !self.wanted
+    }
 }
