@@ -66,17 +66,21 @@ impl Error {
         Self::new(ErrorKind::Internal, message)
     }
 
-    /// AWS left out a field that its documentation promises.
-    pub fn missing_field(kind: &str, field: &str) -> Self {
-        Self::internal(format!("AWS described a {kind} without {field}"))
-    }
-
     /// A status that the reading code does not list.
     pub fn unknown_status(kind: &str, status: &str) -> Self {
         Self::internal(format!(
             "AWS reports the status {status:?} for a {kind}, which Stepstack does not know"
         ))
     }
+}
+
+/// What AWS's documentation promises of every `kind`: `required(raw.vpc_id(), "subnet", "a VPC")?`.
+///
+/// # Errors
+///
+/// AWS has left it out.
+pub fn required<T>(value: Option<T>, kind: &str, what: &str) -> Result<T> {
+    value.ok_or_else(|| Error::internal(format!("AWS described a {kind} without {what}")))
 }
 
 /// Turns "it does not exist" into `None`, so that reads and deletes can treat it as an answer.

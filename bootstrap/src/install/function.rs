@@ -14,7 +14,7 @@ use aws_sdk_lambda::types::{
 use futures_util::future::{try_join, try_join_all};
 use serde::Serialize;
 use statemachine::definition::FUNCTIONS;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
@@ -319,7 +319,7 @@ impl Resource for Function {
                 update.send().await.map_err(failed("lambda:UpdateFunctionCode")).map_err(in_progress)?;
             (updated.last_update_status, updated.version)
         };
-        let version = version.ok_or_else(|| Error::missing_field("function", "its version"))?;
+        let version = required(version, "function", "its version")?;
         delete_old_versions(&client, &id).await?;
         Ok(self.made(&ctx.scope(), status == Some(LastUpdateStatus::Successful), &version))
     }

@@ -4,7 +4,7 @@ use aws::{failed, gone};
 use aws_sdk_acm::Client;
 use aws_sdk_acm::types::{CertificateDetail, CertificateStatus, Tag, ValidationMethod};
 use serde::Serialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -162,7 +162,7 @@ impl Resource for Certificate {
             .idempotency_token(ctx.token(&name))
             .set_tags(Some(tags));
         let made = request.send().await.map_err(failed("acm:RequestCertificate"))?;
-        let arn = made.certificate_arn().ok_or_else(|| Error::missing_field("certificate", "an ARN"))?;
+        let arn = required(made.certificate_arn(), "certificate", "an ARN")?;
         Ok(Made::started(arn))
     }
 

@@ -6,7 +6,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput as 
 use aws_sdk_secretsmanager::types::Tag;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State, hex,
@@ -69,7 +69,7 @@ impl Password {
     /// The password before a rotation that failed. Repeating it changes nothing: it moves the label only away
     /// from that rotation's version.
     async fn go_back(&self, client: &Client, id: &str, from: Option<&String>) -> Result<String> {
-        let found = describe(client, id).await?.ok_or_else(|| Error::missing_field("secret", "anything"))?;
+        let found = required(describe(client, id).await?, "secret", "anything")?;
         let current = current_version(&found).unwrap_or_default();
         if from.is_none_or(|from| self.version(from) != current) {
             return Ok(current);
@@ -211,10 +211,7 @@ async fn random(client: &Client) -> Result<String> {
         .send()
         .await;
     let random = random.map_err(failed("secretsmanager:GetRandomPassword"))?;
-    random
-        .random_password()
-        .map(str::to_owned)
-        .ok_or_else(|| Error::missing_field("random password", "a value"))
+    required(random.random_password().map(str::to_owned), "random password", "a value")
 }
 
 /// The current value of the password, for those who hand it on within AWS.
@@ -224,7 +221,7 @@ pub(crate) async fn value(client: &Client, ids: &Names) -> Result<String> {
         .secret_id(ids.need(&name())?)
         .version_id(ids.need_attribute(&name(), "version")?);
     let value = get.send().await.map_err(failed("secretsmanager:GetSecretValue"))?;
-    value.secret_string().map(str::to_owned).ok_or_else(|| Error::missing_field("secret", "a text"))
+    required(value.secret_string().map(str::to_owned), "secret", "a text")
 }
 
 /// Schedules a secret's deletion; with consent it goes at once, and its name is free again.

@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     ProtocolEnum, RedirectActionConfig, RedirectActionStatusCodeEnum,
 };
 use serde::Serialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result, Stage};
@@ -155,7 +155,7 @@ impl Resource for Listener {
             Err(error) => return Err(error),
         };
         let arn = made.listeners().first().and_then(RawListener::listener_arn);
-        Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("listener", "an ARN"))?))
+        Ok(Made::settled(required(arn, "listener", "an ARN")?))
     }
 
     async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {

@@ -9,7 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancerTypeEnum,
 };
 use serde::Serialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result, naming};
@@ -186,8 +186,7 @@ impl Resource for LoadBalancer {
             .set_security_groups(Some(all(&self.security_groups)?))
             .set_tags(Some(tags(&ctx, &self.name())));
         let made = create.send().await.map_err(failed("elasticloadbalancing:CreateLoadBalancer"))?;
-        let balancer =
-            made.load_balancers().first().ok_or_else(|| Error::missing_field("load balancer", "itself"))?;
+        let balancer = required(made.load_balancers().first(), "load balancer", "itself")?;
         let arn = balancer.load_balancer_arn().unwrap_or_default();
         // What fails here is a difference that the next look finds.
         let set = set_attributes(&client, arn, &self.attributes).await;

@@ -4,9 +4,10 @@ use aws::{failed, gone};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Address as RawAddress, DomainType, ResourceType};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{ErrorKind, Result};
 
 use crate::ec2::sent_once;
 use crate::permissions::{change, create, describe};
@@ -60,7 +61,7 @@ impl Resource for Address {
     }
 
     fn read(raw: RawAddress, names: &Names) -> Result<State<Self>> {
-        let id = raw.allocation_id().ok_or_else(|| Error::missing_field("address", "an id"))?;
+        let id = required(raw.allocation_id(), "address", "an id")?;
         Ok(State::Settled(Self { what: names.name_of(id).what().to_owned() }))
     }
 
@@ -73,7 +74,7 @@ impl Resource for Address {
             .send()
             .await
             .map_err(failed("ec2:AllocateAddress"))?;
-        let id = address.allocation_id().ok_or_else(|| Error::missing_field("address", "an id"))?;
+        let id = required(address.allocation_id(), "address", "an id")?;
         Ok(Made::settled(id).with(PUBLIC_IP, address.public_ip().unwrap_or_default()))
     }
 

@@ -3,6 +3,7 @@
 use aws::failed;
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup as RawGroup};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -92,7 +93,7 @@ async fn empty(client: &Ec2, vpc: &str) -> Result<Made> {
     let group = client.default_group(vpc).await?.into_iter().next();
     let group =
         group.ok_or_else(|| Error::not_ready("AWS does not show the VPC's default security group yet"))?;
-    let id = group.group_id().ok_or_else(|| Error::missing_field("security group", "an id"))?;
+    let id = required(group.group_id(), "security group", "an id")?;
     if !group.ip_permissions().is_empty() {
         let revoke = client
             .revoke_security_group_ingress()

@@ -7,6 +7,7 @@ use aws_sdk_ec2::types::{
     UnsuccessfulItem,
 };
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -87,16 +88,15 @@ impl Resource for FlowLog {
     }
 
     fn read(raw: RawFlowLog, names: &Names) -> Result<State<Self>> {
-        let missing = |field| Error::missing_field("flow log", field);
         // A role's id is its name, the last part of its ARN.
         let role =
             raw.deliver_logs_permission_arn().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
         let found = Self {
-            vpc: names.name_of(raw.resource_id().ok_or_else(|| missing("a VPC"))?),
-            traffic: raw.traffic_type().ok_or_else(|| missing("a kind of traffic"))?.as_str().to_owned(),
+            vpc: names.name_of(required(raw.resource_id(), "flow log", "a VPC")?),
+            traffic: required(raw.traffic_type(), "flow log", "a kind of traffic")?.as_str().to_owned(),
             log_group: names.name_of(raw.log_group_name().unwrap_or_default()),
             role: names.name_of(role),
-            interval_s: raw.max_aggregation_interval().ok_or_else(|| missing("an interval"))?,
+            interval_s: required(raw.max_aggregation_interval(), "flow log", "an interval")?,
         };
         match raw.flow_log_status() {
             Some("ACTIVE") => Ok(State::Settled(found)),
@@ -118,7 +118,7 @@ impl Resource for FlowLog {
             .tag_specifications(specification(&ctx, ResourceType::VpcFlowLog, &self.name()));
         let answer = create.send().await.map_err(failed("ec2:CreateFlowLogs"))?;
         refused("ec2:CreateFlowLogs", answer.unsuccessful())?;
-        let id = answer.flow_log_ids().first().ok_or_else(|| Error::missing_field("flow log", "an id"))?;
+        let id = required(answer.flow_log_ids().first(), "flow log", "an id")?;
         Ok(Made::settled(id))
     }
 

@@ -4,6 +4,7 @@ use aws::{failed, gone};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttachmentStatus, InternetGateway as RawGateway, ResourceType};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -62,9 +63,7 @@ impl Resource for InternetGateway {
         let Some(attachment) = raw.attachments().first() else {
             return Ok(State::Settled(Self { vpc: None }));
         };
-        let vpc = attachment
-            .vpc_id()
-            .ok_or_else(|| Error::missing_field("internet gateway's attachment", "a VPC"))?;
+        let vpc = required(attachment.vpc_id(), "internet gateway's attachment", "a VPC")?;
         let found = Self { vpc: Some(names.name_of(vpc)) };
         match attachment.state() {
             Some(AttachmentStatus::Attached) => Ok(State::Settled(found)),
@@ -91,7 +90,7 @@ impl Resource for InternetGateway {
             .await
             .map_err(failed("ec2:CreateInternetGateway"))?;
         let id = gateway.internet_gateway().and_then(RawGateway::internet_gateway_id);
-        let id = id.ok_or_else(|| Error::missing_field("internet gateway", "an id"))?.to_owned();
+        let id = required(id, "internet gateway", "an id")?.to_owned();
         // The id must not be lost with the second call: if that fails, the look after the create finds the
         // gateway unattached, and the update attaches it.
         Ok(match attach(&client, &id, &ids).await {

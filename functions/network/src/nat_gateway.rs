@@ -3,6 +3,7 @@
 use aws::{failed, gone};
 use aws_sdk_ec2::types::{ConnectivityType, NatGateway as RawGateway, NatGatewayState, ResourceType};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -80,17 +81,17 @@ impl Resource for NatGateway {
     }
 
     fn read(raw: RawGateway, names: &Names) -> Result<State<Self>> {
-        let field = |value: Option<&str>, field| {
-            value.map(str::to_owned).ok_or_else(|| Error::missing_field("NAT gateway", field))
-        };
         let addresses = raw.nat_gateway_addresses();
         let main = addresses.iter().find(|address| address.is_primary() == Some(true)).or(addresses.first());
+        let address = main.and_then(|address| address.allocation_id());
         let found = || -> Result<Self> {
             Ok(Self {
-                what: names.name_of(&field(raw.nat_gateway_id(), "an id")?).what().to_owned(),
-                subnet: names.name_of(&field(raw.subnet_id(), "a subnet")?),
-                address: names
-                    .name_of(&field(main.and_then(|address| address.allocation_id()), "an address")?),
+                what: names
+                    .name_of(required(raw.nat_gateway_id(), "NAT gateway", "an id")?)
+                    .what()
+                    .to_owned(),
+                subnet: names.name_of(required(raw.subnet_id(), "NAT gateway", "a subnet")?),
+                address: names.name_of(required(address, "NAT gateway", "an address")?),
             })
         };
         match raw.state() {
@@ -125,8 +126,8 @@ impl Resource for NatGateway {
             .client_token(ctx.token(&self.name()))
             .tag_specifications(specification(&ctx, ResourceType::Natgateway, &self.name()));
         let answer = create.send().await.map_err(failed("ec2:CreateNatGateway"))?;
-        let gateway = answer.nat_gateway().ok_or_else(|| Error::missing_field("NAT gateway", "anything"))?;
-        let id = gateway.nat_gateway_id().ok_or_else(|| Error::missing_field("NAT gateway", "an id"))?;
+        let gateway = required(answer.nat_gateway(), "NAT gateway", "anything")?;
+        let id = required(gateway.nat_gateway_id(), "NAT gateway", "an id")?;
         match gateway.state() {
             Some(NatGatewayState::Available) => Ok(Made::settled(id)),
             // The token is the run's: AWS hands out this run's first one again, even when it has failed and

@@ -6,6 +6,7 @@ use aws::failed;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, NetworkAcl as RawAcl, NetworkAclEntry, PortRange, RuleAction};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -130,7 +131,7 @@ impl Resource for NetworkAcl {
     async fn create(self, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let acl = list(&client, &ids.need(&vpc::name())?).await?.into_iter().next();
         let acl = acl.ok_or_else(|| Error::not_ready("AWS does not show the VPC's network ACL yet"))?;
-        let id = acl.network_acl_id().ok_or_else(|| Error::missing_field("network ACL", "an id"))?.to_owned();
+        let id = required(acl.network_acl_id(), "network ACL", "an id")?.to_owned();
         if let State::Settled(now) = Self::read(acl, &ids)? {
             self.bring_from(&now, &id, &client).await?;
         }
@@ -203,15 +204,14 @@ fn port_range((from, to): (i32, i32)) -> PortRange {
 }
 
 fn read_entry(raw: &NetworkAclEntry) -> Result<(i32, Entry)> {
-    let number = raw.rule_number().ok_or_else(|| Error::missing_field("network ACL entry", "a number"))?;
+    let number = required(raw.rule_number(), "network ACL entry", "a number")?;
     let action = match raw.rule_action() {
         Some(action @ (RuleAction::Allow | RuleAction::Deny)) => action.as_str().to_owned(),
         other => {
             return Err(Error::unknown_status("network ACL entry", other.map_or("none", RuleAction::as_str)));
         }
     };
-    let protocol =
-        raw.protocol().ok_or_else(|| Error::missing_field("network ACL entry", "a protocol"))?.to_owned();
+    let protocol = required(raw.protocol(), "network ACL entry", "a protocol")?.to_owned();
     let ports = raw.port_range().and_then(|ports| Some((ports.from()?, ports.to()?)));
     let cidr = raw.cidr_block().or(raw.ipv6_cidr_block()).unwrap_or_default().to_owned();
     Ok((number, Entry { action, protocol, ports, cidr }))

@@ -4,6 +4,7 @@ use aws::{failed, gone};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Route as RawRoute, RouteState};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -104,7 +105,7 @@ impl Resource for Route {
             .or(route.transit_gateway_id())
             .or(route.network_interface_id());
         let target = target.or(route.vpc_peering_connection_id()).or(route.instance_id());
-        let target = target.ok_or_else(|| Error::missing_field("route", "a target that Stepstack knows"))?;
+        let target = required(target, "route", "a target that Stepstack knows")?;
         match route.state() {
             Some(RouteState::Active | RouteState::Blackhole) => {
                 Ok(State::Settled(Self { what, nat_gateway: names.name_of(target) }))

@@ -7,6 +7,7 @@ use aws_sdk_ec2::types::{
     RouteTableAssociationStateCode as Association,
 };
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -87,8 +88,8 @@ impl Resource for RouteTable {
     }
 
     fn read(raw: RawTable, names: &Names) -> Result<State<Self>> {
-        let id = raw.route_table_id().ok_or_else(|| Error::missing_field("route table", "an id"))?;
-        let vpc = raw.vpc_id().ok_or_else(|| Error::missing_field("route table", "a VPC"))?;
+        let id = required(raw.route_table_id(), "route table", "an id")?;
+        let vpc = required(raw.vpc_id(), "route table", "a VPC")?;
         let default = raw.routes().iter().find(|route| route.destination_cidr_block() == Some(EVERYWHERE));
         let internet = default.and_then(|route| route.gateway_id()).filter(|id| id.starts_with("igw-"));
         let (mut subnets, mut changing) = (Vec::new(), false);
@@ -134,7 +135,7 @@ impl Resource for RouteTable {
             .tag_specifications(specification(&ctx, ResourceType::RouteTable, &self.name()));
         let table = create.send().await.map_err(failed("ec2:CreateRouteTable"))?;
         let id = table.route_table().and_then(RawTable::route_table_id);
-        let id = id.ok_or_else(|| Error::missing_field("route table", "an id"))?.to_owned();
+        let id = required(id, "route table", "an id")?.to_owned();
         // What a failure leaves out shows as a difference at the next look: the table carries its tags.
         let empty = Self { internet: None, subnets: Vec::new(), ..self.clone() };
         self.bring_from(&empty, &id, &client, &ids).await?;

@@ -4,9 +4,10 @@ use aws::{failed, gone};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, ResourceType, SecurityGroup as RawGroup};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{ErrorKind, Result};
 
 use crate::ec2::Ec2;
 use crate::permissions::{change, create, describe};
@@ -75,8 +76,8 @@ impl Resource for SecurityGroup {
     }
 
     fn read(raw: RawGroup, names: &Names) -> Result<State<Self>> {
-        let id = raw.group_id().ok_or_else(|| Error::missing_field("security group", "an id"))?;
-        let vpc = raw.vpc_id().ok_or_else(|| Error::missing_field("security group", "a VPC"))?;
+        let id = required(raw.group_id(), "security group", "an id")?;
+        let vpc = required(raw.vpc_id(), "security group", "a VPC")?;
         Ok(State::Settled(Self { what: names.name_of(id).what().to_owned(), vpc: names.name_of(vpc) }))
     }
 
@@ -100,9 +101,7 @@ impl Resource for SecurityGroup {
             .vpc_id(&vpc)
             .tag_specifications(specification(&ctx, ResourceType::SecurityGroup, &self.name()));
         let id = match create.send().await.map_err(failed("ec2:CreateSecurityGroup")) {
-            Ok(group) => {
-                group.group_id().ok_or_else(|| Error::missing_field("security group", "an id"))?.to_owned()
-            }
+            Ok(group) => required(group.group_id(), "security group", "an id")?.to_owned(),
             // Perhaps ours, from a call whose answer was lost.
             Err(error) if error.kind == ErrorKind::Exists => {
                 find(&ctx, &client, &vpc, &aws_name, &self.name()).await?.ok_or(error)?

@@ -9,6 +9,7 @@ use aws_sdk_ec2::types::{
     SecurityGroupRuleRequest, SecurityGroupRuleUpdate, UserIdGroupPair,
 };
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -230,7 +231,7 @@ impl Resource for SecurityGroupRule {
             other => other?.unwrap_or_default(),
         };
         let id = rules.first().and_then(RawRule::security_group_rule_id);
-        Ok(Made::settled(id.ok_or_else(|| Error::missing_field("security group rule", "an id"))?))
+        Ok(Made::settled(required(id, "security group rule", "an id")?))
     }
 
     /// Only the description can differ.
@@ -309,7 +310,6 @@ impl SecurityGroupRule {
 }
 
 fn from_raw(raw: &RawRule, names: &Names) -> Result<SecurityGroupRule> {
-    let missing = |field| Error::missing_field("security group rule", field);
     let referenced = raw
         .referenced_group_info()
         .and_then(|group| group.group_id())
@@ -318,17 +318,20 @@ fn from_raw(raw: &RawRule, names: &Names) -> Result<SecurityGroupRule> {
         .or_else(|| raw.cidr_ipv4().map(|cidr| Peer::Cidr(cidr.to_owned())))
         .or_else(|| raw.cidr_ipv6().map(|cidr| Peer::CidrV6(cidr.to_owned())))
         .or_else(|| raw.prefix_list_id().map(|list| Peer::PrefixList(list.to_owned())));
-    let direction =
-        if raw.is_egress().ok_or_else(|| missing("a direction"))? { Direction::Out } else { Direction::In };
+    let direction = if required(raw.is_egress(), "security group rule", "a direction")? {
+        Direction::Out
+    } else {
+        Direction::In
+    };
     Ok(SecurityGroupRule {
-        group: names.name_of(raw.group_id().ok_or_else(|| missing("a group"))?),
+        group: names.name_of(required(raw.group_id(), "security group rule", "a group")?),
         direction,
         traffic: Traffic {
-            protocol: raw.ip_protocol().ok_or_else(|| missing("a protocol"))?.to_owned(),
+            protocol: required(raw.ip_protocol(), "security group rule", "a protocol")?.to_owned(),
             from_port: raw.from_port().unwrap_or(-1),
             to_port: raw.to_port().unwrap_or(-1),
         },
-        peer: peer.ok_or_else(|| missing("a source or target"))?,
+        peer: required(peer, "security group rule", "a source or target")?,
         description: raw.description().unwrap_or_default().to_owned(),
     })
 }

@@ -3,6 +3,7 @@
 use aws::{failed, gone};
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Subnet as RawSubnet, SubnetState};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -69,16 +70,13 @@ impl Resource for Subnet {
     }
 
     fn read(raw: RawSubnet, names: &Names) -> Result<State<Self>> {
-        let field = |value: Option<&str>, field| {
-            value.map(str::to_owned).ok_or_else(|| Error::missing_field("subnet", field))
-        };
-        let id = field(raw.subnet_id(), "an id")?;
+        let id = required(raw.subnet_id(), "subnet", "an id")?;
         let found = Self {
-            what: names.name_of(&id).what().to_owned(),
-            cidr: field(raw.cidr_block(), "a CIDR block")?,
-            zone: field(raw.availability_zone(), "a zone")?,
+            what: names.name_of(id).what().to_owned(),
+            cidr: required(raw.cidr_block(), "subnet", "a CIDR block")?.to_owned(),
+            zone: required(raw.availability_zone(), "subnet", "a zone")?.to_owned(),
             gives_public_addresses: raw.map_public_ip_on_launch().unwrap_or(false),
-            vpc: names.name_of(&field(raw.vpc_id(), "a VPC")?),
+            vpc: names.name_of(required(raw.vpc_id(), "subnet", "a VPC")?),
         };
         match raw.state() {
             Some(SubnetState::Available) => Ok(State::Settled(found)),
@@ -113,10 +111,7 @@ impl Resource for Subnet {
             .send()
             .await
             .map_err(failed("ec2:CreateSubnet"))?;
-        let id = subnet
-            .subnet()
-            .and_then(RawSubnet::subnet_id)
-            .ok_or_else(|| Error::missing_field("subnet", "an id"))?;
+        let id = required(subnet.subnet().and_then(RawSubnet::subnet_id), "subnet", "an id")?;
         // A new one gives no public addresses, and is usable at once: what is put into it does not wait for
         // `available`.
         Ok(Made::settled(id))

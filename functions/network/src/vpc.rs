@@ -4,6 +4,7 @@ use aws::{failed, gone};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Vpc as RawVpc, VpcAttributeName, VpcState};
 use serde::Serialize;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -80,7 +81,7 @@ impl Resource for Vpc {
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
         let Raw { vpc, dns_hostnames } = raw;
-        let cidr = vpc.cidr_block().ok_or_else(|| Error::missing_field("VPC", "a CIDR block"))?.to_owned();
+        let cidr = required(vpc.cidr_block(), "VPC", "a CIDR block")?.to_owned();
         let found = Self { cidr, dns_hostnames };
         match vpc.state() {
             Some(VpcState::Available) => Ok(State::Settled(found)),
@@ -103,11 +104,7 @@ impl Resource for Vpc {
         let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
         let vpc =
             create.customize().config_override(sent_once()).send().await.map_err(failed("ec2:CreateVpc"))?;
-        let id = vpc
-            .vpc()
-            .and_then(RawVpc::vpc_id)
-            .ok_or_else(|| Error::missing_field("VPC", "an id"))?
-            .to_owned();
+        let id = required(vpc.vpc().and_then(RawVpc::vpc_id), "VPC", "an id")?.to_owned();
         // The id must not be lost with the second call: if that fails, the look after the create finds the
         // attribute missing, and the update sets it. Usable at once: what is put into it does not wait for
         // `available`.

@@ -4,6 +4,7 @@ use aws::{failed, gone, kind_of};
 use aws_sdk_ec2::types::{ResourceType, State as EndpointState, VpcEndpoint as RawEndpoint, VpcEndpointType};
 use serde::Serialize;
 use serde_json::{Value, json};
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -144,16 +145,14 @@ impl Resource for VpcEndpoint {
     }
 
     fn read(raw: RawEndpoint, names: &Names) -> Result<State<Self>> {
-        let field = |value: Option<&str>, field| {
-            value.map(str::to_owned).ok_or_else(|| Error::missing_field("VPC endpoint", field))
-        };
         let policy = raw.policy_document().map(serde_json::from_str::<Value>).transpose();
         let groups = raw.groups().iter().filter_map(|group| group.group_id());
+        let kind = raw.vpc_endpoint_type().map(VpcEndpointType::as_str);
         let found = Self {
-            what: names.name_of(&field(raw.vpc_endpoint_id(), "an id")?).what().to_owned(),
-            service: field(raw.service_name(), "a service")?,
-            kind: field(raw.vpc_endpoint_type().map(VpcEndpointType::as_str), "a type")?,
-            vpc: names.name_of(&field(raw.vpc_id(), "a VPC")?),
+            what: names.name_of(required(raw.vpc_endpoint_id(), "VPC endpoint", "an id")?).what().to_owned(),
+            service: required(raw.service_name(), "VPC endpoint", "a service")?.to_owned(),
+            kind: required(kind, "VPC endpoint", "a type")?.to_owned(),
+            vpc: names.name_of(required(raw.vpc_id(), "VPC endpoint", "a VPC")?),
             route_tables: sorted(names, raw.route_table_ids().iter().map(String::as_str)),
             subnets: sorted(names, raw.subnet_ids().iter().map(String::as_str)),
             security_groups: sorted(names, groups),
@@ -201,9 +200,7 @@ impl Resource for VpcEndpoint {
             .tag_specifications(specification(&ctx, ResourceType::VpcEndpoint, &self.name()));
         let answer = create.send().await.map_err(failed("ec2:CreateVpcEndpoint"))?;
         let endpoint = answer.vpc_endpoint();
-        let id = endpoint
-            .and_then(RawEndpoint::vpc_endpoint_id)
-            .ok_or_else(|| Error::missing_field("VPC endpoint", "an id"))?;
+        let id = required(endpoint.and_then(RawEndpoint::vpc_endpoint_id), "VPC endpoint", "an id")?;
         Ok(match state_of(endpoint.and_then(RawEndpoint::state)).as_str() {
             "available" => Made::settled(id),
             _ => Made::started(id),

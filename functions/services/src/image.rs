@@ -4,7 +4,7 @@ use aws::failed;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier};
 use serde::Deserialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::{Error, ErrorKind, Result};
 
 /// An image and the architecture that its tasks run on.
@@ -116,7 +116,7 @@ fn choose(offered: &[String]) -> Option<String> {
 async fn configured(ecr: &Client, repository: &str, digest: &str) -> Result<String> {
     let url = ecr.get_download_url_for_layer().repository_name(repository).layer_digest(digest).send().await;
     let url = url.map_err(failed("ecr:GetDownloadUrlForLayer"))?;
-    let url = url.download_url().ok_or_else(|| Error::missing_field("layer", "a download URL"))?.to_owned();
+    let url = required(url.download_url(), "layer", "a download URL")?.to_owned();
     let bytes = aws::download(&url).await?;
     let platform: Platform = serde_json::from_slice(&bytes)
         .map_err(|error| Error::internal(format!("the configuration {digest} cannot be read: {error}")))?;

@@ -11,7 +11,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use ingress::listener::{self, Listener};
 use ingress::tags::{owned, tags};
 use serde::Serialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -156,7 +156,7 @@ impl Resource for ListenerRule {
             .set_tags(Some(tags(&ctx, &self.name())));
         let made = create.send().await.map_err(failed("elasticloadbalancing:CreateRule"))?;
         let arn = made.rules().first().and_then(RawRule::rule_arn);
-        Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("listener rule", "an ARN"))?))
+        Ok(Made::settled(required(arn, "listener rule", "an ARN")?))
     }
 
     async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {

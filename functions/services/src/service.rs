@@ -9,7 +9,7 @@ use aws_sdk_ecs::types::{
     PropagateTags, Service as RawService, ServiceField, Tag,
 };
 use serde::Serialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -254,8 +254,8 @@ impl Resource for Service {
             Err(error) if error.message.contains("not idempotent") => return Ok(Made::started(self.service)),
             Err(error) => return Err(error),
         };
-        let service = made.service().ok_or_else(|| Error::missing_field("service", "itself"))?;
-        let arn = service.service_arn().ok_or_else(|| Error::missing_field("service", "an ARN"))?;
+        let service = required(made.service(), "service", "itself")?;
+        let arn = required(service.service_arn(), "service", "an ARN")?;
         Ok(Made { settled: is_steady(service), ..Made::started(arn) })
     }
 

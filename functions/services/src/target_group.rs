@@ -8,11 +8,12 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use ingress::tags::{owned, tags};
 use serde::Serialize;
 use statemachine::config::Service;
+use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
 };
-use statemachine::{Error, Result, naming};
+use statemachine::{Result, naming};
 
 /// Longest name of a target group.
 const MAX_NAME: usize = 32;
@@ -208,7 +209,7 @@ impl Resource for TargetGroup {
             .set_tags(Some(tags(&ctx, &self.name())));
         let made = create.send().await.map_err(failed("elasticloadbalancing:CreateTargetGroup"))?;
         let arn = made.target_groups().first().and_then(RawGroup::target_group_arn);
-        let arn = arn.ok_or_else(|| Error::missing_field("target group", "an ARN"))?.to_owned();
+        let arn = required(arn, "target group", "an ARN")?.to_owned();
         match set_deregistration(&client.elb, &arn, &self.deregistration_s).await {
             Ok(()) => Ok(Made::settled(arn)),
             // The next look finds the difference.

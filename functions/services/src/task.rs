@@ -9,7 +9,7 @@ use aws_sdk_ecs::types::{
     NetworkConfiguration, Tag, Task as RawTask, TaskOverride,
 };
 use serde::Serialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -233,7 +233,7 @@ impl Resource for Task {
             return Err(Error { action: Some("ecs:RunTask"), ..Error::new(kind, message) });
         }
         let arn = started.tasks().first().and_then(RawTask::task_arn);
-        Ok(Made::started(arn.ok_or_else(|| Error::missing_field("task", "an ARN"))?))
+        Ok(Made::started(required(arn, "task", "an ARN")?))
     }
 
     async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Tasks>) -> Result<Gone> {

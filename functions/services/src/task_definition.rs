@@ -10,7 +10,7 @@ use aws_sdk_ecs::types::{
     TaskDefinition as RawDefinition, TaskDefinitionField, Tmpfs, TransportProtocol,
 };
 use serde::Serialize;
-use statemachine::error::Optional as _;
+use statemachine::error::{Optional as _, required};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -173,10 +173,8 @@ impl Resource for TaskDefinition {
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
         let definition = raw.definition;
-        let container = definition
-            .container_definitions()
-            .first()
-            .ok_or_else(|| Error::missing_field("task definition", "a container"))?;
+        let container =
+            required(definition.container_definitions().first(), "task definition", "a container")?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let log_options = container.log_configuration().and_then(LogConfiguration::options);
         let log_group =
@@ -264,7 +262,7 @@ impl TaskDefinition {
         let made = register.customize().config_override(once).send().await;
         let made = made.map_err(failed("ecs:RegisterTaskDefinition"))?;
         let arn = made.task_definition().and_then(RawDefinition::task_definition_arn);
-        Ok(Made::settled(arn.ok_or_else(|| Error::missing_field("task definition", "an ARN"))?))
+        Ok(Made::settled(required(arn, "task definition", "an ARN")?))
     }
 
     fn container(&self, ctx: &Context, ids: &Names) -> Result<ContainerDefinition> {
