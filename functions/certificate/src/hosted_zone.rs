@@ -1,7 +1,5 @@
 //! The domain's hosted zone: used where one exists, made where there is none, never remade.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use aws::{failed, gone};
 use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{
@@ -13,6 +11,8 @@ use statemachine::resource::{
     Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
 };
 use statemachine::{ErrorKind, Result};
+
+use crate::record_sets;
 
 /// A public hosted zone. A second one of the same name is made happily by AWS, and DNS stays dead: so the
 /// longest match that exists is used.
@@ -45,56 +45,44 @@ pub struct Raw {
     described: bool,
 }
 
-/// Route 53, and which domain is looked for. The first look is made before the stage is described, because
-/// the delegation is checked against it.
+impl Raw {
+    /// The domain of the zone: it may be a parent of the one that was looked for.
+    pub(crate) fn domain(&self) -> &str {
+        self.zone.name().trim_end_matches('.')
+    }
+
+    /// The name servers that the zone itself names: its NS record.
+    pub(crate) fn name_servers(&self) -> Vec<String> {
+        let is_own = |set: &&ResourceRecordSet| {
+            set.r#type() == &RrType::Ns && set.name().trim_end_matches('.') == self.domain()
+        };
+        let values = self.records.iter().find(is_own).map(ResourceRecordSet::resource_records);
+        let values = values.unwrap_or_default().iter();
+        values.map(|record| record.value().trim_end_matches('.').to_owned()).collect()
+    }
+
+    /// All records of the zone.
+    pub(crate) fn records(&self) -> Vec<ResourceRecordSet> {
+        self.records.clone()
+    }
+}
+
+/// Route 53, and which domain is looked for.
 #[derive(Clone, Debug)]
 pub struct Zones {
-    route53: Client,
-    domain: Option<String>,
-    described: bool,
-    hosts: Vec<String>,
-    looked: Arc<Mutex<Option<Vec<Raw>>>>,
+    /// The client.
+    pub(crate) route53: Client,
+    /// The domain, where there is or was one.
+    pub(crate) domain: Option<String>,
+    /// Whether the file names it.
+    pub(crate) described: bool,
+    /// Hosts whose records are ours.
+    pub(crate) hosts: Vec<String>,
 }
 
 impl Zones {
-    /// Looks the zone up.
-    pub async fn look(
-        ctx: &Context,
-        route53: &Client,
-        domain: Option<String>,
-        described: bool,
-        hosts: Vec<String>,
-    ) -> Result<Self> {
-        let zones = Self { route53: route53.clone(), domain, described, hosts, looked: Arc::default() };
-        let found = zones.find(ctx).await?;
-        *zones.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        Ok(zones)
-    }
-
-    fn first(&self) -> Option<Raw> {
-        self.looked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .and_then(|found| found.first().cloned())
-    }
-
-    /// The name servers of the zone that was found.
-    pub fn name_servers(&self) -> Option<Vec<String>> {
-        self.first().map(|raw| name_servers(&raw))
-    }
-
-    /// The records of the zone that was found.
-    pub(crate) fn records(&self) -> Option<Vec<ResourceRecordSet>> {
-        self.first().map(|raw| raw.records)
-    }
-
-    /// The name of the zone that was found (it may be a parent's), else `domain`.
-    pub fn name_or(&self, domain: &str) -> String {
-        self.first().map_or_else(|| domain.to_owned(), |raw| raw.zone.name().trim_end_matches('.').to_owned())
-    }
-
-    async fn find(&self, ctx: &Context) -> Result<Vec<Raw>> {
+    /// The zone to use, in a list of one: the public one with the longest name that the domain ends in.
+    pub(crate) async fn find(&self, ctx: &Context) -> Result<Vec<Raw>> {
         let Some(domain) = &self.domain else { return Ok(Vec::new()) };
         for candidate in candidates(domain) {
             let list =
@@ -126,7 +114,7 @@ impl Zones {
             ) == Some(name()))
         };
         // The zone's name servers stand among its records, which are read in any case.
-        let records = crate::record_sets::list(&self.route53, &id);
+        let records = record_sets::list(&self.route53, &id);
         let (records, tagged) = futures_util::future::try_join(records, owned).await?;
         // A zone takes no tags when it is made: one whose tagging was cut off is ours by its reference.
         let owned = tagged || zone.caller_reference().starts_with(&reference(ctx));
@@ -152,15 +140,6 @@ impl Zones {
 fn candidates(domain: &str) -> Vec<String> {
     let labels: Vec<&str> = domain.split('.').collect();
     (0..labels.len().saturating_sub(1)).map(|at| labels[at..].join(".")).collect()
-}
-
-/// Those that the zone itself names: its NS record.
-fn name_servers(raw: &Raw) -> Vec<String> {
-    let zone = raw.zone.name().trim_end_matches('.');
-    let is_own =
-        |set: &&ResourceRecordSet| set.r#type() == &RrType::Ns && set.name().trim_end_matches('.') == zone;
-    let values = raw.records.iter().find(is_own).map(ResourceRecordSet::resource_records).unwrap_or_default();
-    values.iter().map(|record| record.value().trim_end_matches('.').to_owned()).collect()
 }
 
 /// What the references of the stack's own zones begin with. Route 53 keeps a reference for ever.
@@ -211,11 +190,7 @@ impl Resource for HostedZone {
     }
 
     async fn fetch(ctx: &Context, client: &Zones, _: &Names) -> Result<Vec<Raw>> {
-        let looked = client.looked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match looked {
-            Some(found) => Ok(found),
-            None => client.find(ctx).await,
-        }
+        client.find(ctx).await
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
@@ -230,12 +205,11 @@ impl Resource for HostedZone {
             (true, true, false) => Identity { data: Data::Held, ..identity },
             (true, true, true) | (true, false, false) => Identity { owner: Owner::Kept, ..identity },
         };
-        let zone_name = raw.zone.name().trim_end_matches('.');
-        Some(identity.with("name", zone_name).with("name_servers", name_servers(raw).join(",")))
+        Some(identity.with("name", raw.domain()).with("name_servers", raw.name_servers().join(",")))
     }
 
     fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
-        Ok(State::Settled(Self { domain: raw.zone.name().trim_end_matches('.').to_owned() }))
+        Ok(State::Settled(Self { domain: raw.domain().to_owned() }))
     }
 
     async fn create(self, Call { ctx, client, .. }: Call<Zones>) -> Result<Made> {

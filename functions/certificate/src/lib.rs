@@ -59,7 +59,15 @@ impl Clients {
         let hosts = hosts(document);
         let wanted = document.stack.as_ref().and_then(|stack| stack.domain.clone());
         let domain = wanted.clone().or_else(|| hosts.first().map(|host| hosted_zone::apex(host)));
-        let zones = Zones::look(ctx, &self.route53, domain, wanted.is_some(), hosts.clone()).await?;
+        let described = wanted.is_some();
+        let zones = Zones { route53: self.route53.clone(), domain, described, hosts: hosts.clone() };
+        // The delegation is checked against the zone, so it is looked up before anything is described.
+        let found = zones.find(ctx).await?;
+        let zone = found.first();
+        let name_servers = zone.map(hosted_zone::Raw::name_servers);
+        let wanted_zone = wanted
+            .as_deref()
+            .map(|domain| HostedZone { domain: zone.map_or(domain, hosted_zone::Raw::domain).to_owned() });
         let certificates = Certificates { acm: self.acm.clone(), hosts: hosts.clone() };
         let mut wanted_hosts: Vec<String> = document
             .stack
@@ -68,29 +76,28 @@ impl Clients {
             .flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()))
             .collect();
         wanted_hosts.sort();
-        let records = Records::new(&self.route53, hosts, wanted_hosts.clone()).listed(zones.records());
+        let records = Records::new(&self.route53, hosts, wanted_hosts.clone());
+        let seen_records = zone.map(|zone| records.raws(zone.records()));
         let certificate = (!wanted_hosts.is_empty()).then(|| Certificate { hosts: wanted_hosts.clone() });
         let name = certificate.as_ref().map(statemachine::resource::Resource::name);
         let validation = |host: &String| {
             name.clone().map(|certificate| Record::new(host, Kind::Validation { certificate }))
         };
-        let mut resources = Resources::new()
-            .owns(&zones, wanted.iter().map(|domain| HostedZone { domain: zones.name_or(domain) }).collect())
+        let delegation = match (&wanted_zone, &name_servers, &certificate) {
+            (Some(zone), Some(servers), Some(_)) => resolver.delegation(&zone.domain, servers).await,
+            (_, _, _) => Delegation::NotChecked("the zone is yet to be made".to_owned()),
+        };
+        let resources = Resources::new()
+            .owns_seen(&zones, wanted_zone.into_iter().collect(), Some(found))
             .owns(&certificates, certificate.into_iter().collect())
-            .owns(&records, wanted_hosts.iter().filter_map(validation).collect());
-        if let (Some(domain), Some(name)) = (&wanted, name) {
-            let delegation = match zones.name_servers() {
-                Some(servers) => resolver.delegation(&zones.name_or(domain), &servers).await,
-                None => Delegation::NotChecked("the zone is yet to be made".to_owned()),
-            };
-            if let Delegation::Elsewhere(found) = delegation {
-                resources = resources.park(
-                    name,
-                    delegation::what_to_do(domain, &zones.name_servers().unwrap_or_default(), &found),
-                );
+            .owns_seen(&records, wanted_hosts.iter().filter_map(validation).collect(), seen_records);
+        Ok(match (&wanted, name, delegation) {
+            (Some(domain), Some(certificate), Delegation::Elsewhere(found)) => {
+                let servers = name_servers.unwrap_or_default();
+                resources.park(certificate, delegation::what_to_do(domain, &servers, &found))
             }
-        }
-        Ok(resources)
+            (_, _, _) => resources,
+        })
     }
 }
 

@@ -1,8 +1,6 @@
 //! Records in the domain's zone: validation of the certificate, and aliases to the load balancer (which the
 //! services stage owns). A record carries no tag: it is ours by what it points to.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use aws::gone;
 use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{AliasTarget, ChangeAction, ResourceRecord, ResourceRecordSet, RrType};
@@ -63,20 +61,18 @@ pub struct Records {
     route53: Client,
     hosts: Vec<String>,
     wanted: Vec<String>,
-    /// What the look at the zone has listed already; the first fetch takes it.
-    listed: Arc<Mutex<Option<Vec<ResourceRecordSet>>>>,
 }
 
 impl Records {
     /// For the hosts of the file and of earlier ones, and those `wanted` by the file.
     pub fn new(route53: &Client, hosts: Vec<String>, wanted: Vec<String>) -> Self {
-        Self { route53: route53.clone(), hosts, wanted, listed: Arc::default() }
+        Self { route53: route53.clone(), hosts, wanted }
     }
 
-    /// With the records that the zone had a moment ago.
-    #[must_use]
-    pub(crate) fn listed(self, sets: Option<Vec<ResourceRecordSet>>) -> Self {
-        Self { listed: Arc::new(Mutex::new(sets)), ..self }
+    /// The record sets of a zone, each with the hosts that may be ours.
+    pub(crate) fn raws(&self, sets: Vec<ResourceRecordSet>) -> Vec<Raw> {
+        let raw = |set| Raw { set, hosts: self.hosts.clone(), wanted: self.wanted.clone() };
+        sets.into_iter().map(raw).collect()
     }
 }
 
@@ -168,15 +164,7 @@ impl Resource for Record {
 
     async fn fetch(_: &Context, client: &Records, names: &Names) -> Result<Vec<Raw>> {
         let Some(zone) = names.id(&hosted_zone::name()) else { return Ok(Vec::new()) };
-        let listed = client.listed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let sets = match listed {
-            Some(sets) => sets,
-            None => list(&client.route53, zone).await?,
-        };
-        Ok(sets
-            .into_iter()
-            .map(|set| Raw { set, hosts: client.hosts.clone(), wanted: client.wanted.clone() })
-            .collect())
+        Ok(client.raws(list(&client.route53, zone).await?))
     }
 
     fn identify(ctx: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
@@ -222,7 +210,8 @@ impl Resource for Record {
         let set = self.record_set(&ids)?;
         let id = id_of(&set);
         // CREATE, never UPSERT: a stranger's record is not written over.
-        match change(&client.route53, &ids, [(ChangeAction::Create, set)]).await {
+        let zone = ids.need(&hosted_zone::name())?;
+        match change(&client.route53, &zone, [(ChangeAction::Create, set)]).await {
             Ok(()) => Ok(Made::settled(id)),
             // The same validation record for another certificate of this host: it serves both.
             Err(error)
@@ -240,16 +229,17 @@ impl Resource for Record {
     async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Records>) -> Result<Made> {
         // The loop has found that what stands there is ours, or was told to adopt it.
         let set = self.record_set(&ids)?;
+        let zone = ids.need(&hosted_zone::name())?;
         let new_id = id_of(&set);
         let mut changes = Vec::new();
         // A record of another type that is taken over leaves in the same moment: a CNAME bears none beside it.
         if id != new_id {
-            let sets = list(&client.route53, &ids.need(&hosted_zone::name())?).await?;
+            let sets = list(&client.route53, &zone).await?;
             let old = sets.into_iter().find(|set| id_of(set) == id);
             changes.extend(old.map(|set| (ChangeAction::Delete, set)));
         }
         changes.push((ChangeAction::Upsert, set));
-        change(&client.route53, &ids, changes).await?;
+        change(&client.route53, &zone, changes).await?;
         Ok(Made::settled(new_id))
     }
 
@@ -258,7 +248,7 @@ impl Resource for Record {
         let Some(zone) = ids.id(&hosted_zone::name()) else { return Ok(Gone::Now) };
         let sets = list(&client.route53, zone).await?;
         match sets.into_iter().find(|set| id_of(set) == id) {
-            Some(set) => gone(change(&client.route53, &ids, [(ChangeAction::Delete, set)]).await, Gone::Now),
+            Some(set) => gone(change(&client.route53, zone, [(ChangeAction::Delete, set)]).await, Gone::Now),
             None => Ok(Gone::Now),
         }
     }

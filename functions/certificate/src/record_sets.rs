@@ -3,27 +3,23 @@
 use aws::failed;
 use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecordSet, RrType};
-use statemachine::resource::Names;
 use statemachine::{Error, ErrorKind, Result};
-
-use crate::hosted_zone;
 
 /// `A api.tryarive.com`
 pub(crate) fn id_of(set: &ResourceRecordSet) -> String {
     format!("{} {}", set.r#type().as_str(), set.name().trim_end_matches('.'))
 }
 
-/// Sends changes that are made all at once, or not at all.
+/// Sends changes of a zone that are made all at once, or not at all.
 pub(crate) async fn change(
     route53: &Client,
-    ids: &Names,
+    zone: &str,
     changes: impl IntoIterator<Item = (ChangeAction, ResourceRecordSet)>,
 ) -> Result<()> {
     let internal = |error: aws_sdk_route53::error::BuildError| Error::internal(error.to_string());
     let one = |(action, set)| Change::builder().action(action).resource_record_set(set).build();
     let changes = changes.into_iter().map(one).collect::<Result<Vec<_>, _>>().map_err(internal)?;
     let batch = ChangeBatch::builder().set_changes(Some(changes)).build().map_err(internal)?;
-    let zone = ids.need(&hosted_zone::name())?;
     let change = route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
     match change.map_err(failed("route53:ChangeResourceRecordSets")) {
         Ok(_) => Ok(()),

@@ -173,13 +173,8 @@ impl Resource for Cluster {
     }
 
     async fn fetch(ctx: &Context, client: &Rds, _: &Names) -> Result<Vec<Raw>> {
-        match client.seen_before() {
-            Some(seen) => Ok(seen),
-            None => Ok(find(&client.clients.rds, &identifier(ctx, client.generation))
-                .await?
-                .into_iter()
-                .collect()),
-        }
+        let found = find(&client.clients.rds, &identifier(ctx, client.generation)).await?;
+        Ok(found.into_iter().collect())
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {

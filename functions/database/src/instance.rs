@@ -1,8 +1,5 @@
 //! The cluster's one instance, its writer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use aws::{failed, gone};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::DbInstance;
@@ -72,15 +69,6 @@ pub struct Instances {
     pub rds: Client,
     /// The live generation of the cluster.
     pub live: u32,
-    /// There was no cluster a moment ago: the first look is spared.
-    spared: Arc<AtomicBool>,
-}
-
-impl Instances {
-    /// For the live generation. `nowhere` says that there is no cluster that one could be in.
-    pub fn new(rds: Client, live: u32, nowhere: bool) -> Self {
-        Self { rds, live, spared: Arc::new(AtomicBool::new(nowhere)) }
-    }
 }
 
 /// An instance as found.
@@ -125,9 +113,6 @@ impl Resource for Instance {
     }
 
     async fn fetch(ctx: &Context, client: &Instances, _: &Names) -> Result<Vec<Raw>> {
-        if client.spared.swap(false, Ordering::Relaxed) {
-            return Ok(Vec::new());
-        }
         let finds = (1..=client.live).map(|generation| async move {
             let found = find(&client.rds, identifier(ctx, generation)).await?;
             Ok::<_, Error>(found.map(|found| Raw { found, generation, live: generation == client.live }))

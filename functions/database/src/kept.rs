@@ -34,6 +34,21 @@ pub struct KeptClusters {
     pub forget: Forget,
 }
 
+impl KeptClusters {
+    /// Clusters of earlier generations, each with whether it is to go.
+    pub(crate) fn raws(&self, clusters: Vec<Raw>) -> Vec<Found> {
+        let one = |raw: Raw| {
+            let goes = match &self.forget {
+                Forget::Nothing => false,
+                Forget::One(identifier) => raw.db_cluster_identifier() == Some(identifier),
+                Forget::All => true,
+            };
+            Found { raw, goes }
+        };
+        clusters.into_iter().map(one).collect()
+    }
+}
+
 /// Which kept clusters are to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forget {
@@ -76,16 +91,7 @@ impl Resource for KeptCluster {
     }
 
     async fn fetch(ctx: &Context, client: &KeptClusters, _: &Names) -> Result<Vec<Found>> {
-        let found = cluster::all(&client.rds, ctx, 1..client.live).await?;
-        let one = |raw: Raw| {
-            let goes = match &client.forget {
-                Forget::Nothing => false,
-                Forget::One(identifier) => raw.db_cluster_identifier() == Some(identifier),
-                Forget::All => true,
-            };
-            Found { raw, goes }
-        };
-        Ok(found.into_iter().map(one).collect())
+        Ok(client.raws(cluster::all(&client.rds, ctx, 1..client.live).await?))
     }
 
     fn identify(ctx: &Context, found: &Found, _: &Names) -> Option<Identity> {

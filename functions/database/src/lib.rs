@@ -52,8 +52,12 @@ struct Asked<'a> {
     generation: u32,
     rotation: Option<String>,
     pause: Pause,
-    /// There is no cluster yet, of any generation.
-    nowhere: bool,
+}
+
+/// The clusters that were looked up to find out what is asked for.
+struct Seen {
+    live: Option<DbCluster>,
+    kept: Vec<DbCluster>,
 }
 
 /// The stage's rules: a new password by the clock, and a stopped cluster stopped again.
@@ -72,6 +76,7 @@ fn owned(
     clients: &Clients,
     cluster: &Rds,
     kept: Vec<KeptCluster>,
+    seen: Option<Seen>,
 ) -> Resources {
     let live = document.intent.database.generation;
     let run = &document.run;
@@ -92,18 +97,30 @@ fn owned(
         (Operation::SnapshotForget, Some(named)) => Forget::One(named.to_owned()),
         _ => Forget::Nothing,
     };
-    // An instance lies in a cluster.
-    let nowhere = asked.is_some_and(|asked| asked.nowhere);
-    let instances = Instances::new(rds(), live, nowhere);
+    let instances = Instances { rds: rds(), live };
+    let kept_clusters = KeptClusters { rds: rds(), live, forget };
+    let (seen_live, seen_kept, seen_instances) = match seen {
+        Some(seen) => {
+            // An instance lies in a cluster: without one there is none.
+            let nowhere = seen.live.is_none() && seen.kept.is_empty();
+            let live = seen.live.into_iter().collect();
+            (Some(live), Some(kept_clusters.raws(seen.kept)), nowhere.then(Vec::new))
+        }
+        None => (None, None, None),
+    };
     let taken = snapshot.clone().filter(|_| run.operation == Operation::SnapshotCreate);
     let taken = taken.map(|identifier| Snapshot { identifier, cluster: cluster::identifier(ctx, live) });
     Resources::new()
         .owns(&clients.rds, list(asked.map(|_| SubnetGroup::of(ctx))))
         .owns(&clients.rds, list(group))
         .owns(&clients.secrets, list(asked.map(|asked| Password::of(ctx, asked.rotation.clone()))))
-        .owns(&KeptClusters { rds: rds(), live, forget }, kept)
-        .owns(cluster, list(wanted))
-        .owns(&instances, list(asked.map(|asked| Instance::of(ctx, asked.generation, asked.pause))))
+        .owns_seen(&kept_clusters, kept, seen_kept)
+        .owns_seen(cluster, list(wanted), seen_live)
+        .owns_seen(
+            &instances,
+            list(asked.map(|asked| Instance::of(ctx, asked.generation, asked.pause))),
+            seen_instances,
+        )
         .owns(&clients.secrets, list(asked.map(|asked| DatabaseUrl::of(ctx, asked.database))))
         .owns(&Snapshots { rds: rds(), identifier: snapshot }, list(taken))
         .owns(
@@ -141,7 +158,7 @@ impl Function for Clients {
             return self.described(ctx, document, database).await;
         }
         let cluster = Rds::new(self, document.intent.database.generation);
-        Ok(owned(ctx, document, None, self, &cluster, Vec::new()))
+        Ok(owned(ctx, document, None, self, &cluster, Vec::new(), None))
     }
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
@@ -198,10 +215,8 @@ impl Clients {
             generation: intent.generation,
             rotation: intent.rotation.as_ref().map(|by| by.run.clone()),
             pause,
-            nowhere: found.is_none() && kept.is_empty(),
         };
         let cluster = Rds::new(self, intent.generation)
-            .seen(found)
             .with_version(resolved.clone())
             .with_snapshot(intent.snapshot.as_deref().map(|asked| snapshot::identifier(ctx, asked)));
         // What is not tagged yet was left by this restore, or by one that was cut off.
@@ -213,7 +228,8 @@ impl Clients {
         });
         let forgets = document.run.operation == Operation::SnapshotForget;
         let to_keep = to_keep.filter(|_| !forgets).collect();
-        let resources = owned(ctx, document, Some(&asked), self, &cluster, to_keep);
+        let seen = Some(Seen { live: found, kept });
+        let resources = owned(ctx, document, Some(&asked), self, &cluster, to_keep, seen);
         let told = resolved.map(|resolved| (cluster::name().attribute(ENGINE_VERSION), resolved));
         let resources =
             told.into_iter().fold(resources, |resources, (name, resolved)| resources.output(name, resolved));

@@ -78,7 +78,7 @@ async fn groups_cluster_and_instance_get_our_tags() {
     takes_over(SubnetGroup::of(&ctx), "arive-production", "subgrp", |clients| clients.rds).await;
     takes_over(group, "arive-production-af6f12", "cluster-pg", |clients| clients.rds).await;
     takes_over(cluster, "arive-production-1", "cluster", |clients| Rds::new(&clients, 1)).await;
-    let instances = |clients: Clients| Instances::new(clients.rds, 1, false);
+    let instances = |clients: Clients| Instances { rds: clients.rds, live: 1 };
     takes_over(instance, "arive-production-1-1", "db", instances).await;
 }
 

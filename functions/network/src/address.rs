@@ -9,8 +9,8 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{ErrorKind, Result};
 
-use crate::ec2::sent_once;
 use crate::permissions::{change, create, describe};
+use crate::sent_once::sent_once;
 use crate::tags::{ours, owned, specification};
 
 /// A fixed public address; AWS chooses it. Others see a stack's tasks come from here.

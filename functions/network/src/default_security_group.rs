@@ -1,14 +1,14 @@
 //! The VPC's default security group, emptied: whatever is started without a group gets no traffic at all.
 
 use aws::failed;
-use aws_sdk_ec2::types::{IpPermission, SecurityGroup as RawGroup};
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup as RawGroup};
 use serde::Serialize;
 use statemachine::error::required;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::ec2::Ec2;
 use crate::permissions::describe;
 use crate::vpc;
 
@@ -20,13 +20,21 @@ pub struct DefaultSecurityGroup {
     pub rules: Vec<String>,
 }
 
+/// What AWS calls every default group.
+const NAME: &str = "default";
+
+/// Of all groups of a VPC, its default one.
+pub(crate) fn among(groups: &[RawGroup]) -> Vec<RawGroup> {
+    groups.iter().filter(|group| group.group_name() == Some(NAME)).cloned().collect()
+}
+
 /// The one default group of the stack's VPC.
 pub fn name() -> Name {
     Name::new(DefaultSecurityGroup::KIND, "main")
 }
 
 impl Resource for DefaultSecurityGroup {
-    type Client = Ec2;
+    type Client = Client;
     type Raw = RawGroup;
 
     const KIND: &'static str = "default-security-group";
@@ -54,15 +62,15 @@ impl Resource for DefaultSecurityGroup {
         vec![Need::Exists(vpc::name())]
     }
 
-    async fn fetch(_: &Context, client: &Ec2, names: &Names) -> Result<Vec<RawGroup>> {
+    async fn fetch(_: &Context, client: &Client, names: &Names) -> Result<Vec<RawGroup>> {
         match names.id(&vpc::name()) {
-            Some(vpc) => client.default_group(vpc).await,
+            Some(vpc) => find(client, vpc).await,
             None => Ok(Vec::new()),
         }
     }
 
     fn identify(_: &Context, raw: &RawGroup, names: &Names) -> Option<Identity> {
-        let ours = raw.group_name() == Some("default")
+        let ours = raw.group_name() == Some(NAME)
             && raw.vpc_id().is_some()
             && raw.vpc_id() == names.id(&vpc::name());
         ours.then(|| raw.group_id().map(|id| Identity::ours(name(), id))).flatten()
@@ -75,22 +83,30 @@ impl Resource for DefaultSecurityGroup {
     }
 
     /// AWS has made it with the VPC: creating it is emptying it.
-    async fn create(self, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
+    async fn create(self, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         empty(&client, &ids.need(&vpc::name())?).await
     }
 
-    async fn update(self, _: Self, _: String, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
+    async fn update(self, _: Self, _: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         empty(&client, &ids.need(&vpc::name())?).await
     }
 
     /// It goes with the VPC.
-    async fn delete(_: String, _: Option<Self>, _: Call<Ec2>) -> Result<Gone> {
+    async fn delete(_: String, _: Option<Self>, _: Call<Client>) -> Result<Gone> {
         Ok(Gone::Now)
     }
 }
 
-async fn empty(client: &Ec2, vpc: &str) -> Result<Made> {
-    let group = client.default_group(vpc).await?.into_iter().next();
+/// The default group of a VPC, in a list of one.
+async fn find(client: &Client, vpc: &str) -> Result<Vec<RawGroup>> {
+    let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+    let describe = client.describe_security_groups().filters(filter("vpc-id", vpc));
+    let pages = describe.filters(filter("group-name", NAME)).into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSecurityGroups"))
+}
+
+async fn empty(client: &Client, vpc: &str) -> Result<Made> {
+    let group = find(client, vpc).await?.into_iter().next();
     let group =
         group.ok_or_else(|| Error::not_ready("AWS does not show the VPC's default security group yet"))?;
     let id = required(group.group_id(), "security group", "an id")?;

@@ -9,9 +9,9 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::ec2::sent_once;
 use crate::names::id_of;
 use crate::permissions::{change, create, describe};
+use crate::sent_once::sent_once;
 use crate::tags::{ours, owned, specification};
 use crate::vpc;
 

@@ -4,7 +4,6 @@
 
 pub mod address;
 pub mod default_security_group;
-pub mod ec2;
 pub mod flow_log;
 pub mod internet_gateway;
 mod names;
@@ -16,6 +15,8 @@ pub mod route;
 pub mod route_table;
 pub mod security_group;
 pub mod security_group_rule;
+pub mod seen;
+mod sent_once;
 pub mod subnet;
 mod tags;
 pub mod vpc;
@@ -30,7 +31,7 @@ use statemachine::resource::{Context, Names, Resource as _};
 use statemachine::tick::Resources;
 use statemachine::{Error, Part, Result, Stage};
 
-use crate::ec2::Ec2;
+use crate::seen::Seen;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
@@ -47,13 +48,13 @@ impl Function for Clients {
     async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources> {
         match (ctx.stage, document.stack.as_ref()) {
             (Part::Stage(Stage::Network), Some(stack)) => {
-                let ec2 = Ec2::look(ctx, &self.ec2).await?;
+                let seen = Seen::look(ctx, &self.ec2).await?;
                 // What this run's look has told already.
                 let told = &document.stages.network.outputs;
-                let zones = ec2.zones(ctx, told).await?;
-                Ok(resources::network(ctx, &ec2, Some((stack, &zones))))
+                let zones = seen.zones(ctx, &self.ec2, told).await?;
+                Ok(resources::network(ctx, &self.ec2, stack, &zones, seen))
             }
-            (Part::Stage(Stage::Network), None) => Ok(resources::network(ctx, &Ec2::new(&self.ec2), None)),
+            (Part::Stage(Stage::Network), None) => Ok(resources::no_network(&self.ec2)),
             (Part::Stage(Stage::Egress), stack) => {
                 let paused = document.intent.paused.is_some();
                 Ok(resources::egress(ctx, &self.ec2, names, stack, paused))

@@ -1,6 +1,7 @@
 //! NAT gateways: the way out for tasks in private subnets.
 
 use aws::{failed, gone};
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{ConnectivityType, NatGateway as RawGateway, NatGatewayState, ResourceType};
 use serde::Serialize;
 use statemachine::error::required;
@@ -8,7 +9,6 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::ec2::Ec2;
 use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
 use crate::{address, internet_gateway, subnet};
@@ -42,7 +42,7 @@ impl NatGateway {
 }
 
 impl Resource for NatGateway {
-    type Client = Ec2;
+    type Client = Client;
     type Raw = RawGateway;
 
     const KIND: &'static str = "nat-gateway";
@@ -65,10 +65,7 @@ impl Resource for NatGateway {
         vec![Need::Exists(self.subnet.clone()), Need::Exists(self.address.clone()), gateway]
     }
 
-    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawGateway>> {
-        if client.spares(Self::KIND) {
-            return Ok(Vec::new());
-        }
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawGateway>> {
         let pages = client.describe_nat_gateways().filter(ours(ctx)).into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeNatGateways"))
     }
@@ -117,7 +114,7 @@ impl Resource for NatGateway {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let create = client
             .create_nat_gateway()
             .connectivity_type(ConnectivityType::Public)
@@ -141,7 +138,7 @@ impl Resource for NatGateway {
         }
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let delete = client.delete_nat_gateway().nat_gateway_id(id);
         gone(delete.send().await.map_err(failed("ec2:DeleteNatGateway")), Gone::Going)
     }

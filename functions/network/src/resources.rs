@@ -6,8 +6,7 @@ use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::Resources;
 
 use crate::address::Address;
-use crate::default_security_group::DefaultSecurityGroup;
-use crate::ec2::Ec2;
+use crate::default_security_group::{self, DefaultSecurityGroup};
 use crate::flow_log::FlowLog;
 use crate::internet_gateway::{self, InternetGateway};
 use crate::nat_gateway::{self, NatGateway};
@@ -16,6 +15,7 @@ use crate::route::{PRIVATE, Route};
 use crate::route_table::{self, RouteTable};
 use crate::security_group::{self, SecurityGroup, of_service};
 use crate::security_group_rule::{Peer, SecurityGroupRule, Traffic};
+use crate::seen::{self, Seen};
 use crate::subnet::{self, Subnet};
 use crate::vpc::{self, Vpc};
 use crate::vpc_endpoint::VpcEndpoint;
@@ -27,49 +27,47 @@ const ENDPOINTS: [&str; 4] = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"];
 /// What ECS Exec goes through.
 const EXEC_ENDPOINT: &str = "ssmmessages";
 
-/// The stage `network`, in the two `zones`: free of charge, and there within seconds. Without a stack: the
-/// removal of everything.
+/// The stage `network`, in the two `zones`: free of charge, and there within seconds.
 ///
-/// Route tables stand before subnets because a subnet that goes takes its association along. The default group
-/// and ACL are AWS's, made with the VPC and gone with it: a removal has nothing to do about them.
-pub fn network(ctx: &Context, ec2: &Ec2, wanted: Option<(&Stack, &[String; 2])>) -> Resources {
-    let client: &Client = ec2;
-    let Some((stack, zones)) = wanted else {
-        return Resources::new()
-            .owns::<Vpc>(ec2, vec![])
-            .owns::<InternetGateway>(client, vec![])
-            .owns::<RouteTable>(ec2, vec![])
-            .owns::<Subnet>(ec2, vec![])
-            .owns::<VpcEndpoint>(ec2, vec![])
-            .owns::<SecurityGroup>(ec2, vec![])
-            .owns::<SecurityGroupRule>(client, vec![]);
-    };
+/// Route tables stand before subnets because a subnet that goes takes its association along.
+pub fn network(ctx: &Context, ec2: &Client, stack: &Stack, zones: &[String; 2], seen: Seen) -> Resources {
     let private = PRIVATE.map(route_table::name).to_vec();
     let told = ["a", "b"].map(subnet::zone).into_iter().zip(zones.iter().cloned());
-    let told = told.chain(ec2.count_of_interfaces(ctx));
+    let told = told.chain([seen.count_of_interfaces(ctx)]);
+    let nowhere = seen.nowhere();
+    let Seen { vpcs, subnets, endpoints, groups } = seen;
+    let default_groups = groups.as_deref().map(default_security_group::among);
+    let vpc = Vpc { cidr: stack.network.cidr.to_string(), dns_hostnames: true };
     told.fold(Resources::new(), |resources, (name, value)| resources.output(name, value))
-        .owns(ec2, vec![Vpc { cidr: stack.network.cidr.to_string(), dns_hostnames: true }])
-        .owns(client, vec![InternetGateway { vpc: Some(vpc::name()) }])
-        .owns(ec2, vec![DefaultSecurityGroup { rules: Vec::new() }])
-        .owns(client, vec![NetworkAcl::without_ssh()])
-        .owns(ec2, route_tables())
-        .owns(ec2, subnets_of(stack, zones))
-        .owns(ec2, vec![VpcEndpoint::s3(ctx, private)])
-        .owns(ec2, security_groups(stack))
-        .owns(client, security_group_rules(stack))
+        .owns_seen(ec2, vec![vpc], Some(vpcs))
+        .owns(ec2, vec![InternetGateway { vpc: Some(vpc::name()) }])
+        .owns_seen(ec2, vec![DefaultSecurityGroup { rules: Vec::new() }], default_groups)
+        .owns(ec2, vec![NetworkAcl::without_ssh()])
+        .owns_seen(ec2, route_tables(), nowhere.then(Vec::new))
+        .owns_seen(ec2, subnets_of(stack, zones), Some(subnets))
+        .owns_seen(ec2, vec![VpcEndpoint::s3(ctx, private)], Some(endpoints))
+        .owns_seen(ec2, security_groups(stack), groups.or_else(|| nowhere.then(Vec::new)))
+        .owns(ec2, security_group_rules(stack))
+}
+
+/// The stage `network` in the removal of everything. The default group and ACL are AWS's, made with the VPC and gone
+/// with it: there is nothing to do about them.
+pub fn no_network(ec2: &Client) -> Resources {
+    Resources::new()
+        .owns::<Vpc>(ec2, vec![])
+        .owns::<InternetGateway>(ec2, vec![])
+        .owns::<RouteTable>(ec2, vec![])
+        .owns::<Subnet>(ec2, vec![])
+        .owns::<VpcEndpoint>(ec2, vec![])
+        .owns::<SecurityGroup>(ec2, vec![])
+        .owns::<SecurityGroupRule>(ec2, vec![])
 }
 
 /// The stage `egress`: what is slow, and only tasks need. Without a stack: the removal of everything. While it is
 /// paused no task runs, so gateways and endpoints go; the addresses stay, because others let them in by name.
 ///
 /// `names` are what the stage `network` has found.
-pub fn egress(
-    ctx: &Context,
-    client: &Client,
-    names: &Names,
-    wanted: Option<&Stack>,
-    paused: bool,
-) -> Resources {
+pub fn egress(ctx: &Context, ec2: &Client, names: &Names, wanted: Option<&Stack>, paused: bool) -> Resources {
     let mode = wanted.map(|stack| stack.network.egress);
     // By private route table, the zone of the NAT gateway that it leads to.
     let ways: [Option<&str>; 2] = match mode {
@@ -88,16 +86,17 @@ pub fn egress(
         (Some(stack), Some(Egress::Endpoints)) if !paused => endpoints(ctx, stack),
         (_, Some(Egress::Nat | Egress::NatPerZone | Egress::Endpoints | Egress::Public) | None) => Vec::new(),
     };
-    let ec2 = match wanted {
-        Some(_) => Ec2::after(names, client, !endpoints.is_empty()),
-        None => Ec2::new(client),
-    };
+    // The stage `network` of this run has looked: in no VPC there is nothing, and only this stage makes such endpoints.
+    let nowhere = wanted.is_some() && seen::told_nowhere(names);
+    let no_endpoints = wanted.is_some() && endpoints.is_empty() && seen::told_no_interfaces(names);
+    let addresses = zones.iter().map(|zone| Address { what: (*zone).to_owned() }).collect();
+    let gateways = gateways.iter().map(|zone| NatGateway::in_zone(zone)).collect();
     Resources::new()
-        .owns(client, zones.iter().map(|zone| Address { what: (*zone).to_owned() }).collect())
-        .owns(&ec2, gateways.iter().map(|zone| NatGateway::in_zone(zone)).collect())
-        .owns(&ec2, endpoints)
-        .owns(client, PRIVATE.into_iter().zip(ways).filter_map(route).collect())
-        .owns(client, wanted.map(|_| FlowLog::rejects()).into_iter().collect())
+        .owns(ec2, addresses)
+        .owns_seen(ec2, gateways, nowhere.then(Vec::new))
+        .owns_seen(ec2, endpoints, (nowhere || no_endpoints).then(Vec::new))
+        .owns(ec2, PRIVATE.into_iter().zip(ways).filter_map(route).collect())
+        .owns(ec2, wanted.map(|_| FlowLog::rejects()).into_iter().collect())
 }
 
 fn subnets_of(stack: &Stack, zones: &[String; 2]) -> Vec<Subnet> {

@@ -12,7 +12,6 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
 
-use crate::ec2::Ec2;
 use crate::names::{id_of, sorted};
 use crate::permissions::{change, create, describe};
 use crate::tags::{ours, owned, specification};
@@ -41,7 +40,7 @@ pub fn name(what: &str) -> Name {
 }
 
 impl Resource for RouteTable {
-    type Client = Ec2;
+    type Client = Client;
     type Raw = RawTable;
 
     const KIND: &'static str = "route-table";
@@ -75,10 +74,7 @@ impl Resource for RouteTable {
         needs
     }
 
-    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawTable>> {
-        if client.spares(Self::KIND) {
-            return Ok(Vec::new());
-        }
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawTable>> {
         let pages = client.describe_route_tables().filters(ours(ctx)).into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeRouteTables"))
     }
@@ -127,7 +123,7 @@ impl Resource for RouteTable {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let create = client
             .create_route_table()
             .vpc_id(ids.need(&vpc::name())?)
@@ -142,12 +138,12 @@ impl Resource for RouteTable {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         self.bring_from(&now, &id, &client, &ids).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Ec2>) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Client>) -> Result<Gone> {
         // A subnet that is gone has taken its association with it.
         let subnets: Vec<Name> = now.map(|now| now.subnets).unwrap_or_default();
         let left = subnets.into_iter().filter(|subnet| subnet.kind() != "subnet" || ids.id(subnet).is_some());

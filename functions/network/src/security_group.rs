@@ -9,10 +9,9 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{ErrorKind, Result};
 
-use crate::ec2::Ec2;
 use crate::permissions::{change, create, describe};
 use crate::route_table::EVERYWHERE;
-use crate::tags::{owned, specification};
+use crate::tags::{ours, owned, specification};
 use crate::vpc;
 
 /// A security group. Its rules are a kind of their own: they join groups that need one another, and go before
@@ -42,7 +41,7 @@ impl SecurityGroup {
 }
 
 impl Resource for SecurityGroup {
-    type Client = Ec2;
+    type Client = Client;
     type Raw = RawGroup;
 
     const KIND: &'static str = "security-group";
@@ -64,8 +63,8 @@ impl Resource for SecurityGroup {
         vec![Need::Exists(self.vpc.clone())]
     }
 
-    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawGroup>> {
-        if client.spares(Self::KIND) { Ok(Vec::new()) } else { client.groups(ctx).await }
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawGroup>> {
+        list(client, ours(ctx)).await
     }
 
     fn identify(ctx: &Context, raw: &RawGroup, _: &Names) -> Option<Identity> {
@@ -91,7 +90,7 @@ impl Resource for SecurityGroup {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let vpc = ids.need(&vpc::name())?;
         let aws_name = Self::aws_name(&ctx, &self.name());
         let create = client
@@ -112,7 +111,7 @@ impl Resource for SecurityGroup {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         gone(
             client
                 .delete_security_group()
@@ -123,6 +122,12 @@ impl Resource for SecurityGroup {
             Gone::Now,
         )
     }
+}
+
+/// All groups that a filter lets through.
+pub(crate) async fn list(client: &Client, filter: Filter) -> Result<Vec<RawGroup>> {
+    let pages = client.describe_security_groups().filters(filter).into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSecurityGroups"))
 }
 
 /// The group of that name in the VPC, if it is ours.

@@ -1,6 +1,7 @@
 //! Subnets: two public, two private, in two zones.
 
 use aws::{failed, gone};
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Subnet as RawSubnet, SubnetState};
 use serde::Serialize;
 use statemachine::error::required;
@@ -8,9 +9,9 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::ec2::{Ec2, sent_once};
 use crate::permissions::{change, create, describe};
-use crate::tags::{owned, specification};
+use crate::sent_once::sent_once;
+use crate::tags::{ours, owned, specification};
 use crate::vpc;
 
 /// A subnet.
@@ -39,7 +40,7 @@ pub(crate) fn zone(letter: &str) -> Name {
 }
 
 impl Resource for Subnet {
-    type Client = Ec2;
+    type Client = Client;
     type Raw = RawSubnet;
 
     const KIND: &'static str = "subnet";
@@ -61,8 +62,9 @@ impl Resource for Subnet {
         vec![Need::Exists(self.vpc.clone())]
     }
 
-    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawSubnet>> {
-        client.subnets(ctx).await
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawSubnet>> {
+        let pages = client.describe_subnets().filters(ours(ctx)).into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeSubnets"))
     }
 
     fn identify(ctx: &Context, raw: &RawSubnet, _: &Names) -> Option<Identity> {
@@ -98,7 +100,7 @@ impl Resource for Subnet {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let create = client
             .create_subnet()
             .vpc_id(ids.need(&vpc::name())?)
@@ -117,14 +119,14 @@ impl Resource for Subnet {
         Ok(Made::settled(id))
     }
 
-    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Ec2>) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         let value = AttributeBooleanValue::builder().value(self.gives_public_addresses).build();
         let modify = client.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(value);
         modify.send().await.map_err(failed("ec2:ModifySubnetAttribute"))?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         gone(client.delete_subnet().subnet_id(id).send().await.map_err(failed("ec2:DeleteSubnet")), Gone::Now)
     }
 }

@@ -9,9 +9,9 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::ec2::{Ec2, sent_once};
 use crate::permissions::{change, create, describe};
-use crate::tags::{owned, specification};
+use crate::sent_once::sent_once;
+use crate::tags::{ours, owned, specification};
 
 /// The stack's VPC. DNS names inside it are on: tasks find the database by name, and interface endpoints
 /// take the place of AWS's public names.
@@ -37,7 +37,7 @@ pub struct Raw {
 }
 
 impl Resource for Vpc {
-    type Client = Ec2;
+    type Client = Client;
     type Raw = Raw;
 
     const KIND: &'static str = "vpc";
@@ -58,9 +58,11 @@ impl Resource for Vpc {
         Vec::new()
     }
 
-    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<Raw>> {
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
+        let pages = client.describe_vpcs().filters(ours(ctx)).into_paginator().items().send();
+        let vpcs = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeVpcs"))?;
         let mut raws = Vec::new();
-        for vpc in client.vpcs(ctx).await? {
+        for vpc in vpcs {
             let attribute = client
                 .describe_vpc_attribute()
                 .vpc_id(vpc.vpc_id().unwrap_or_default())
@@ -99,7 +101,7 @@ impl Resource for Vpc {
         })
     }
 
-    async fn create(self, Call { ctx, client, .. }: Call<Ec2>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::Vpc, &self.name());
         let create = client.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
         let vpc =
@@ -114,12 +116,12 @@ impl Resource for Vpc {
         })
     }
 
-    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Ec2>) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
         set_dns_hostnames(&client, &id, self.dns_hostnames).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         gone(client.delete_vpc().vpc_id(id).send().await.map_err(failed("ec2:DeleteVpc")), Gone::Now)
     }
 }

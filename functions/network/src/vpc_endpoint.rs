@@ -1,6 +1,7 @@
 //! VPC endpoints: the gateway to S3, and the interfaces to AWS where tasks have no way to the internet.
 
 use aws::{failed, gone, kind_of};
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{ResourceType, State as EndpointState, VpcEndpoint as RawEndpoint, VpcEndpointType};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,10 +10,9 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
-use crate::ec2::Ec2;
 use crate::names::{id_of, ids_of, sorted};
 use crate::permissions::{change, create, describe};
-use crate::tags::{owned, specification};
+use crate::tags::{ours, owned, specification};
 use crate::vpc;
 
 /// A VPC endpoint.
@@ -97,7 +97,7 @@ fn own_account(ctx: &Context) -> Value {
 }
 
 impl Resource for VpcEndpoint {
-    type Client = Ec2;
+    type Client = Client;
     type Raw = RawEndpoint;
 
     const KIND: &'static str = "vpc-endpoint";
@@ -134,8 +134,9 @@ impl Resource for VpcEndpoint {
             .collect()
     }
 
-    async fn fetch(ctx: &Context, client: &Ec2, _: &Names) -> Result<Vec<RawEndpoint>> {
-        if client.spares(Self::KIND) { Ok(Vec::new()) } else { client.endpoints(ctx).await }
+    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<RawEndpoint>> {
+        let pages = client.describe_vpc_endpoints().filters(ours(ctx)).into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ec2:DescribeVpcEndpoints"))
     }
 
     fn identify(ctx: &Context, raw: &RawEndpoint, _: &Names) -> Option<Identity> {
@@ -184,7 +185,7 @@ impl Resource for VpcEndpoint {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Ec2>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
         let interface = self.kind == VpcEndpointType::Interface.as_str();
         let create = client
             .create_vpc_endpoint()
@@ -207,7 +208,7 @@ impl Resource for VpcEndpoint {
         })
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Ec2>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
         let more = |want: &[Name], now: &[Name]| -> Vec<String> {
             want.iter().filter(|name| !now.contains(name)).map(|name| id_of(&ids, name)).collect()
         };
@@ -226,7 +227,7 @@ impl Resource for VpcEndpoint {
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Ec2>) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
         let action = "ec2:DeleteVpcEndpoints";
         let answer =
             client.delete_vpc_endpoints().vpc_endpoint_ids(&id).send().await.map_err(failed(action))?;

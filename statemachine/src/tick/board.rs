@@ -1,6 +1,7 @@
 //! What a tick knows: every kind of the stage, what was found of it, and what was asked of AWS since.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 
 use futures_util::future::{BoxFuture, try_join_all};
 
@@ -47,17 +48,17 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) async fn look(resources: Resources, ctx: &Context, input: &Input) -> Result<Self> {
-        let Resources { kinds, parked, refused, waiting, outputs } = resources;
-        // What is known to be absent is not asked for.
-        let fetch = |kind: &Kind, names: &Names| -> BoxFuture<'static, Result<Raws>> {
-            if input.absent.contains(kind.name) {
-                Box::pin(std::future::ready(Ok((kind.nothing)())))
-            } else {
-                kind.start_fetch(ctx, names)
+        let Resources { mut kinds, parked, refused, waiting, outputs } = resources;
+        // What has been seen, or is known to be absent, is not asked for.
+        let fetch = |kind: &mut Kind, names: &Names| -> BoxFuture<'static, Result<Raws>> {
+            match kind.seen.take() {
+                Some(seen) => Box::pin(ready(Ok(seen))),
+                None if input.absent.contains(kind.name) => Box::pin(ready(Ok((kind.nothing)()))),
+                None => kind.start_fetch(ctx, names),
             }
         };
-        let early: Vec<_> =
-            kinds.iter().filter(|kind| !kind.late).map(|kind| fetch(kind, &input.names)).collect();
+        let early = kinds.iter_mut().filter(|kind| !kind.late);
+        let early: Vec<_> = early.map(|kind| fetch(kind, &input.names)).collect();
         let mut early = try_join_all(early).await?.into_iter();
 
         let mut board = Self {
@@ -95,7 +96,7 @@ impl Board {
         // One after the other: a rule is looked for on the listeners that were found just before it.
         for (at, slot) in identified.iter_mut().enumerate() {
             if slot.is_none() {
-                let raws = fetch(&board.kinds[at], &board.names).await?;
+                let raws = fetch(&mut board.kinds[at], &board.names).await?;
                 *slot = Some(board.identify(ctx, raws));
             }
         }

@@ -38,8 +38,20 @@ impl Resources {
 
     /// A kind and all that is wanted of it. An empty list says: whatever is found of it is left over.
     #[must_use]
-    pub fn owns<R: Resource>(mut self, client: &R::Client, wanted: Vec<R>) -> Self {
-        self.kinds.push(Kind::new(client.clone(), wanted));
+    pub fn owns<R: Resource>(self, client: &R::Client, wanted: Vec<R>) -> Self {
+        self.owns_seen(client, wanted, None)
+    }
+
+    /// As [`Resources::owns`], where the function may have fetched the kind already, to find out what is wanted:
+    /// then `seen` is what the tick first looks at, and spares it that fetch. Later ones ask AWS.
+    #[must_use]
+    pub fn owns_seen<R: Resource>(
+        mut self,
+        client: &R::Client,
+        wanted: Vec<R>,
+        seen: Option<Vec<R::Raw>>,
+    ) -> Self {
+        self.kinds.push(Kind::new(client.clone(), wanted, seen));
         self
     }
 
@@ -86,6 +98,8 @@ pub(super) struct Kind {
     pub(super) lingers: bool,
     pub(super) tokenless: bool,
     pub(super) fetch: Fetch,
+    /// What the function has fetched of it already.
+    pub(super) seen: Option<Raws>,
     /// As if it had been fetched, and nothing been there.
     pub(super) nothing: Arc<dyn Fn() -> Raws + Send + Sync>,
 }
@@ -114,8 +128,9 @@ pub(super) struct Todo {
 }
 
 impl Kind {
-    fn new<R: Resource>(client: R::Client, wanted: Vec<R>) -> Self {
+    fn new<R: Resource>(client: R::Client, wanted: Vec<R>, seen: Option<Vec<R::Raw>>) -> Self {
         let wanted = Arc::new(wanted);
+        let seen = seen.map(|raws| fetched::<R>(raws, client.clone(), Arc::clone(&wanted)));
         let nothing = {
             let (client, wanted) = (client.clone(), Arc::clone(&wanted));
             Arc::new(move || fetched::<R>(Vec::new(), client.clone(), Arc::clone(&wanted)))
@@ -127,7 +142,15 @@ impl Kind {
                 Ok(fetched::<R>(raws, client, wanted))
             })
         });
-        Self { name: R::KIND, late: R::LATE, lingers: R::LINGERS, tokenless: R::TOKENLESS, fetch, nothing }
+        Self {
+            name: R::KIND,
+            late: R::LATE,
+            lingers: R::LINGERS,
+            tokenless: R::TOKENLESS,
+            fetch,
+            seen,
+            nothing,
+        }
     }
 }
 

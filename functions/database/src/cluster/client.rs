@@ -1,7 +1,6 @@
 //! What the cluster's kind calls AWS with.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
 
 use aws::failed;
 use aws_sdk_rds::Client;
@@ -14,7 +13,7 @@ use statemachine::resource::Context;
 use super::identifier;
 use crate::Clients;
 
-/// RDS and Secrets Manager, with what is known before the kinds are fetched.
+/// RDS and Secrets Manager, and what a new cluster is made of.
 #[derive(Clone, Debug)]
 pub struct Rds {
     pub(super) clients: Clients,
@@ -24,26 +23,12 @@ pub struct Rds {
     pub(super) engine_version: Option<String>,
     /// The snapshot that a new cluster is made from.
     pub(super) snapshot: Option<String>,
-    /// What the description of the stage had to look at already.
-    seen: Arc<Mutex<Option<Vec<Raw>>>>,
 }
 
 impl Rds {
     /// Of the function's clients, for a generation of the cluster.
     pub fn new(clients: &Clients, generation: u32) -> Self {
-        Self {
-            clients: clients.clone(),
-            generation,
-            engine_version: None,
-            snapshot: None,
-            seen: Arc::default(),
-        }
-    }
-
-    /// With what [`find`] found a moment ago.
-    #[must_use]
-    pub(crate) fn seen(self, found: Option<Raw>) -> Self {
-        Self { seen: Arc::new(Mutex::new(Some(found.into_iter().collect()))), ..self }
+        Self { clients: clients.clone(), generation, engine_version: None, snapshot: None }
     }
 
     /// With the version that a new cluster gets.
@@ -56,11 +41,6 @@ impl Rds {
     #[must_use]
     pub fn with_snapshot(self, snapshot: Option<String>) -> Self {
         Self { snapshot, ..self }
-    }
-
-    /// What was seen before the first fetch, once: it saves that fetch its call. Later ones ask AWS.
-    pub(super) fn seen_before(&self) -> Option<Vec<Raw>> {
-        self.seen.lock().expect("nobody panics with it in hand").take()
     }
 }
 

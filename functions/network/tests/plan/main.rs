@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{
     IpPermission, IpRange, NatGatewayState, Route, RouteState, SecurityGroupRule, SubnetState,
 };
 use futures_util::future::BoxFuture;
-use network::ec2::Ec2;
+use network::seen::Seen;
 use network::{Clients, resources, vpc};
 use serde_json::Value;
 use statemachine::config::{self, Stack};
@@ -63,11 +63,11 @@ async fn look(world: &World, stage: Stage, file: Option<&str>, names: Names) -> 
     } else {
         match &stack {
             Some(stack) => {
-                let ec2 = Ec2::look(&ctx, &ec2).await?;
-                let zones = ec2.zones(&ctx, &names).await?;
-                resources::network(&ctx, &ec2, Some((stack, &zones)))
+                let seen = Seen::look(&ctx, &ec2).await?;
+                let zones = seen.zones(&ctx, &ec2, &names).await?;
+                resources::network(&ctx, &ec2, stack, &zones, seen)
             }
-            None => resources::network(&ctx, &Ec2::new(&ec2), None),
+            None => resources::no_network(&ec2),
         }
     };
     tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
