@@ -17,6 +17,7 @@ pub mod engine;
 pub mod error;
 pub mod message;
 pub mod naming;
+pub mod owner;
 pub mod permission;
 pub mod plan;
 pub mod resource;

@@ -135,6 +135,22 @@ pub struct Item {
     pub ended_ms: Option<u64>,
 }
 
+impl Item {
+    /// A line about `name`, with nothing else to say yet.
+    pub fn new(name: Name, action: Action) -> Self {
+        Self {
+            name,
+            action,
+            changes: Vec::new(),
+            reason: None,
+            to: None,
+            progress: Progress::default(),
+            started_ms: None,
+            ended_ms: None,
+        }
+    }
+}
+
 /// What a plan says about a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -101,7 +101,7 @@ async fn run(cloud: &Cloud, wanted: bool, mode: Mode, adopt: bool) -> StageRepor
         options: Options { adopt, ..Options::default() },
         ..Context::example(statemachine::Stage::Foundation)
     };
-    let resources =
+    let resources: Resources =
         Resources::new().owns(cloud, wanted.then_some(Bucket { versioned: true }).into_iter().collect());
     tick(resources, &ctx, mode, Input::default(), &Held).await.expect("a report")
 }

@@ -120,7 +120,7 @@ impl Link for Free {
 }
 
 async fn make(cloud: &Cloud, rotation: u32, earlier: Option<&StageReport>) -> StageReport {
-    let resources = Resources::new()
+    let resources: Resources = Resources::new()
         .owns(cloud, vec![Secret { rotation }])
         .owns(cloud, vec![Cluster { password: secret() }]);
     let input = Input {

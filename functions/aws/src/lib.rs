@@ -11,6 +11,7 @@ use std::future::Future;
 use aws_types::SdkConfig;
 use statemachine::Result;
 use statemachine::message::Document;
+use statemachine::owner::Owner;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
@@ -20,8 +21,9 @@ pub use download::download;
 pub use error::{failed, gone, kind_of};
 pub use sent_once::SentOnce;
 
-/// The owner of a stage (or two): a Lambda function. Implemented by a struct of its SDK clients.
-pub trait Function: Clone + Send + Sync + 'static {
+/// The owner of a stage (or two): a Lambda function. Implemented by a struct of its SDK clients, whose kinds
+/// [`statemachine::owns!`] lists.
+pub trait Function: Owner + Clone + Send + Sync + 'static {
     /// Builds the clients, once per process.
     fn new(config: &SdkConfig) -> Self;
 
@@ -33,8 +35,16 @@ pub trait Function: Clone + Send + Sync + 'static {
         ctx: &Context,
         document: &Document,
         names: &Names,
-    ) -> impl Future<Output = Result<Resources>> + Send;
+    ) -> impl Future<Output = Result<Resources<Self>>> + Send;
 
-    /// What the function may do: the permissions of all its kinds, and of what `resources` reads.
-    fn permissions(scope: &Scope) -> Vec<Permission>;
+    /// What `resources` itself reads, beyond what its kinds need.
+    fn reads(scope: &Scope) -> Vec<Permission> {
+        let _ = scope;
+        Vec::new()
+    }
+
+    /// What the function may do: what `resources` reads, and what its kinds need.
+    fn permissions(scope: &Scope) -> Vec<Permission> {
+        [Self::reads(scope), Self::permissions_of_kinds(scope)].concat()
+    }
 }

@@ -8,11 +8,10 @@ mod record_sets;
 
 use aws::Function;
 use aws_types::SdkConfig;
-use statemachine::Result;
 use statemachine::message::Document;
-use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
+use statemachine::{Result, owns};
 
 use crate::certificate::{Certificate, Certificates};
 use crate::delegation::{Delegation, Resolver, SystemResolver};
@@ -39,14 +38,12 @@ impl Function for Clients {
         }
     }
 
-    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources<Self>> {
         self.describe(ctx, document, &SystemResolver { emulated: self.emulated }).await
     }
-
-    fn permissions(scope: &Scope) -> Vec<Permission> {
-        [HostedZone::permissions(scope), Certificate::permissions(scope), Record::permissions(scope)].concat()
-    }
 }
+
+owns!(Clients: HostedZone, Certificate, Record);
 
 impl Clients {
     /// What the stage owns, with the DNS resolver as a parameter.
@@ -55,7 +52,7 @@ impl Clients {
         ctx: &Context,
         document: &Document,
         resolver: &dyn Resolver,
-    ) -> Result<Resources> {
+    ) -> Result<Resources<Self>> {
         let hosts = hosts(document);
         let wanted = document.stack.as_ref().and_then(|stack| stack.domain.clone());
         let domain = wanted.clone().or_else(|| hosts.first().map(|host| hosted_zone::apex(host)));

@@ -17,12 +17,12 @@ use aws_sdk_rds::types::DbCluster;
 use aws_types::SdkConfig;
 use events::{EventRule, Rules};
 use futures_util::future::try_join;
-use statemachine::Result;
 use statemachine::config::Database;
 use statemachine::message::{Document, Operation};
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
+use statemachine::{Result, owns};
 
 use crate::cluster::{Cluster, Pause, Rds};
 use crate::instance::{Instance, Instances};
@@ -77,7 +77,7 @@ fn owned(
     cluster: &Rds,
     kept: Vec<KeptCluster>,
     seen: Option<Seen>,
-) -> Resources {
+) -> Resources<Clients> {
     let live = document.intent.database.generation;
     let run = &document.run;
     let group = asked.map(|asked| ParameterGroup::of(asked.database.major()));
@@ -152,7 +152,7 @@ impl Function for Clients {
         }
     }
 
-    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources<Self>> {
         let database = document.stack.as_ref().and_then(|stack| stack.database.as_ref());
         if let Some(database) = database {
             return self.described(ctx, document, database).await;
@@ -161,21 +161,15 @@ impl Function for Clients {
         Ok(owned(ctx, document, None, self, &cluster, Vec::new(), None))
     }
 
-    fn permissions(scope: &Scope) -> Vec<Permission> {
-        [
-            vec![version::permissions()],
-            SubnetGroup::permissions(scope),
-            ParameterGroup::permissions(scope),
-            Password::permissions(scope),
-            Cluster::permissions(scope),
-            Instance::permissions(scope),
-            Snapshot::permissions(scope),
-            EventRule::permissions(scope),
-            // The URL's secret needs what the password's does.
-        ]
-        .concat()
+    fn reads(_: &Scope) -> Vec<Permission> {
+        vec![version::permissions()]
     }
 }
+
+owns!(
+    Clients:
+    SubnetGroup, ParameterGroup, Password, KeptCluster, Cluster, Instance, DatabaseUrl, Snapshot, EventRule,
+);
 
 /// What is known of AWS's engine versions.
 #[derive(Debug, Default)]
@@ -191,7 +185,12 @@ struct Versions {
 impl Clients {
     /// The stage of a stack with a database. What the file asks for is checked against what AWS offers and what
     /// runs, before anything is changed.
-    async fn described(&self, ctx: &Context, document: &Document, database: &Database) -> Result<Resources> {
+    async fn described(
+        &self,
+        ctx: &Context,
+        document: &Document,
+        database: &Database,
+    ) -> Result<Resources<Self>> {
         let intent = &document.intent.database;
         let identifier = cluster::identifier(ctx, intent.generation);
         let found = cluster::find(&self.rds, &identifier);

@@ -11,11 +11,17 @@ pub mod role;
 
 use aws::Function;
 use aws_types::SdkConfig;
-use statemachine::Result;
 use statemachine::message::Document;
-use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
+use statemachine::{Result, owns};
+
+use crate::bucket::Bucket;
+use crate::cluster::Cluster;
+use crate::log_group::LogGroup;
+use crate::repository::Repository;
+use crate::restored_object::RestoredObject;
+use crate::role::Role;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
@@ -46,19 +52,9 @@ impl Function for Clients {
         }
     }
 
-    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources<Self>> {
         Ok(resources::foundation(self, ctx, document))
     }
-
-    fn permissions(scope: &Scope) -> Vec<Permission> {
-        [
-            role::Role::permissions(scope),
-            log_group::LogGroup::permissions(scope),
-            cluster::Cluster::permissions(scope),
-            bucket::Bucket::permissions(scope),
-            repository::Repository::permissions(scope),
-            restored_object::RestoredObject::permissions(scope),
-        ]
-        .concat()
-    }
 }
+
+owns!(Clients: Role, LogGroup, Cluster, Bucket, Repository, RestoredObject);

@@ -14,7 +14,7 @@ use crate::restored_object::{Objects, RestoredObject};
 use crate::role;
 
 /// The stage `foundation`. Without a stack everything is left over.
-pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Resources {
+pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Resources<Clients> {
     let (stack, known_buckets) = (document.stack.as_ref(), &document.known_buckets);
     let generation = document.intent.database.generation;
     let object = document.run.parameters.object.clone();

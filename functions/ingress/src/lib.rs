@@ -7,12 +7,11 @@ pub mod tags;
 use aws::Function;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_types::SdkConfig;
-use statemachine::Result;
 use statemachine::config::Stack;
 use statemachine::message::Document;
-use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
+use statemachine::{Result, owns};
 
 use crate::listener::{Action, Listener};
 use crate::load_balancer::LoadBalancer;
@@ -29,18 +28,16 @@ impl Function for Clients {
         Self { elb: Client::new(config) }
     }
 
-    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources> {
+    async fn resources(&self, ctx: &Context, document: &Document, _: &Names) -> Result<Resources<Self>> {
         Ok(self.owned(ctx, document.stack.as_ref()))
-    }
-
-    fn permissions(scope: &Scope) -> Vec<Permission> {
-        [LoadBalancer::permissions(scope), Listener::permissions(scope)].concat()
     }
 }
 
+owns!(Clients: LoadBalancer, Listener);
+
 impl Clients {
     /// What the stage owns: nothing, unless a service is public.
-    fn owned(&self, ctx: &Context, stack: Option<&Stack>) -> Resources {
+    fn owned(&self, ctx: &Context, stack: Option<&Stack>) -> Resources<Clients> {
         let stack = stack.filter(|stack| stack.has_public_service());
         let balancer = stack.map(|_| LoadBalancer::of(ctx));
         // With a domain, port 80 only redirects. Without one it is the way in, and the services add rules.

@@ -26,12 +26,26 @@ use aws::Function;
 use aws_sdk_ec2::Client;
 use aws_types::SdkConfig;
 use statemachine::message::Document;
+use statemachine::owner::Owner as _;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Names, Resource as _};
+use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
-use statemachine::{Error, Part, Result, Stage};
+use statemachine::{Error, Part, Result, Stage, owns};
 
+use crate::address::Address;
+use crate::default_security_group::DefaultSecurityGroup;
+use crate::flow_log::FlowLog;
+use crate::internet_gateway::InternetGateway;
+use crate::nat_gateway::NatGateway;
+use crate::network_acl::NetworkAcl;
+use crate::route::Route;
+use crate::route_table::RouteTable;
+use crate::security_group::SecurityGroup;
+use crate::security_group_rule::SecurityGroupRule;
 use crate::seen::Seen;
+use crate::subnet::Subnet;
+use crate::vpc::Vpc;
+use crate::vpc_endpoint::VpcEndpoint;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
@@ -45,7 +59,7 @@ impl Function for Clients {
         Self { ec2: Client::new(config) }
     }
 
-    async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources> {
+    async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources<Self>> {
         match (ctx.stage, document.stack.as_ref()) {
             (Part::Stage(Stage::Network), Some(stack)) => {
                 let seen = Seen::look(ctx, &self.ec2).await?;
@@ -66,23 +80,12 @@ impl Function for Clients {
     }
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        permissions::merged(
-            [
-                vpc::Vpc::permissions(scope),
-                internet_gateway::InternetGateway::permissions(scope),
-                default_security_group::DefaultSecurityGroup::permissions(scope),
-                network_acl::NetworkAcl::permissions(scope),
-                route_table::RouteTable::permissions(scope),
-                subnet::Subnet::permissions(scope),
-                vpc_endpoint::VpcEndpoint::permissions(scope),
-                security_group::SecurityGroup::permissions(scope),
-                security_group_rule::SecurityGroupRule::permissions(scope),
-                address::Address::permissions(scope),
-                nat_gateway::NatGateway::permissions(scope),
-                route::Route::permissions(scope),
-                flow_log::FlowLog::permissions(scope),
-            ]
-            .concat(),
-        )
+        permissions::merged(Self::permissions_of_kinds(scope))
     }
 }
+
+owns!(
+    Clients:
+    Vpc, InternetGateway, DefaultSecurityGroup, NetworkAcl, RouteTable, Subnet, VpcEndpoint, SecurityGroup,
+    SecurityGroupRule, Address, NatGateway, Route, FlowLog,
+);

@@ -5,6 +5,7 @@ use statemachine::config::{Egress, Stack};
 use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::Resources;
 
+use crate::Clients;
 use crate::address::Address;
 use crate::default_security_group::{self, DefaultSecurityGroup};
 use crate::flow_log::FlowLog;
@@ -30,7 +31,13 @@ const EXEC_ENDPOINT: &str = "ssmmessages";
 /// The stage `network`, in the two `zones`: free of charge, and there within seconds.
 ///
 /// Route tables stand before subnets because a subnet that goes takes its association along.
-pub fn network(ctx: &Context, ec2: &Client, stack: &Stack, zones: &[String; 2], seen: Seen) -> Resources {
+pub fn network(
+    ctx: &Context,
+    ec2: &Client,
+    stack: &Stack,
+    zones: &[String; 2],
+    seen: Seen,
+) -> Resources<Clients> {
     let private = PRIVATE.map(route_table::name).to_vec();
     let told = ["a", "b"].map(subnet::zone).into_iter().zip(zones.iter().cloned());
     let told = told.chain([seen.count_of_interfaces(ctx)]);
@@ -52,7 +59,7 @@ pub fn network(ctx: &Context, ec2: &Client, stack: &Stack, zones: &[String; 2], 
 
 /// The stage `network` in the removal of everything. The default group and ACL are AWS's, made with the VPC and gone
 /// with it: there is nothing to do about them.
-pub fn no_network(ec2: &Client) -> Resources {
+pub fn no_network(ec2: &Client) -> Resources<Clients> {
     Resources::new()
         .owns::<Vpc>(ec2, vec![])
         .owns::<InternetGateway>(ec2, vec![])
@@ -67,7 +74,13 @@ pub fn no_network(ec2: &Client) -> Resources {
 /// paused no task runs, so gateways and endpoints go; the addresses stay, because others let them in by name.
 ///
 /// `names` are what the stage `network` has found.
-pub fn egress(ctx: &Context, ec2: &Client, names: &Names, wanted: Option<&Stack>, paused: bool) -> Resources {
+pub fn egress(
+    ctx: &Context,
+    ec2: &Client,
+    names: &Names,
+    wanted: Option<&Stack>,
+    paused: bool,
+) -> Resources<Clients> {
     let mode = wanted.map(|stack| stack.network.egress);
     // By private route table, the zone of the NAT gateway that it leads to.
     let ways: [Option<&str>; 2] = match mode {

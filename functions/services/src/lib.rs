@@ -19,11 +19,17 @@ use statemachine::config::Stack;
 use statemachine::error::Optional as _;
 use statemachine::message::{self, Document, TakesEffect, Wanted};
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Name, Names, Resource as _};
+use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::Resources;
-use statemachine::{Error, ErrorKind, Result};
+use statemachine::{Error, ErrorKind, Result, owns};
 
 use crate::image::Image;
+use crate::listener_rule::ListenerRule;
+use crate::scaling::ScalingTarget;
+use crate::service::Service;
+use crate::target_group::TargetGroup;
+use crate::task::Task;
+use crate::task_definition::TaskDefinition;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
@@ -54,7 +60,7 @@ impl Function for Clients {
         }
     }
 
-    async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources> {
+    async fn resources(&self, ctx: &Context, document: &Document, names: &Names) -> Result<Resources<Self>> {
         let image = match &document.stack {
             Some(stack) => self.image(ctx, document, stack, names).await?,
             None => None,
@@ -62,24 +68,17 @@ impl Function for Clients {
         Ok(resources::services(self, ctx, document, names, image.as_ref()))
     }
 
-    fn permissions(scope: &Scope) -> Vec<Permission> {
+    fn reads(scope: &Scope) -> Vec<Permission> {
         let images = scope.arn("ecr", &format!("repository/{}/*", scope.app));
         let reads = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"];
-        [
-            vec![Permission::on(&reads, [images])],
-            target_group::TargetGroup::permissions(scope),
-            Listener::permissions(scope),
-            listener_rule::ListenerRule::permissions(scope),
-            Record::permissions(scope),
-            task_definition::TaskDefinition::permissions(scope),
-            service::Service::permissions(scope),
-            task::Task::permissions(scope),
-            scaling::ScalingTarget::permissions(scope),
-            EventRule::permissions(scope),
-        ]
-        .concat()
+        vec![Permission::on(&reads, [images])]
     }
 }
+
+owns!(
+    Clients:
+    TargetGroup, Listener, ListenerRule, Record, TaskDefinition, Task, Service, ScalingTarget, EventRule,
+);
 
 impl Clients {
     /// The image that the services are to run: what the run was given (a deploy's, or the newest good

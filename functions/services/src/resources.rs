@@ -26,7 +26,7 @@ pub fn services(
     document: &Document,
     names: &Names,
     image: Option<&Image>,
-) -> Resources {
+) -> Resources<Clients> {
     let stack = document.stack.as_ref();
     let wanted = stack.map(|stack| Wanted { ctx, stack, names, document });
     let definitions =

@@ -7,7 +7,9 @@ use futures_util::future::{BoxFuture, try_join_all};
 
 use super::Input;
 use super::forward::Position;
-use super::resources::{Identified, Kind, Raws, Resources, Todo};
+use super::kind::{Identified, Kind, Raws};
+use super::resources::Resources;
+use super::todo::Todo;
 use crate::message::{Failure, Waiting};
 use crate::plan::{Action, Item, Progress};
 use crate::resource::{Context, Name, Names, Need};
@@ -47,8 +49,8 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) async fn look(resources: Resources, ctx: &Context, input: &Input) -> Result<Self> {
-        let Resources { mut kinds, parked, refused, waiting, outputs } = resources;
+    pub(super) async fn look<O>(resources: Resources<O>, ctx: &Context, input: &Input) -> Result<Self> {
+        let Resources { mut kinds, parked, refused, waiting, outputs, .. } = resources;
         // What has been seen, or is known to be absent, is not asked for.
         let fetch = |kind: &mut Kind, names: &Names| -> BoxFuture<'static, Result<Raws>> {
             match kind.seen.take() {

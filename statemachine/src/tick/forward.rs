@@ -7,8 +7,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::board::Board;
+use super::kind::Raws;
 use super::outcome::{acted, fetched_again};
-use super::resources::{Acted, Raws, Todo};
+use super::todo::{Acted, Todo};
 use super::tokenless::note_tokenless;
 use super::{Hold, Input, Link, is_still_held, now_ms};
 use crate::Result;

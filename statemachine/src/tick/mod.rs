@@ -18,9 +18,11 @@
 
 mod board;
 mod forward;
+mod kind;
 mod outcome;
 mod report;
 mod resources;
+mod todo;
 mod tokenless;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,8 +105,8 @@ pub fn is_still_held(read_ms: u64, now_ms: u64) -> bool {
 }
 
 /// Runs one tick. See the module's documentation.
-pub async fn tick(
-    resources: Resources,
+pub async fn tick<O>(
+    resources: Resources<O>,
     ctx: &Context,
     mode: Mode,
     input: Input,

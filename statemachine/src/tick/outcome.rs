@@ -1,7 +1,8 @@
 //! What the calls of a tick have led to, entered on its board.
 
 use super::board::Board;
-use super::resources::{Acted, Raws, Todo};
+use super::kind::Raws;
+use super::todo::{Acted, Todo};
 use super::{is_temporary, now_ms};
 use crate::plan::{Action, Item, Progress};
 use crate::resource::{Context, Gone, Name};

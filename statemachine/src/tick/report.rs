@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::Board;
-use super::resources::Todo;
+use super::todo::Todo;
 use super::{PARKED, now_ms};
 use crate::message::{Failure, Mode, StageReport, Status, Waiting};
 use crate::plan::{Action, Item, Progress};
