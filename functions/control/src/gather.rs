@@ -35,8 +35,9 @@ impl Control {
                     known.see_configuration(&source, bytes.as_deref());
                 }
                 begin::Unknown::Turn(holder) => {
-                    known.turn =
-                        Some(record.lock().claim(&holder, |execution| self.holder_state(execution)).await?)
+                    let lock = record.lock();
+                    let claim = lock.claim(&holder, |execution| self.holder_state(execution)).await?;
+                    known.turn = Some(claim);
                 }
                 begin::Unknown::WaitsFor => {
                     let request = record.run(&known.run).request().get().await?;
