@@ -44,7 +44,7 @@ fn finds(what: &str, rules: &Rules, runs: usize, mishaps: u8) {
 
 #[test]
 fn three_runs_never_write_at_once_never_lose_a_stop_and_are_never_stuck() {
-    // Three mishaps are 2,000,000 states, and right too.
+    // Three mishaps are about 2,000,000 states: too many for every run of the tests.
     let states = check(&CODE, RUNS, 2).unwrap_or_else(|trace| panic!("{trace}"));
     assert!(states > 100_000, "only {states} states are reached");
 }
