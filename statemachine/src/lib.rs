@@ -13,7 +13,6 @@
 
 pub mod config;
 pub mod definition;
-pub mod engine;
 pub mod error;
 pub mod message;
 pub mod naming;

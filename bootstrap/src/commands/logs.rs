@@ -112,10 +112,8 @@ async fn of_run(session: &Session, run: &str, logs: &Logs) -> Result<Code> {
         return Err(no_run(run, &session.runs().await?));
     };
     let started = record.run.started_at.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
-    let groups: Vec<(String, String)> = FUNCTIONS
-        .iter()
-        .map(|what| ((*what).to_owned(), format!("/aws/lambda/{}", session.scope.function(what))))
-        .collect();
+    let groups: Vec<(String, String)> =
+        FUNCTIONS.iter().map(|what| ((*what).to_owned(), session.scope.engine_log_group(what))).collect();
     let filter = logs.filter.clone().unwrap_or_else(|| format!("\"{run}\""));
     let mut lines = read(session, &groups, started, Some(&filter)).await?;
     lines.retain(|line| line.text.contains(run));

@@ -1,6 +1,7 @@
 //! Watching a run: the picture of it while it goes, until its end or Ctrl-C.
 
 use statemachine::Stage;
+use statemachine::naming::resource;
 use statemachine::resource::Name;
 
 use super::outcome::detached;
@@ -50,7 +51,7 @@ impl Watcher for Watching<'_> {
             self.live.print(&show::plan::plan(plan, Page::stderr()));
             self.shows_plan = false;
         }
-        let repository = Name::new("repository", "main");
+        let repository = resource::repository();
         let has_repository =
             view.stages.get(&Stage::Foundation).is_some_and(|report| report.names.id(&repository).is_some());
         if self.pushes_sample && !self.pushed && has_repository {
@@ -67,7 +68,7 @@ impl Watcher for Watching<'_> {
 
     /// The services look for an image soon after the repository is made.
     fn hurries(&self, view: &View) -> bool {
-        let repository = Name::new("repository", "main");
+        let repository = resource::repository();
         let plan = view.plan.as_ref().filter(|_| self.pushes_sample && !self.pushed);
         plan.is_some_and(|record| {
             record.plan.items().any(|(_, item)| item.name == repository && item.action.is_change())

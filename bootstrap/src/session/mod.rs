@@ -9,6 +9,7 @@ use std::path::Path;
 
 use aws_types::SdkConfig;
 use statemachine::config::{Stack, parse};
+use statemachine::naming::AwsNames;
 use statemachine::permission::Scope;
 use tokio::sync::OnceCell;
 
@@ -122,14 +123,19 @@ impl Session {
         })
     }
 
+    /// The AWS names of the stack.
+    pub(crate) fn aws_names(&self) -> AwsNames<'_> {
+        AwsNames::new(&self.scope.app, &self.environment)
+    }
+
     /// `app/env`
     pub(crate) fn stack(&self) -> String {
-        format!("{}/{}", self.scope.app, self.environment)
+        self.aws_names().stack()
     }
 
     /// Where a service's tasks write their logs.
     pub(crate) fn log_group(&self, service: &str) -> String {
-        format!("/ecs/{}-{}-{service}", self.scope.app, self.environment)
+        self.aws_names().service_log_group(service)
     }
 
     /// The command that shows a run from any machine.
@@ -139,7 +145,7 @@ impl Session {
 
     /// ARN of a run's execution.
     pub(crate) fn execution(&self, run: &str) -> String {
-        self.scope.arn("states", &format!("execution:{}:{run}", self.scope.engine()))
+        self.scope.execution(run)
     }
 }
 

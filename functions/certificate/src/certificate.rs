@@ -5,6 +5,7 @@ use aws_sdk_acm::Client;
 use aws_sdk_acm::types::{CertificateDetail, CertificateStatus, Tag, ValidationMethod};
 use serde::Serialize;
 use statemachine::error::{Optional as _, required};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -45,7 +46,7 @@ impl Resource for Certificate {
     type Client = Certificates;
     type Raw = Raw;
 
-    const KIND: &'static str = "certificate";
+    const KIND: &'static str = resource::kind::CERTIFICATE;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let certificates = scope.arn("acm", "certificate/*");
@@ -66,7 +67,7 @@ impl Resource for Certificate {
                 ..Permission::on(&["acm:DeleteCertificate"], [certificates]).when(
                     "StringLike",
                     "aws:ResourceTag/stepstack:stack",
-                    [format!("{}/*", scope.app)],
+                    [scope.every_stack().stack()],
                 )
             },
         ]

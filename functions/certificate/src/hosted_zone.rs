@@ -6,6 +6,7 @@ use aws_sdk_route53::types::{
     HostedZone as RawZone, HostedZoneConfig, ResourceRecordSet, RrType, Tag, TagResourceType,
 };
 use serde::Serialize;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
@@ -24,7 +25,7 @@ pub struct HostedZone {
 
 /// `hosted-zone/main`.
 pub fn name() -> Name {
-    Name::new(HostedZone::KIND, "main")
+    resource::hosted_zone()
 }
 
 /// The last two labels of a host: where a lookup without a configuration begins.
@@ -156,7 +157,7 @@ impl Resource for HostedZone {
     type Client = Zones;
     type Raw = Raw;
 
-    const KIND: &'static str = "hosted-zone";
+    const KIND: &'static str = resource::kind::HOSTED_ZONE;
     const USES_THEIRS: bool = true;
 
     fn permissions(_: &Scope) -> Vec<Permission> {

@@ -66,12 +66,8 @@ impl Clients {
             .as_deref()
             .map(|domain| HostedZone { domain: zone.map_or(domain, hosted_zone::Raw::domain).to_owned() });
         let certificates = Certificates { acm: self.acm.clone(), hosts: hosts.clone() };
-        let mut wanted_hosts: Vec<String> = document
-            .stack
-            .iter()
-            .filter(|stack| stack.domain.is_some())
-            .flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()))
-            .collect();
+        let mut wanted_hosts: Vec<String> =
+            document.stack.iter().filter(|stack| stack.domain.is_some()).flat_map(Stack::hosts).collect();
         wanted_hosts.sort();
         let records = Records::new(&self.route53, hosts, wanted_hosts.clone());
         let seen_records = zone.map(|zone| records.raws(zone.records()));
@@ -100,10 +96,7 @@ impl Clients {
 
 /// All hosts that were ever asked for and may still be there.
 fn hosts(document: &Document) -> Vec<String> {
-    let described = document
-        .stack
-        .iter()
-        .flat_map(|stack| stack.public_services().filter_map(|(_, service)| service.host.clone()));
+    let described = document.stack.iter().flat_map(Stack::hosts);
     let mut hosts: Vec<String> = described.chain(document.known_hosts.iter().cloned()).collect();
     hosts.sort();
     hosts.dedup();

@@ -5,6 +5,7 @@ use aws::gone;
 use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{AliasTarget, ChangeAction, ResourceRecord, ResourceRecordSet, RrType};
 use serde::Serialize;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
@@ -125,9 +126,9 @@ fn is_shared(host: &str, certificate: &Name, names: &Names) -> bool {
 fn is_our_alias(ctx: &Context, set: &ResourceRecordSet, names: &Names) -> bool {
     let Some(target) = set.alias_target() else { return false };
     let target = plain(target.dns_name()).trim_start_matches("dualstack.").to_ascii_lowercase();
-    let balancer = names.attribute(&Name::new("load-balancer", "main"), "dns_name");
+    let balancer = names.attribute(&resource::load_balancer(), "dns_name");
     balancer.is_some_and(|name| name.eq_ignore_ascii_case(&target))
-        || target.starts_with(&format!("{}-", ctx.prefix()))
+        || target.starts_with(&format!("{}-", ctx.aws_names().prefix()))
 }
 
 impl Resource for Record {
@@ -199,7 +200,7 @@ impl Resource for Record {
         }
         let target = raw.set.alias_target().map(AliasTarget::dns_name).unwrap_or_default();
         let target = plain(target).trim_start_matches("dualstack.");
-        let balancer = Name::new("load-balancer", "main");
+        let balancer = resource::load_balancer();
         let is_ours =
             names.attribute(&balancer, "dns_name").is_some_and(|name| name.eq_ignore_ascii_case(target));
         let load_balancer = if is_ours { balancer } else { Name::foreign(target) };

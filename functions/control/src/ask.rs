@@ -5,6 +5,7 @@ use record::keys;
 use serde::Deserialize;
 use serde_json::Value;
 use statemachine::message::{Operation, Parameters, Request, Trigger};
+use statemachine::naming::{of_event_rule, of_repository};
 use statemachine::resource::Options;
 
 /// What a trigger asks for.
@@ -210,9 +211,7 @@ fn from_upload(detail: ObjectCreated, bucket: &str) -> Result<Ask, NotAsked> {
 /// A rule of ours with a schedule: `…:rule/stepstack-{app}-{env}-{what}`.
 fn from_schedule(resources: &[String], app: &str) -> Result<Ask, NotAsked> {
     let rule = resources.first().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
-    let named = rule.strip_prefix("stepstack-").and_then(|rest| rest.strip_prefix(app));
-    let named = named.and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.rsplit_once('-'));
-    let (environment, what) = named.unwrap_or_default();
+    let (environment, what) = of_event_rule(app, rule).unwrap_or_default();
     let operation = match what {
         "rotate" => Some(Operation::Rotate),
         // AWS starts a stopped cluster again after seven days; the pause goes on.
@@ -230,8 +229,7 @@ fn from_schedule(resources: &[String], app: &str) -> Result<Ask, NotAsked> {
 }
 
 fn from_push(detail: ImageAction, app: &str) -> Result<Ask, NotAsked> {
-    let environment =
-        detail.repository_name.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')).unwrap_or("");
+    let environment = of_repository(app, &detail.repository_name).unwrap_or("");
     let not = |reason: String| NotAsked {
         environment: if is_name(environment) { environment.to_owned() } else { "unknown".to_owned() },
         trigger: Trigger::ImagePush,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use record::Described;
 use statemachine::error::Optional as _;
 use statemachine::message::{Document, Failure, StageReport};
+use statemachine::naming::AwsNames;
 use statemachine::resource::Name;
 use statemachine::{Error, Part, Result, Stage};
 
@@ -106,7 +107,7 @@ impl Control {
     /// The digest of the image with this tag.
     async fn digest(&self, environment: &str, tag: &str) -> Result<Option<String>> {
         let image = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
-        let repository = format!("{}/{environment}", self.scope.app);
+        let repository = AwsNames::new(&self.scope.app, environment).repository();
         let answer = self.ecr.describe_images().repository_name(repository).image_ids(image).send().await;
         let answer = answer.map_err(failed("ecr:DescribeImages")).optional()?;
         Ok(answer.and_then(|answer| {

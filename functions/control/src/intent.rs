@@ -37,7 +37,7 @@ pub(crate) fn accept(document: &mut Document) -> Accepted {
             intent.engine = engine;
         }
         // They only grow while a run is under way: what leaves with the old file is still to be found.
-        intent.hosts = joined(hosts(stack), &intent.hosts);
+        intent.hosts = joined(stack.hosts().collect(), &intent.hosts);
         intent.buckets = joined(buckets(stack), &intent.buckets);
     }
     if !counts_when_done(run.operation) && intent != before {
@@ -52,15 +52,10 @@ pub(crate) fn accept(document: &mut Document) -> Accepted {
 pub(crate) fn settled(document: &Document) -> Intent {
     let mut intent = document.intent.clone();
     if let (Some(stack), Operation::Apply) = (&document.stack, document.run.operation) {
-        intent.hosts = hosts(stack);
+        intent.hosts = stack.hosts().collect();
         intent.buckets = buckets(stack);
     }
     intent
-}
-
-/// The hosts of a stack's public services.
-fn hosts(stack: &Stack) -> Vec<String> {
-    stack.public_services().filter_map(|(_, service)| service.host.clone()).collect()
 }
 
 /// The name of a stack's uploads bucket.

@@ -117,19 +117,16 @@ pub fn handler(
 
 /// What the function may do.
 pub fn permissions(scope: &Scope) -> Vec<Permission> {
-    let object = |prefix: &str| format!("arn:aws:s3:::{}/{prefix}/*", scope.bucket());
+    let object = |prefix: &str| format!("{}/{prefix}/*", scope.bucket_arn());
     let objects = ["environments", "intent", "locks", "runs", "releases"].map(object);
     vec![
         Permission::on(&["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], objects),
         Permission::on(&["s3:DeleteObject"], ["environments", "intent"].map(object)),
-        Permission::on(&["s3:ListBucket"], [format!("arn:aws:s3:::{}", scope.bucket())]),
-        Permission::on(
-            &["states:DescribeExecution"],
-            [scope.arn("states", &format!("execution:{}:*", scope.engine()))],
-        ),
+        Permission::on(&["s3:ListBucket"], [scope.bucket_arn()]),
+        Permission::on(&["states:DescribeExecution"], [scope.execution("*")]),
         Permission::on(
             &["ecr:DescribeImages", "ecr:BatchGetImage", "ecr:PutImage"],
-            [scope.arn("ecr", &format!("repository/{}/*", scope.app))],
+            [scope.arn("ecr", &format!("repository/{}", scope.every_stack().repository()))],
         ),
     ]
 }

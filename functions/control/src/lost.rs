@@ -3,6 +3,7 @@
 
 use statemachine::Stage;
 use statemachine::message::Document;
+use statemachine::naming::resource;
 use statemachine::plan::{Action, Plan};
 use statemachine::resource::{DataPolicy, Name};
 
@@ -48,7 +49,7 @@ pub(crate) fn without_database(described: &Described) -> Option<Described> {
 }
 
 fn cluster() -> Name {
-    Name::new("db-cluster", "main")
+    resource::db_cluster()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use statemachine::message::Document;
+use statemachine::naming::resource;
 use statemachine::permission::Scope;
 use statemachine::resource::Name;
 
@@ -15,7 +16,7 @@ pub(crate) fn outputs(document: &Document, scope: &Scope) -> BTreeMap<String, St
             outputs.insert(key.to_owned(), value);
         }
     };
-    let balancer = Name::new("load-balancer", "main");
+    let balancer = resource::load_balancer();
     let dns_name = stages.ingress.outputs.attribute(&balancer, "dns_name").map(str::to_owned);
     if let Some(stack) = &document.stack {
         let host = stack.public_services().find_map(|(_, service)| service.host.clone());
@@ -26,13 +27,13 @@ pub(crate) fn outputs(document: &Document, scope: &Scope) -> BTreeMap<String, St
         );
     }
     put("load_balancer", dns_name);
-    let zone = Name::new("hosted-zone", "main");
+    let zone = resource::hosted_zone();
     put("name_servers", stages.certificate.outputs.attribute(&zone, "name_servers").map(str::to_owned));
-    let repository = Name::new("repository", "main");
+    let repository = resource::repository();
     put("repository", stages.foundation.outputs.attribute(&repository, "uri").map(str::to_owned));
-    let cluster = Name::new("db-cluster", "main");
+    let cluster = resource::db_cluster();
     put("database_endpoint", stages.database.outputs.attribute(&cluster, "endpoint").map(str::to_owned));
-    put("uploads_bucket", stages.foundation.outputs.id(&Name::new("bucket", "uploads")).map(str::to_owned));
+    put("uploads_bucket", stages.foundation.outputs.id(&resource::uploads_bucket()).map(str::to_owned));
     let region = &scope.region;
     put(
         "state_machine",

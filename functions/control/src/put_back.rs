@@ -7,6 +7,7 @@ use statemachine::Stage;
 use statemachine::message::{
     Document, Failure, Intent, Mode, PuttingBack, Release, RunResult, Slot, StageReport, Wanted,
 };
+use statemachine::naming::resource;
 use statemachine::plan::Progress;
 use statemachine::resource::Name;
 
@@ -75,7 +76,7 @@ pub(crate) fn result_of(
     let open = services
         .iter()
         .flat_map(|report| &report.items)
-        .any(|item| item.name.as_str().starts_with("service/") && item.progress != Progress::Done);
+        .any(|item| item.name.kind() == resource::kind::SERVICE && item.progress != Progress::Done);
     let after = match (failure, stopped) {
         (Some(second), _) => format!(
             "Putting back what ran before failed too: {} {}: {}",
@@ -85,7 +86,7 @@ pub(crate) fn result_of(
         (None, None) if open => "What ran before is asked for again, and not all of it runs yet.".to_owned(),
         (None, None) => {
             let now = services
-                .and_then(|report| report.names.attribute(&Name::from_tag("image/current"), "digest"));
+                .and_then(|report| report.names.attribute(&resource::current_image(), "digest"));
             format!("Every service runs what it ran before: {}.", now.unwrap_or("the earlier image"))
         }
     };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use statemachine::message::{
     Document, Image, Intent, Operation, Outcome, Release, ReleaseRecord, RunResult, Status, Wanted,
 };
+use statemachine::naming::resource;
 use statemachine::resource::Name;
 
 use crate::intent::counts_when_done;
@@ -53,10 +54,10 @@ fn running(document: &Document) -> Option<(String, Option<String>)> {
         Status::Looked => is_unrecorded(document),
         Status::Pending | Status::NotReady | Status::Failed | Status::Stopped => false,
     };
-    if !is_as_described || services.outputs.of_kind("service").next().is_none() {
+    if !is_as_described || services.outputs.of_kind(resource::kind::SERVICE).next().is_none() {
         return None;
     }
-    let image = Name::from_tag("image/current");
+    let image = resource::current_image();
     let attribute = |attribute: &str| services.outputs.attribute(&image, attribute).map(str::to_owned);
     Some((attribute("digest")?, attribute("architecture")))
 }
@@ -70,7 +71,7 @@ fn record(document: &Document, release: Release, now: Timestamp) -> ReleaseRecor
             (name.clone(), laid)
         })
         .collect();
-    let definitions = document.stages.services.outputs.of_kind("task-definition");
+    let definitions = document.stages.services.outputs.of_kind(resource::kind::TASK_DEFINITION);
     let task_definitions = definitions
         .map(|(name, arn)| {
             let service = name.base().split_once('/').map_or("", |(_, service)| service);

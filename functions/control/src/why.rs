@@ -1,6 +1,7 @@
 //! Why a resource is to be changed: told from the configuration and from what the last good run described.
 
 use statemachine::message::{By, Document};
+use statemachine::naming::resource;
 use statemachine::plan::{Action, Plan, Why};
 use statemachine::resource::Name;
 
@@ -45,13 +46,13 @@ fn laid_by<'a>(document: &'a Document, name: &Name, field: &str) -> Option<&'a B
     let intent = &document.intent;
     let (kind, thing) = name.base().split_once('/')?;
     match (kind, field) {
-        ("service", "desired_count") => {
+        (resource::kind::SERVICE, "desired_count") => {
             intent.paused.as_ref().or_else(|| intent.counts.get(thing).map(|count| &count.by))
         }
-        ("service", "task_definition") => {
+        (resource::kind::SERVICE, "task_definition") => {
             intent.restarts.get(thing).or_else(|| intent.environment.as_ref().map(|laid| &laid.by))
         }
-        ("db-cluster", _) => {
+        (resource::kind::DB_CLUSTER, _) => {
             let database = &intent.database;
             intent.paused.as_ref().or(database.rotation.as_ref()).or(database.restored.as_ref())
         }
@@ -71,7 +72,7 @@ mod tests {
     fn why_by(engine: Option<&str>, described: &serde_json::Value, same_file: bool) -> Option<Why> {
         let change =
             Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
-        let name = Name::new("db-cluster", "main");
+        let name = resource::db_cluster();
         let item = Item { changes: vec![change], ..Item::new(name, Action::Update) };
         let mut document = crate::fixture::document(Operation::Apply);
         document.intent.engine = engine.map(str::to_owned);

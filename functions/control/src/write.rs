@@ -3,6 +3,7 @@
 use aws::failed;
 use statemachine::error::Optional as _;
 use statemachine::message::{Release, Run, RunRecord};
+use statemachine::naming::AwsNames;
 use statemachine::{ErrorKind, Result};
 
 use crate::Control;
@@ -40,7 +41,7 @@ impl Control {
 
     /// The tag `release-{n}` on the image, so that it is never expired.
     async fn tag(&self, run: &Run, release: &Release) -> Result<()> {
-        let repository = format!("{}/{}", run.app, run.environment);
+        let repository = AwsNames::new(&run.app, &run.environment).repository();
         let image =
             aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(&release.image.digest).build();
         let get = self.ecr.batch_get_image().repository_name(&repository).image_ids(image).send().await;

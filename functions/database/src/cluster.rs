@@ -13,6 +13,7 @@ use aws_sdk_rds::types::{
 };
 use serde::Serialize;
 use statemachine::config::Database;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
@@ -88,12 +89,7 @@ pub enum Pause {
 
 /// `db-cluster/main`.
 pub fn name() -> Name {
-    Name::new(Cluster::KIND, "main")
-}
-
-/// The identifier of a generation of a stack's cluster: the first is 1, a restore makes the next.
-pub fn identifier(ctx: &Context, generation: u32) -> String {
-    format!("{}-{generation}", ctx.prefix())
+    resource::db_cluster()
 }
 
 impl Cluster {
@@ -107,7 +103,7 @@ impl Cluster {
     ) -> Self {
         let min_acu = if pause == Pause::Sleep { 0.0 } else { database.min_acu };
         Self {
-            identifier: identifier(ctx, generation),
+            identifier: ctx.aws_names().db_cluster(generation),
             engine_major: database.major().to_owned(),
             database_name: database.name.clone(),
             master_username: database.username.clone(),
@@ -125,7 +121,7 @@ impl Cluster {
             copies_tags: true,
             subnet_group: subnet_group::name(),
             parameter_group: parameter_group.name(),
-            security_groups: BTreeSet::from([Name::new("security-group", "database")]),
+            security_groups: BTreeSet::from([resource::security_group("database")]),
         }
     }
 
@@ -146,7 +142,7 @@ impl Resource for Cluster {
     type Client = Rds;
     type Raw = Raw;
 
-    const KIND: &'static str = "db-cluster";
+    const KIND: &'static str = resource::kind::DB_CLUSTER;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
@@ -173,7 +169,7 @@ impl Resource for Cluster {
     }
 
     async fn fetch(ctx: &Context, client: &Rds, _: &Names) -> Result<Vec<Raw>> {
-        let found = find(&client.clients.rds, &identifier(ctx, client.generation)).await?;
+        let found = find(&client.clients.rds, &ctx.aws_names().db_cluster(client.generation)).await?;
         Ok(found.into_iter().collect())
     }
 

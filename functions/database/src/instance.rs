@@ -46,7 +46,7 @@ impl Instance {
     /// The instance of a stack's live cluster.
     pub fn of(ctx: &Context, generation: u32, pause: Pause) -> Self {
         Self {
-            identifier: identifier(ctx, generation),
+            identifier: ctx.aws_names().db_instance(generation),
             cluster: cluster::name(),
             class: "db.serverless".to_owned(),
             running: pause != Pause::Stop,
@@ -56,10 +56,6 @@ impl Instance {
             promotion_tier: 1,
         }
     }
-}
-
-fn identifier(ctx: &Context, generation: u32) -> String {
-    format!("{}-1", cluster::identifier(ctx, generation))
 }
 
 /// RDS, and the live generation: the instances of earlier ones are left over.
@@ -114,7 +110,7 @@ impl Resource for Instance {
 
     async fn fetch(ctx: &Context, client: &Instances, _: &Names) -> Result<Vec<Raw>> {
         let finds = (1..=client.live).map(|generation| async move {
-            let found = find(&client.rds, identifier(ctx, generation)).await?;
+            let found = find(&client.rds, &ctx.aws_names().db_instance(generation)).await?;
             Ok::<_, Error>(found.map(|found| Raw { found, generation, live: generation == client.live }))
         });
         Ok(try_join_all(finds).await?.into_iter().flatten().collect())

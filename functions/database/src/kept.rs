@@ -5,6 +5,7 @@ use aws::failed;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbCluster as Raw, Tag};
 use serde::Serialize;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Data, Gone, Identity, Made, Name, Names, Need, Owner, Resource, State,
@@ -76,7 +77,7 @@ impl Resource for KeptCluster {
     type Raw = Found;
 
     // A kind apart from the live cluster in the engine; in names both are clusters.
-    const KIND: &'static str = "db-cluster";
+    const KIND: &'static str = resource::kind::DB_CLUSTER;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         cluster::Cluster::permissions(scope)

@@ -88,7 +88,7 @@ fn owned(
     let named = run.parameters.snapshot.as_deref();
     let snapshot = match (run.operation, named) {
         (Operation::SnapshotCreate | Operation::SnapshotForget, Some(named)) => {
-            Some(snapshot::identifier(ctx, named))
+            Some(ctx.aws_names().db_snapshot(named))
         }
         _ => None,
     };
@@ -109,7 +109,7 @@ fn owned(
         None => (None, None, None),
     };
     let taken = snapshot.clone().filter(|_| run.operation == Operation::SnapshotCreate);
-    let taken = taken.map(|identifier| Snapshot { identifier, cluster: cluster::identifier(ctx, live) });
+    let taken = taken.map(|identifier| Snapshot { identifier, cluster: ctx.aws_names().db_cluster(live) });
     Resources::new()
         .owns(&clients.rds, list(asked.map(|_| SubnetGroup::of(ctx))))
         .owns(&clients.rds, list(group))
@@ -192,7 +192,7 @@ impl Clients {
         database: &Database,
     ) -> Result<Resources<Self>> {
         let intent = &document.intent.database;
-        let identifier = cluster::identifier(ctx, intent.generation);
+        let identifier = ctx.aws_names().db_cluster(intent.generation);
         let found = cluster::find(&self.rds, &identifier);
         let kept = cluster::all(&self.rds, ctx, 1..intent.generation);
         let (found, kept) = try_join(found, kept).await?;
@@ -217,7 +217,7 @@ impl Clients {
         };
         let cluster = Rds::new(self, intent.generation)
             .with_version(resolved.clone())
-            .with_snapshot(intent.snapshot.as_deref().map(|asked| snapshot::identifier(ctx, asked)));
+            .with_snapshot(intent.snapshot.as_deref().map(|asked| ctx.aws_names().db_snapshot(asked)));
         // What is not tagged yet was left by this restore, or by one that was cut off.
         let to_keep = kept.iter().filter(|raw| value(raw.tag_list(), KEPT).is_none());
         let kept_by =
@@ -270,7 +270,7 @@ impl Clients {
 
     /// Why the snapshot that a new generation is to be made from cannot be used; `None` when it can.
     async fn no_snapshot(&self, ctx: &Context, asked: &str) -> Result<Option<String>> {
-        let identifier = snapshot::identifier(ctx, asked);
+        let identifier = ctx.aws_names().db_snapshot(asked);
         Ok(match snapshot::find(&self.rds, &identifier).await? {
             None => Some(format!(
                 "There is no snapshot {identifier}. `stepstack snapshot list` shows what there is."

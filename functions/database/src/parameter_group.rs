@@ -47,7 +47,7 @@ fn name_of(family: &str) -> Name {
 
 /// `{app}-{env}-{hash}`.
 fn group_name(ctx: &Context, family: &str) -> String {
-    format!("{}-{}", ctx.prefix(), short_hash(&family))
+    ctx.aws_names().db_parameter_group(&short_hash(&family))
 }
 
 /// A group with its tags and the parameters that were set.

@@ -7,6 +7,7 @@ use aws_sdk_secretsmanager::types::Tag;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use statemachine::error::{Optional as _, required};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State, hex,
@@ -33,7 +34,7 @@ pub struct Password {
 
 /// `secret/database-password`.
 pub fn name() -> Name {
-    Name::new(Password::KIND, "database-password")
+    resource::database_password()
 }
 
 impl Password {
@@ -93,7 +94,7 @@ impl Password {
 }
 
 fn secret_name(ctx: &Context) -> String {
-    format!("{}/{}/database-password", ctx.app, ctx.environment)
+    ctx.aws_names().secret("database-password")
 }
 
 /// The secret of this name; one that is scheduled for deletion counts as absent.
@@ -243,11 +244,12 @@ impl Resource for Password {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "secret";
+    const KIND: &'static str = resource::kind::SECRET;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let secrets = scope.arn("secretsmanager", &format!("secret:{}/*/database-*", scope.app));
+        let secrets =
+            scope.arn("secretsmanager", &format!("secret:{}", scope.every_stack().secret("database-*")));
         let actions = [
             "secretsmanager:CreateSecret",
             "secretsmanager:DeleteSecret",

@@ -33,12 +33,6 @@ pub struct Snapshots {
     pub identifier: Option<String>,
 }
 
-/// A snapshot's identifier, from what a person calls it: with or without the stack's prefix.
-pub fn identifier(ctx: &Context, asked: &str) -> String {
-    let prefix = format!("{}-", ctx.prefix());
-    if asked.starts_with(&prefix) { asked.to_owned() } else { format!("{prefix}{asked}") }
-}
-
 /// `db-snapshot/arive-production-before-the-move`
 pub fn name(identifier: &str) -> Name {
     Name::new(Snapshot::KIND, identifier)

@@ -7,6 +7,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbSubnetGroup as RawGroup, Tag};
 use serde::Serialize;
 use statemachine::error::Optional as _;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -30,8 +31,8 @@ pub fn name() -> Name {
 impl SubnetGroup {
     /// The group of a stack.
     pub fn of(ctx: &Context) -> Self {
-        let subnets = ["private-a", "private-b"].map(|what| Name::new("subnet", what));
-        Self { group_name: ctx.prefix(), subnets: subnets.into() }
+        let subnets = ["private-a", "private-b"].map(resource::subnet);
+        Self { group_name: ctx.aws_names().db_subnet_group(), subnets: subnets.into() }
     }
 }
 
@@ -70,7 +71,11 @@ impl Resource for SubnetGroup {
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let groups = client.describe_db_subnet_groups().db_subnet_group_name(ctx.prefix()).send().await;
+        let groups = client
+            .describe_db_subnet_groups()
+            .db_subnet_group_name(ctx.aws_names().db_subnet_group())
+            .send()
+            .await;
         let groups = groups.map_err(failed("rds:DescribeDBSubnetGroups")).optional()?;
         let Some(group) =
             groups.and_then(|groups| groups.db_subnet_groups.unwrap_or_default().into_iter().next())

@@ -51,7 +51,7 @@ pub(crate) fn data_of_part(ctx: &Context) -> Data {
 /// RDS ARNs of the app's own: `owns(scope, "cluster")`. The pattern also fits an app `{app}-admin`; see
 /// [`change`].
 pub(crate) fn owns(scope: &Scope, kind: &str) -> String {
-    scope.arn("rds", &format!("{kind}:{}-*", scope.app))
+    scope.arn("rds", &format!("{kind}:{}", scope.every_stack().prefix()))
 }
 
 /// Changing or deleting what carries our tag: names alone would also fit an app `{app}-admin`.
@@ -59,6 +59,6 @@ pub(crate) fn change(scope: &Scope, actions: &[&'static str], kinds: &[&str]) ->
     Permission::on(actions, kinds.iter().map(|kind| owns(scope, kind))).when(
         "StringLike",
         "aws:ResourceTag/stepstack:stack",
-        [format!("{}/*", scope.app)],
+        [scope.every_stack().stack()],
     )
 }

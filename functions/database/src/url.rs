@@ -6,6 +6,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput as 
 use aws_sdk_secretsmanager::types::Tag;
 use serde::Serialize;
 use statemachine::config::Database;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -34,7 +35,7 @@ pub struct DatabaseUrl {
 
 /// `secret/database-url`.
 pub fn name() -> Name {
-    Name::new(DatabaseUrl::KIND, "database-url")
+    resource::database_url()
 }
 
 impl DatabaseUrl {
@@ -71,7 +72,7 @@ impl DatabaseUrl {
 }
 
 fn secret_name(ctx: &Context) -> String {
-    format!("{}/{}/database-url", ctx.app, ctx.environment)
+    ctx.aws_names().secret("database-url")
 }
 
 impl Resource for DatabaseUrl {
@@ -79,7 +80,7 @@ impl Resource for DatabaseUrl {
     type Raw = Raw;
 
     // A kind apart from the password in the engine, since it follows the cluster; in names both are secrets.
-    const KIND: &'static str = "secret";
+    const KIND: &'static str = resource::kind::SECRET;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {

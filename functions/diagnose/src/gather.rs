@@ -5,6 +5,7 @@ use aws::failed;
 use aws_sdk_ecs::types::{DesiredStatus, Task};
 use jiff::Timestamp;
 use statemachine::message::Document;
+use statemachine::naming::resource;
 use statemachine::resource::Name;
 use statemachine::{Error, ErrorKind, Result};
 
@@ -21,7 +22,7 @@ pub(crate) async fn task(clients: &Clients, document: &Document, name: &Name) ->
     let mut evidence = Evidence::default();
     let outputs = &document.stages.services.outputs;
     let (Some(stack), Some(arn)) = (&document.stack, outputs.id(name)) else { return evidence };
-    let cluster = stack.prefix();
+    let cluster = stack.aws_names().ecs_cluster();
     let service = outputs.attribute(name, "service").unwrap_or_default();
     let describe = clients.ecs.describe_tasks().cluster(&cluster).tasks(arn).send().await;
     match describe.map_err(failed("ecs:DescribeTasks")) {
@@ -40,7 +41,7 @@ pub(crate) async fn task(clients: &Clients, document: &Document, name: &Name) ->
 pub(crate) async fn services(clients: &Clients, document: &Document) -> Evidence {
     let mut evidence = Evidence::default();
     let Some(stack) = &document.stack else { return evidence };
-    let cluster = stack.prefix();
+    let cluster = stack.aws_names().ecs_cluster();
     let names: Vec<String> = stack.services.keys().cloned().collect();
     let since = document.run.started_at.parse::<Timestamp>().map_or(0, Timestamp::as_second);
     let noted = |what: &str, error: Error| format!("{what} ({})", error.message);
@@ -151,8 +152,8 @@ async fn log(clients: &Clients, cluster: &str, service: &str, task: &str) -> Res
 }
 
 async fn targets(clients: &Clients, document: &Document, service: &str, path: &str) -> Result<Vec<Target>> {
-    let groups = document.stages.services.outputs.of_kind("target-group");
-    let base = Name::new("target-group", service);
+    let groups = document.stages.services.outputs.of_kind(resource::kind::TARGET_GROUP);
+    let base = Name::new(resource::kind::TARGET_GROUP, service);
     let Some((_, arn)) = groups.into_iter().find(|(name, _)| name.base() == base.as_str()) else {
         return Ok(Vec::new());
     };

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use record::Bucket;
 use serde::{Deserialize, Serialize};
 use statemachine::message::{Document, Failure};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::Name;
 use statemachine::{Result, Stage};
@@ -65,7 +66,7 @@ impl Clients {
             return Ok(Answer { cause: "nothing failed".to_owned() });
         };
         let name = Name::from_tag(&failure.name);
-        let evidence = if name.kind() == "task" {
+        let evidence = if name.kind() == resource::kind::TASK {
             gather::task(self, &document, &name).await
         } else if failure.stage == Stage::Services {
             gather::services(self, &document).await
@@ -94,8 +95,8 @@ impl Clients {
 /// What the function may do.
 pub fn permissions(scope: &Scope) -> Vec<Permission> {
     let ecs = ["service", "task", "container-instance"]
-        .map(|part| scope.arn("ecs", &format!("{part}/{}-*", scope.app)));
-    let streams = scope.arn("logs", &format!("log-group:/ecs/{}-*", scope.app));
+        .map(|part| scope.arn("ecs", &format!("{part}/{}", scope.every_stack().prefix())));
+    let streams = scope.log_group_arn(&scope.every_stack().service_log_groups());
     vec![
         Permission::on(&["ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListTasks"], ecs),
         Permission::on(&["logs:FilterLogEvents"], [streams]),

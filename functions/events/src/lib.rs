@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -37,11 +38,6 @@ pub fn name(what: &str) -> Name {
     Name::new(EventRule::KIND, what)
 }
 
-/// The name in AWS, `stepstack-{app}-{env}-{what}`: control reads environment and operation from it.
-fn rule_name(ctx: &Context, what: &str) -> String {
-    format!("stepstack-{}-{what}", ctx.prefix())
-}
-
 impl EventRule {
     /// The rule that a push starts a deploy by; `None` when no tag is deployed on a push.
     pub fn image_push(ctx: &Context, stack: &Stack) -> Option<Self> {
@@ -54,7 +50,7 @@ impl EventRule {
             "detail": {
                 "action-type": ["PUSH"],
                 "result": ["SUCCESS"],
-                "repository-name": [format!("{}/{}", ctx.app, ctx.environment)],
+                "repository-name": [ctx.aws_names().repository()],
                 "image-tag": stack.image.deploy_on_push,
             },
         });
@@ -97,7 +93,7 @@ impl Resource for EventRule {
     const KIND: &'static str = "event-rule";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let rules = scope.arn("events", &format!("rule/stepstack-{}-*", scope.app));
+        let rules = scope.arn("events", &format!("rule/stepstack-{}", scope.every_stack().prefix()));
         let actions = [
             "events:DeleteRule",
             "events:ListTagsForResource",
@@ -123,12 +119,12 @@ impl Resource for EventRule {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let repository = self.pattern.as_ref().map(|_| Name::new("repository", "main"));
+        let repository = self.pattern.as_ref().map(|_| resource::repository());
         repository.into_iter().map(Need::Exists).collect()
     }
 
     async fn fetch(ctx: &Context, client: &Rules, _: &Names) -> Result<Vec<Raw>> {
-        let prefix = rule_name(ctx, "");
+        let prefix = ctx.aws_names().event_rule("");
         let (mut found, mut token) = (Vec::new(), None);
         loop {
             let page = client.events.list_rules().name_prefix(&prefix).set_next_token(token).send().await;
@@ -181,7 +177,7 @@ impl Resource for EventRule {
 
 impl EventRule {
     async fn put(self, client: &Client, ctx: &Context, tags: Option<Vec<Tag>>) -> Result<Made> {
-        let rule = rule_name(ctx, &self.what);
+        let rule = ctx.aws_names().event_rule(&self.what);
         let put = client
             .put_rule()
             .name(&rule)

@@ -4,6 +4,7 @@ use aws::{failed, gone};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{Cluster as Raw, ClusterField, ClusterSetting, ClusterSettingName, Tag};
 use serde::Serialize;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -20,26 +21,26 @@ pub struct Cluster {
 impl Cluster {
     /// The cluster of a stack.
     pub fn new(ctx: &Context) -> Self {
-        Self { cluster_name: ctx.prefix(), container_insights: "disabled".to_owned() }
+        Self { cluster_name: ctx.aws_names().ecs_cluster(), container_insights: "disabled".to_owned() }
     }
 }
 
 /// `cluster/main`.
 pub fn name() -> Name {
-    Name::new(Cluster::KIND, "main")
+    resource::cluster()
 }
 
 impl Resource for Cluster {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "cluster";
+    const KIND: &'static str = resource::kind::CLUSTER;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let clusters = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
+        let clusters = scope.arn("ecs", &format!("cluster/{}", scope.every_stack().ecs_cluster()));
         // The name alone would also be that of an app `{app}-admin`: tags tell them apart.
-        let stacks = || [format!("{}/*", scope.app)];
+        let stacks = || [scope.every_stack().stack()];
         vec![
             Permission::on(&["ecs:CreateCluster"], [clusters.clone()]).when(
                 "StringLike",
@@ -77,7 +78,7 @@ impl Resource for Cluster {
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let describe = client
             .describe_clusters()
-            .clusters(ctx.prefix())
+            .clusters(ctx.aws_names().ecs_cluster())
             .include(ClusterField::Tags)
             .include(ClusterField::Settings);
         let found = describe.send().await.map_err(failed("ecs:DescribeClusters"))?;

@@ -5,6 +5,7 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::LogGroup as RawGroup;
 use serde::Serialize;
 use statemachine::error::Optional as _;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{ErrorKind, Result};
@@ -25,14 +26,14 @@ pub struct LogGroup {
 
 /// `log-group/api`.
 pub fn name(what: &str) -> Name {
-    Name::new(LogGroup::KIND, what)
+    resource::log_group(what)
 }
 
 /// The log group of a service.
 pub fn of_service(ctx: &Context, service: &str, retention_days: u32) -> LogGroup {
     LogGroup {
         what: service.to_owned(),
-        log_group_name: format!("{}{service}", service_prefix(ctx)),
+        log_group_name: ctx.aws_names().service_log_group(service),
         retention_days: i32::try_from(retention_days).ok(),
     }
 }
@@ -40,8 +41,8 @@ pub fn of_service(ctx: &Context, service: &str, retention_days: u32) -> LogGroup
 /// The log group of the VPC's flow log.
 pub fn of_flow(ctx: &Context) -> LogGroup {
     LogGroup {
-        what: FLOW.to_owned(),
-        log_group_name: flow_name(ctx),
+        what: resource::flow_log_group().what().to_owned(),
+        log_group_name: ctx.aws_names().flow_log_group(),
         retention_days: Some(FLOW_RETENTION_DAYS),
     }
 }
@@ -53,46 +54,28 @@ pub fn of_flow(ctx: &Context) -> LogGroup {
 pub fn of_database(ctx: &Context, generation: u32, retention_days: u32) -> LogGroup {
     LogGroup {
         what: database_what(generation),
-        log_group_name: database_name(ctx, generation),
+        log_group_name: ctx.aws_names().database_log_group(generation),
         retention_days: i32::try_from(retention_days).ok(),
     }
 }
 
-// No service can have these names: they have a dot.
+/// No service can have this name: it has a dot.
 const DATABASE: &str = "aurora.postgresql";
-const FLOW: &str = "vpc.flow";
 
 fn database_what(generation: u32) -> String {
     if generation == 1 { DATABASE.to_owned() } else { format!("{DATABASE}.{generation}") }
 }
 
-fn database_prefix(ctx: &Context) -> String {
-    format!("/aws/rds/cluster/{}-", ctx.prefix())
-}
-
-fn database_name(ctx: &Context, generation: u32) -> String {
-    format!("{}{generation}/postgresql", database_prefix(ctx))
-}
-
 /// What a group of this name would be for; `None` when its name is none of the stack's.
 fn what_of(ctx: &Context, group: Option<&str>) -> Option<String> {
-    let group = group?;
-    if group == flow_name(ctx) {
-        return Some(FLOW.to_owned());
+    let (group, names) = (group?, ctx.aws_names());
+    if group == names.flow_log_group() {
+        return Some(resource::flow_log_group().what().to_owned());
     }
-    if let Some(service) = group.strip_prefix(&service_prefix(ctx)) {
+    if let Some(service) = names.service_of_log_group(group) {
         return Some(service.to_owned());
     }
-    let generation = group.strip_prefix(&database_prefix(ctx))?.strip_suffix("/postgresql")?;
-    generation.parse().ok().map(database_what)
-}
-
-fn service_prefix(ctx: &Context) -> String {
-    format!("/ecs/{}-", ctx.prefix())
-}
-
-fn flow_name(ctx: &Context) -> String {
-    format!("/vpc/{}/flow", ctx.prefix())
+    names.generation_of_log_group(group).map(database_what)
 }
 
 /// A group and the name that its tags give it.
@@ -105,16 +88,13 @@ impl Resource for LogGroup {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "log-group";
+    const KIND: &'static str = resource::kind::LOG_GROUP;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let groups = [
-            format!("log-group:/ecs/{}-*", scope.app),
-            format!("log-group:/vpc/{}-*", scope.app),
-            format!("log-group:/aws/rds/cluster/{}-*", scope.app),
-        ];
-        let groups: Vec<String> = groups.iter().map(|group| scope.arn("logs", group)).collect();
+        let every = scope.every_stack();
+        let groups = [every.service_log_groups(), every.flow_log_groups(), every.database_log_groups()];
+        let groups = groups.map(|group| scope.log_group_arn(&group)).to_vec();
         vec![
             Permission::unscoped(&["logs:DescribeLogGroups"], "the listing takes no resource"),
             Permission::on(
@@ -130,7 +110,7 @@ impl Resource for LogGroup {
             Permission::on(&["logs:DeleteLogGroup"], groups).when(
                 "StringLike",
                 "aws:ResourceTag/stepstack:stack",
-                [format!("{}/*", scope.app)],
+                [scope.every_stack().stack()],
             ),
         ]
     }
@@ -145,7 +125,7 @@ impl Resource for LogGroup {
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         // All of the stack's groups have its prefix somewhere in their names: one listing shows them.
-        let pages = client.describe_log_groups().log_group_name_pattern(ctx.prefix());
+        let pages = client.describe_log_groups().log_group_name_pattern(ctx.aws_names().prefix());
         let pages = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let groups = pages.map_err(failed("logs:DescribeLogGroups"))?;
         let ours = groups.into_iter().filter(|group| what_of(ctx, group.log_group_name()).is_some());
@@ -191,7 +171,7 @@ impl Resource for LogGroup {
     }
 
     async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
-        let arn = ctx.scope().arn("logs", &format!("log-group:{id}"));
+        let arn = ctx.scope().log_group_arn(&id);
         let tags = ctx.tags(&self.name()).into_iter().collect();
         let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
         tag.map_err(failed("logs:TagResource"))?;

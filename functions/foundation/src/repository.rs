@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
@@ -41,7 +42,7 @@ impl Repository {
             "action": { "type": "expire" },
         }]});
         Self {
-            repository_name: repository_name(ctx),
+            repository_name: ctx.aws_names().repository(),
             scan_on_push: true,
             mutable_tags,
             lifecycle: Some(lifecycle),
@@ -49,13 +50,9 @@ impl Repository {
     }
 }
 
-fn repository_name(ctx: &Context) -> String {
-    format!("{}/{}", ctx.app, ctx.environment)
-}
-
 /// `repository/main`.
 pub fn name() -> Name {
-    Name::new(Repository::KIND, "main")
+    resource::repository()
 }
 
 /// A repository with what its description leaves out.
@@ -70,11 +67,11 @@ impl Resource for Repository {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "repository";
+    const KIND: &'static str = resource::kind::REPOSITORY;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let repositories = scope.arn("ecr", &format!("repository/{}/*", scope.app));
+        let repositories = scope.arn("ecr", &format!("repository/{}", scope.every_stack().repository()));
         let actions = [
             "ecr:CreateRepository",
             "ecr:DeleteRepository",
@@ -99,7 +96,7 @@ impl Resource for Repository {
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let wanted = repository_name(ctx);
+        let wanted = ctx.aws_names().repository();
         let found = client.describe_repositories().repository_names(&wanted).send().await;
         let found = found.map_err(failed("ecr:DescribeRepositories")).optional()?;
         let Some(repository) =

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use statemachine::error::Optional as _;
 use statemachine::message::ObjectVersion;
+use statemachine::naming::{bucket_arn, resource};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -46,7 +47,7 @@ impl Resource for RestoredObject {
         // CopyObject with a version reads that version; HeadObject is s3:GetObject. Only in buckets named after
         // the app: leave to read every upload of the account would be too much.
         let actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"];
-        vec![Permission::on(&actions, [format!("arn:aws:s3:::{}-*/*", scope.app)])]
+        vec![Permission::on(&actions, [format!("{}/*", bucket_arn(&scope.every_stack().prefix()))])]
     }
 
     fn name(&self) -> Name {
@@ -54,7 +55,7 @@ impl Resource for RestoredObject {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::Exists(Name::new("bucket", "uploads"))]
+        vec![Need::Exists(resource::uploads_bucket())]
     }
 
     async fn fetch(_: &Context, client: &Objects, _: &Names) -> Result<Vec<Self>> {

@@ -79,7 +79,9 @@ impl Resource for Listener {
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let parts = ["loadbalancer/app", "listener/app"];
-        let parts = parts.map(|part| scope.arn("elasticloadbalancing", &format!("{part}/{}-*", scope.app)));
+        let parts = parts.map(|part| {
+            scope.arn("elasticloadbalancing", &format!("{part}/{}", scope.every_stack().prefix()))
+        });
         let actions = [
             "elasticloadbalancing:AddTags",
             "elasticloadbalancing:CreateListener",

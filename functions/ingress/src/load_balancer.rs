@@ -10,6 +10,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use serde::Serialize;
 use statemachine::error::{Optional as _, required};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result, naming};
@@ -34,7 +35,7 @@ pub struct LoadBalancer {
 
 /// `load-balancer/main`.
 pub fn name() -> Name {
-    Name::new(LoadBalancer::KIND, "main")
+    resource::load_balancer()
 }
 
 /// The attribute of one that is ours.
@@ -45,14 +46,10 @@ pub fn of_ours(names: &Names) -> Option<&str> {
     names.attribute(&name(), OURS).and_then(|_| names.id(&name()))
 }
 
-fn balancer_name(ctx: &Context) -> String {
-    naming::fit(&[&ctx.prefix()], MAX_NAME)
-}
-
 impl LoadBalancer {
     /// The load balancer of a stack.
     pub fn of(ctx: &Context) -> Self {
-        let logs = naming::fit(&[&ctx.prefix(), "logs", &ctx.account], 63);
+        let logs = ctx.aws_names().logs_bucket(&ctx.account);
         let attributes = [
             ("access_logs.s3.bucket", logs.as_str()),
             ("access_logs.s3.enabled", "true"),
@@ -64,9 +61,9 @@ impl LoadBalancer {
             ("routing.http2.enabled", "true"),
         ];
         Self {
-            balancer_name: balancer_name(ctx),
-            subnets: ["public-a", "public-b"].map(|what| Name::new("subnet", what)).into(),
-            security_groups: [Name::new("security-group", "load-balancer")].into(),
+            balancer_name: ctx.aws_names().load_balancer(),
+            subnets: ["public-a", "public-b"].map(resource::subnet).into(),
+            security_groups: [resource::security_group("load-balancer")].into(),
             attributes: attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
     }
@@ -83,10 +80,11 @@ impl Resource for LoadBalancer {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "load-balancer";
+    const KIND: &'static str = resource::kind::LOAD_BALANCER;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let balancers = scope.arn("elasticloadbalancing", &format!("loadbalancer/app/{}-*", scope.app));
+        let balancers =
+            scope.arn("elasticloadbalancing", &format!("loadbalancer/app/{}", scope.every_stack().prefix()));
         let actions = [
             "elasticloadbalancing:AddTags",
             "elasticloadbalancing:CreateLoadBalancer",
@@ -113,12 +111,12 @@ impl Resource for LoadBalancer {
 
     fn needs(&self) -> Vec<Need> {
         // Its access logs go to the log bucket, whose policy must be there first.
-        let logs = Name::new("bucket", "logs");
+        let logs = resource::logs_bucket();
         self.subnets.iter().chain(&self.security_groups).cloned().chain([logs]).map(Need::Settled).collect()
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let found = client.describe_load_balancers().names(balancer_name(ctx)).send().await;
+        let found = client.describe_load_balancers().names(ctx.aws_names().load_balancer()).send().await;
         let found = found.map_err(failed("elasticloadbalancing:DescribeLoadBalancers")).optional()?;
         let Some(balancer) =
             found.and_then(|found| found.load_balancers.unwrap_or_default().into_iter().next())

@@ -8,6 +8,7 @@ use aws_sdk_ec2::types::{
 };
 use serde::Serialize;
 use statemachine::error::required;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -42,8 +43,8 @@ impl FlowLog {
         Self {
             vpc: vpc::name(),
             traffic: TrafficType::Reject.as_str().to_owned(),
-            log_group: Name::new("log-group", "vpc.flow"),
-            role: Name::new("role", "flow-log"),
+            log_group: resource::flow_log_group(),
+            role: resource::role("flow-log"),
             interval_s: 600,
         }
     }
@@ -56,11 +57,12 @@ impl Resource for FlowLog {
     const KIND: &'static str = "flow-log";
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
+        let every = scope.every_stack();
         let mut permissions = create(scope, "ec2:CreateFlowLogs", "vpc-flow-log");
         permissions.push(describe(&["ec2:DescribeFlowLogs"]));
         permissions.push(change(scope, &["ec2:CreateFlowLogs"], &["vpc"]));
         permissions.push(change(scope, &["ec2:DeleteFlowLogs"], &["vpc-flow-log"]));
-        let role = scope.global("iam", &format!("role/stepstack/{0}/*/{0}-*-flow-log", scope.app));
+        let role = scope.global("iam", &format!("role{}{}", every.role_path(), every.role("flow-log")));
         let pass = Permission::on(&["iam:PassRole"], [role]);
         permissions.push(pass.when(
             "StringEquals",

@@ -10,7 +10,7 @@ const CREATE_ACTION: &str = "ec2:CreateAction";
 /// Which stacks' resources: those of all environments of the app. The slash keeps an app `arive` out of
 /// `arive-admin`.
 fn stacks(scope: &Scope) -> [String; 1] {
-    [format!("{}/*", scope.app)]
+    [scope.every_stack().stack()]
 }
 
 /// Describe calls.

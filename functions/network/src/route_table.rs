@@ -8,6 +8,7 @@ use aws_sdk_ec2::types::{
 };
 use serde::Serialize;
 use statemachine::error::required;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -146,7 +147,9 @@ impl Resource for RouteTable {
     async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Client>) -> Result<Gone> {
         // A subnet that is gone has taken its association with it.
         let subnets: Vec<Name> = now.map(|now| now.subnets).unwrap_or_default();
-        let left = subnets.into_iter().filter(|subnet| subnet.kind() != "subnet" || ids.id(subnet).is_some());
+        let left = subnets
+            .into_iter()
+            .filter(|subnet| subnet.kind() != resource::kind::SUBNET || ids.id(subnet).is_some());
         let left: Vec<Name> = left.collect();
         disassociate(&client, &id, &left, &ids).await?;
         let delete = client.delete_route_table().route_table_id(id);

@@ -5,6 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, ResourceType, SecurityGroup as RawGroup};
 use serde::Serialize;
 use statemachine::error::required;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{ErrorKind, Result};
@@ -26,17 +27,17 @@ pub struct SecurityGroup {
 
 /// `security-group/load-balancer`.
 pub fn name(what: &str) -> Name {
-    Name::new(SecurityGroup::KIND, what)
+    resource::security_group(what)
 }
 
 /// `security-group/service-api`.
 pub fn of_service(service: &str) -> Name {
-    name(&format!("service-{service}"))
+    resource::security_group_of_service(service)
 }
 
 impl SecurityGroup {
     fn aws_name(ctx: &Context, name: &Name) -> String {
-        format!("{}-{}", ctx.prefix(), name.what())
+        ctx.aws_names().security_group(name.what())
     }
 }
 
@@ -44,7 +45,7 @@ impl Resource for SecurityGroup {
     type Client = Client;
     type Raw = RawGroup;
 
-    const KIND: &'static str = "security-group";
+    const KIND: &'static str = resource::kind::SECURITY_GROUP;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let mut permissions = create(scope, "ec2:CreateSecurityGroup", "security-group");

@@ -5,6 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Subnet as RawSubnet, SubnetState};
 use serde::Serialize;
 use statemachine::error::required;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -31,7 +32,7 @@ pub struct Subnet {
 
 /// `subnet/public-a`.
 pub fn name(what: &str) -> Name {
-    Name::new(Subnet::KIND, what)
+    resource::subnet(what)
 }
 
 /// Under which name a run tells the zone that it has chosen for the subnets `-a` or `-b`.
@@ -43,7 +44,7 @@ impl Resource for Subnet {
     type Client = Client;
     type Raw = RawSubnet;
 
-    const KIND: &'static str = "subnet";
+    const KIND: &'static str = resource::kind::SUBNET;
     const TOKENLESS: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {

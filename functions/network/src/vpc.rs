@@ -5,6 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Vpc as RawVpc, VpcAttributeName, VpcState};
 use serde::Serialize;
 use statemachine::error::required;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -25,7 +26,7 @@ pub struct Vpc {
 
 /// The one VPC of a stack.
 pub fn name() -> Name {
-    Name::new(Vpc::KIND, "main")
+    resource::vpc()
 }
 
 /// A VPC and its attribute, which AWS tells only in a call of its own.
@@ -40,7 +41,7 @@ impl Resource for Vpc {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "vpc";
+    const KIND: &'static str = resource::kind::VPC;
     const TOKENLESS: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {

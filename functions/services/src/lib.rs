@@ -18,6 +18,7 @@ use ingress::listener::Listener;
 use statemachine::config::Stack;
 use statemachine::error::Optional as _;
 use statemachine::message::{self, Document, TakesEffect, Wanted};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::Resources;
@@ -69,7 +70,7 @@ impl Function for Clients {
     }
 
     fn reads(scope: &Scope) -> Vec<Permission> {
-        let images = scope.arn("ecr", &format!("repository/{}/*", scope.app));
+        let images = scope.arn("ecr", &format!("repository/{}", scope.every_stack().repository()));
         let reads = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"];
         vec![Permission::on(&reads, [images])]
     }
@@ -101,15 +102,15 @@ impl Clients {
         }
         let asked = asked.map(|image| image.digest.clone());
         // In a cluster that this run has made, nothing runs yet.
-        let cluster_is_new = document.stages.foundation.made.contains(&Name::new("cluster", "main"));
+        let cluster_is_new = document.stages.foundation.made.contains(&resource::cluster());
         let running = if cluster_is_new { None } else { self.running(ctx, stack).await? };
         if let Some(running) =
             running.filter(|running| asked.as_ref().is_none_or(|asked| *asked == running.digest))
         {
             return Ok(Some(running));
         }
-        let repository = format!("{}/{}", ctx.app, ctx.environment);
-        let known = names.id(&Name::new("repository", "main")).is_some();
+        let repository = ctx.aws_names().repository();
+        let known = names.id(&resource::repository()).is_some();
         if !known {
             return Ok(None);
         }
@@ -136,8 +137,13 @@ impl Clients {
     /// The image of the first service that runs.
     async fn running(&self, ctx: &Context, stack: &Stack) -> Result<Option<Image>> {
         let names: Vec<String> = stack.services.keys().take(10).cloned().collect();
-        let services =
-            self.ecs.describe_services().cluster(ctx.prefix()).set_services(Some(names)).send().await;
+        let services = self
+            .ecs
+            .describe_services()
+            .cluster(ctx.aws_names().ecs_cluster())
+            .set_services(Some(names))
+            .send()
+            .await;
         let services = services.map_err(failed("ecs:DescribeServices")).optional()?;
         let live = services
             .iter()

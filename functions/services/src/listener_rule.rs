@@ -78,7 +78,9 @@ impl Resource for ListenerRule {
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let parts = ["listener/app", "listener-rule/app"];
-        let parts = parts.map(|part| scope.arn("elasticloadbalancing", &format!("{part}/{}-*", scope.app)));
+        let parts = parts.map(|part| {
+            scope.arn("elasticloadbalancing", &format!("{part}/{}", scope.every_stack().prefix()))
+        });
         let actions = [
             "elasticloadbalancing:AddTags",
             "elasticloadbalancing:CreateRule",

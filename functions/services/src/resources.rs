@@ -7,6 +7,7 @@ use events::{EventRule, Rules};
 use ingress::listener::Listener;
 use statemachine::config::{Egress, Service as Described, Stack};
 use statemachine::message::{Document, Operation, Waiting};
+use statemachine::naming::resource;
 use statemachine::resource::{Context, Name, Names, Resource as _};
 use statemachine::tick::Resources;
 
@@ -71,7 +72,7 @@ pub fn services(
         );
     match (image, &wanted) {
         (Some(image), _) => {
-            let current = Name::from_tag("image/current");
+            let current = resource::current_image();
             resources
                 .output(current.attribute("digest"), image.digest.clone())
                 .output(current.attribute("architecture"), image.architecture.clone())
@@ -83,7 +84,7 @@ pub fn services(
 
 /// The groups of a service's tasks.
 fn security_groups(service: &str) -> BTreeSet<Name> {
-    [Name::new("security-group", format!("service-{service}"))].into()
+    [resource::security_group_of_service(service)].into()
 }
 
 struct Wanted<'a> {
@@ -106,7 +107,7 @@ impl Wanted<'_> {
     }
 
     fn hosts(&self) -> Vec<String> {
-        self.stack.public_services().filter_map(|(_, service)| service.host.clone()).collect()
+        self.stack.hosts().collect()
     }
 
     fn listener(&self) -> Name {
@@ -139,7 +140,7 @@ impl Wanted<'_> {
     }
 
     fn aliases(&self) -> Vec<Record> {
-        let load_balancer = Name::new("load-balancer", "main");
+        let load_balancer = resource::load_balancer();
         self.hosts()
             .iter()
             .map(|host| Record::new(host, Kind::Alias { load_balancer: load_balancer.clone() }))
@@ -157,11 +158,11 @@ impl Wanted<'_> {
             memory: service.memory.to_string(),
             environment: self.environment(name, service),
             secrets: self.secrets(),
-            log_group: Name::new("log-group", name),
+            log_group: resource::log_group(name),
             read_only_root: service.read_only_root,
             user: service.user.clone(),
-            execution_role: Name::new("role", "execution"),
-            task_role: Name::new("role", "task"),
+            execution_role: resource::role("execution"),
+            task_role: resource::role("task"),
             restart: self.document.intent.restarts.get(name).map(|by| by.run.clone()),
         };
         self.stack.services.iter().map(definition).collect()
@@ -178,7 +179,7 @@ impl Wanted<'_> {
             put("S3_BUCKET", uploads.bucket.clone());
         }
         if let Some(database) = &self.stack.database {
-            let cluster = Name::new("db-cluster", "main");
+            let cluster = resource::db_cluster();
             put("PGHOST", known_or_placeholder(self.names, &cluster, "endpoint"));
             put("PGPORT", known_or_placeholder(self.names, &cluster, "port"));
             put("PGDATABASE", database.name.clone());
@@ -192,8 +193,8 @@ impl Wanted<'_> {
         let pair = |key: &str, secret: Name| (key.to_owned(), pinned(self.names, &secret));
         match &self.stack.database {
             Some(_) => BTreeMap::from([
-                pair("PGPASSWORD", Name::new("secret", "database-password")),
-                pair("DATABASE_URL", Name::new("secret", "database-url")),
+                pair("PGPASSWORD", resource::database_password()),
+                pair("DATABASE_URL", resource::database_url()),
             ]),
             None => BTreeMap::new(),
         }
@@ -239,7 +240,7 @@ impl Wanted<'_> {
     /// Where tasks stand.
     fn subnets(&self) -> BTreeSet<Name> {
         let tier = if self.is_in_public() { "public" } else { "private" };
-        ["a", "b"].map(|zone| Name::new("subnet", format!("{tier}-{zone}"))).into()
+        ["a", "b"].map(|zone| resource::subnet(&format!("{tier}-{zone}"))).into()
     }
 
     fn services(&self, definitions: &[TaskDefinition], tasks: &[Task]) -> Vec<Service> {
@@ -283,7 +284,7 @@ impl Wanted<'_> {
     }
 
     fn first_push(&self) -> Waiting {
-        let repository = Name::new("repository", "main");
+        let repository = resource::repository();
         let uri = self.names.attribute(&repository, "uri").unwrap_or("REPOSITORY").to_owned();
         let registry = uri.split('/').next().unwrap_or_default().to_owned();
         let tag = self.stack.image.deploy_on_push.first().map_or("latest", String::as_str);

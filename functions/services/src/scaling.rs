@@ -51,10 +51,6 @@ fn name(service: &str) -> Name {
     Name::new(ScalingTarget::KIND, service)
 }
 
-fn resource_id(ctx: &Context, service: &str) -> String {
-    format!("service/{}/{service}", ctx.prefix())
-}
-
 /// A target and its policy.
 pub struct Raw {
     target: RawTarget,
@@ -97,7 +93,7 @@ impl Resource for ScalingTarget {
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let prefix = resource_id(ctx, "");
+        let prefix = ctx.aws_names().scaling_target("");
         let pages = client
             .describe_scalable_targets()
             .service_namespace(ServiceNamespace::Ecs)
@@ -126,7 +122,7 @@ impl Resource for ScalingTarget {
     }
 
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let service = raw.target.resource_id().strip_prefix(&resource_id(ctx, ""))?;
+        let service = raw.target.resource_id().strip_prefix(&ctx.aws_names().scaling_target(""))?;
         Some(Identity::ours(name(service), raw.target.resource_id()))
     }
 
@@ -145,7 +141,7 @@ impl Resource for ScalingTarget {
     }
 
     async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
-        let id = resource_id(&ctx, &self.service);
+        let id = ctx.aws_names().scaling_target(&self.service);
         self.put(&client, id).await
     }
 

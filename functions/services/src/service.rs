@@ -10,6 +10,7 @@ use aws_sdk_ecs::types::{
 };
 use serde::Serialize;
 use statemachine::error::{Optional as _, required};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -95,13 +96,14 @@ impl Resource for Service {
     type Client = Services;
     type Raw = Raw;
 
-    const KIND: &'static str = "service";
+    const KIND: &'static str = resource::kind::SERVICE;
     // A deployment that never gets healthy must be changeable while it goes on.
     const INTERRUPTIBLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let services = scope.arn("ecs", &format!("service/{}-*", scope.app));
-        let cluster = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
+        let every = scope.every_stack();
+        let services = scope.arn("ecs", &format!("service/{}", every.prefix()));
+        let cluster = scope.arn("ecs", &format!("cluster/{}", every.ecs_cluster()));
         let actions = [
             "ecs:CreateService",
             "ecs:DeleteService",
@@ -128,7 +130,7 @@ impl Resource for Service {
             .chain([&self.task_definition])
             .cloned()
             .map(Need::Settled);
-        let mut needs: Vec<Need> = parts.chain([Need::Settled(Name::new("cluster", "main"))]).collect();
+        let mut needs: Vec<Need> = parts.chain([Need::Settled(resource::cluster())]).collect();
         if let Some(group) = &self.target_group {
             // CreateService refuses a target group that no listener leads to.
             needs.push(Need::Exists(group.clone()));
@@ -139,7 +141,7 @@ impl Resource for Service {
     }
 
     async fn fetch(_: &Context, client: &Services, names: &Names) -> Result<Vec<Raw>> {
-        let Some(cluster) = names.id(&Name::new("cluster", "main")) else { return Ok(Vec::new()) };
+        let Some(cluster) = names.id(&resource::cluster()) else { return Ok(Vec::new()) };
         let list = client.ecs.list_services().cluster(cluster).into_paginator().items().send();
         let arns = list
             .collect::<Result<Vec<_>, _>>()
@@ -232,7 +234,7 @@ impl Resource for Service {
         let create = client
             .ecs
             .create_service()
-            .cluster(ids.need(&Name::new("cluster", "main"))?)
+            .cluster(ids.need(&resource::cluster())?)
             .service_name(&self.service)
             .task_definition(ids.need(&self.task_definition)?)
             .desired_count(self.desired_count.unwrap_or(self.unlisted.first_count))
@@ -263,7 +265,7 @@ impl Resource for Service {
         let update = client
             .ecs
             .update_service()
-            .cluster(ids.need(&Name::new("cluster", "main"))?)
+            .cluster(ids.need(&resource::cluster())?)
             .service(&self.service)
             .task_definition(ids.need(&self.task_definition)?)
             .set_desired_count(self.desired_count)
@@ -280,7 +282,7 @@ impl Resource for Service {
     }
 
     async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Services>) -> Result<Gone> {
-        let cluster = ids.need(&Name::new("cluster", "main"))?;
+        let cluster = ids.need(&resource::cluster())?;
         match client
             .ecs
             .delete_service()

@@ -9,6 +9,7 @@ use ingress::tags::{owned, tags};
 use serde::Serialize;
 use statemachine::config::Service;
 use statemachine::error::required;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
@@ -43,7 +44,7 @@ pub struct TargetGroup {
 
 /// `target-group/api@hash`.
 pub fn name(service: &str, port: i32) -> Name {
-    Name::hashed(TargetGroup::KIND, service, &port)
+    resource::target_group(service, port)
 }
 
 impl TargetGroup {
@@ -61,13 +62,8 @@ impl TargetGroup {
     }
 
     fn group_name(&self, ctx: &Context) -> String {
-        group_name(ctx, &self.service, &short_hash(&self.port))
+        ctx.aws_names().target_group(&self.service, &short_hash(&self.port))
     }
-}
-
-/// `{app}-{env}-{service}-{hash}`, fitted to 32 characters.
-fn group_name(ctx: &Context, service: &str, hash: &str) -> String {
-    format!("{}-{hash}", naming::fit(&[&ctx.prefix(), service], MAX_NAME - 1 - hash.len()))
 }
 
 /// Elastic Load Balancing, and the groups that the file asks for.
@@ -94,10 +90,11 @@ impl Resource for TargetGroup {
     type Client = TargetGroups;
     type Raw = Raw;
 
-    const KIND: &'static str = "target-group";
+    const KIND: &'static str = resource::kind::TARGET_GROUP;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let groups = scope.arn("elasticloadbalancing", &format!("targetgroup/{}-*", scope.app));
+        let groups =
+            scope.arn("elasticloadbalancing", &format!("targetgroup/{}", scope.every_stack().prefix()));
         let actions = [
             "elasticloadbalancing:AddTags",
             "elasticloadbalancing:CreateTargetGroup",
@@ -126,7 +123,7 @@ impl Resource for TargetGroup {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::Exists(Name::new("vpc", "main"))]
+        vec![Need::Exists(resource::vpc())]
     }
 
     async fn fetch(ctx: &Context, client: &TargetGroups, _: &Names) -> Result<Vec<Raw>> {
@@ -147,7 +144,8 @@ impl Resource for TargetGroup {
         let placed = groups.into_iter().filter_map(|group| {
             let owned = names.remove(group.target_group_arn()?);
             let place = wanted.iter().find_map(|(service, port)| {
-                let taken = group.target_group_name()? == group_name(ctx, service, &short_hash(port));
+                let taken =
+                    group.target_group_name()? == ctx.aws_names().target_group(service, &short_hash(port));
                 taken.then(|| name(service, *port))
             });
             (owned.is_some() || place.is_some()).then_some((owned, place, group))
@@ -170,7 +168,7 @@ impl Resource for TargetGroup {
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.group.target_group_arn()?;
         let owned = raw.owned.as_ref().filter(|owned| {
-            let named = owned.hash().map(|hash| group_name(ctx, service_of(owned), hash));
+            let named = owned.hash().map(|hash| ctx.aws_names().target_group(service_of(owned), hash));
             named.as_deref() == raw.group.target_group_name()
         });
         let ours = owned.map(|owned| Identity::ours(owned.clone(), id));
@@ -199,7 +197,7 @@ impl Resource for TargetGroup {
             .target_type(TargetTypeEnum::Ip)
             .protocol(ProtocolEnum::Http)
             .port(self.port)
-            .vpc_id(ids.need(&Name::new("vpc", "main"))?)
+            .vpc_id(ids.need(&resource::vpc())?)
             .health_check_path(&self.health_check_path)
             .health_check_interval_seconds(self.health_check_interval_s)
             .health_check_timeout_seconds(self.health_check_interval_s - 1)

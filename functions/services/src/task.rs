@@ -10,6 +10,7 @@ use aws_sdk_ecs::types::{
 };
 use serde::Serialize;
 use statemachine::error::{Optional as _, required};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -52,12 +53,12 @@ impl PartialEq for Place {
 
 /// `task/release`: what a new image runs before traffic moves to it.
 pub fn release() -> Name {
-    Name::new(Task::KIND, "release")
+    resource::release_task()
 }
 
 /// `task/run`: what a person asked for.
 pub fn run() -> Name {
-    Name::new(Task::KIND, "run")
+    resource::run_task()
 }
 
 /// ECS, and which tasks are looked for.
@@ -84,12 +85,13 @@ impl Resource for Task {
     type Client = Tasks;
     type Raw = RawTask;
 
-    const KIND: &'static str = "task";
+    const KIND: &'static str = resource::kind::TASK;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let cluster = scope.arn("ecs", &format!("cluster/{}-*", scope.app));
-        let tasks = scope.arn("ecs", &format!("task/{}-*", scope.app));
-        let definitions = scope.arn("ecs", &format!("task-definition/{}-*", scope.app));
+        let every = scope.every_stack();
+        let cluster = scope.arn("ecs", &format!("cluster/{}", every.ecs_cluster()));
+        let tasks = scope.arn("ecs", &format!("task/{}", every.prefix()));
+        let definitions = scope.arn("ecs", &format!("task-definition/{}", every.prefix()));
         vec![
             Permission::on(&["ecs:RunTask"], [definitions]).when("ArnLike", "ecs:cluster", [cluster.clone()]),
             Permission::on(&["ecs:DescribeTasks", "ecs:StopTask", "ecs:TagResource"], [tasks]),
@@ -104,12 +106,12 @@ impl Resource for Task {
 
     fn needs(&self) -> Vec<Need> {
         let place = self.place.subnets.iter().chain(&self.place.security_groups).cloned();
-        let needs = place.chain([self.task_definition.clone(), Name::new("cluster", "main")]);
+        let needs = place.chain([self.task_definition.clone(), resource::cluster()]);
         needs.map(Need::Settled).collect()
     }
 
     async fn fetch(ctx: &Context, client: &Tasks, names: &Names) -> Result<Vec<RawTask>> {
-        let Some(cluster) = names.id(&Name::new("cluster", "main")) else { return Ok(Vec::new()) };
+        let Some(cluster) = names.id(&resource::cluster()) else { return Ok(Vec::new()) };
         let statuses: &[DesiredStatus] = match client.look {
             Look::Nothing => return Ok(Vec::new()),
             // A listing without a status is one of running tasks alone.
@@ -213,7 +215,7 @@ impl Resource for Task {
         let start = client
             .ecs
             .run_task()
-            .cluster(ids.need(&Name::new("cluster", "main"))?)
+            .cluster(ids.need(&resource::cluster())?)
             .task_definition(ids.need(&self.task_definition)?)
             .launch_type(LaunchType::Fargate)
             .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
@@ -237,7 +239,7 @@ impl Resource for Task {
     }
 
     async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Tasks>) -> Result<Gone> {
-        let cluster = ids.need(&Name::new("cluster", "main"))?;
+        let cluster = ids.need(&resource::cluster())?;
         let stop = client.ecs.stop_task().cluster(cluster).task(id).reason("Stepstack removes the stack");
         match stop.send().await.map_err(failed("ecs:StopTask")) {
             Ok(_) => Ok(Gone::Going),

@@ -11,6 +11,7 @@ use aws_sdk_ecs::types::{
 };
 use serde::Serialize;
 use statemachine::error::{Optional as _, required};
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -81,10 +82,6 @@ pub struct Raw {
     tags: Vec<Tag>,
 }
 
-fn family(ctx: &Context, service: &str) -> String {
-    format!("{}-{service}", ctx.prefix())
-}
-
 /// The stack's role behind an ARN, by its AWS name `{app}-{env}-{what}`: a role that was deleted behind our
 /// back, and is about to be made again, is still the one that the revision names.
 fn role_of(arn: Option<&str>, prefix: &str) -> Name {
@@ -92,13 +89,13 @@ fn role_of(arn: Option<&str>, prefix: &str) -> Name {
     let ours = ["execution", "task"]
         .into_iter()
         .find(|what| arn.rsplit('/').next() == Some(format!("{prefix}-{what}").as_str()));
-    ours.map_or_else(|| Name::foreign(arn), |what| Name::new("role", what))
+    ours.map_or_else(|| Name::foreign(arn), |what| resource::role(what))
 }
 
 /// The service's log group, by its AWS name, likewise.
 fn log_group_of(name: &str, prefix: &str, service: &str) -> Name {
     if name == format!("/ecs/{prefix}-{service}") {
-        Name::new("log-group", service)
+        resource::log_group(service)
     } else {
         Name::foreign(name)
     }
@@ -108,11 +105,12 @@ impl Resource for TaskDefinition {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "task-definition";
+    const KIND: &'static str = resource::kind::TASK_DEFINITION;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
-        let definitions = scope.arn("ecs", &format!("task-definition/{}-*", scope.app));
-        let role = |what| scope.global("iam", &format!("role/stepstack/{0}/*/{0}-*-{what}", scope.app));
+        let every = scope.every_stack();
+        let definitions = scope.arn("ecs", &format!("task-definition/{}", every.prefix()));
+        let role = |what| scope.global("iam", &format!("role{}{}", every.role_path(), every.role(what)));
         vec![
             Permission::on(
                 &["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:TagResource"],
@@ -136,14 +134,14 @@ impl Resource for TaskDefinition {
 
     fn needs(&self) -> Vec<Need> {
         let named = [&self.log_group, &self.execution_role, &self.task_role].into_iter().cloned();
-        named.chain([Name::new("repository", "main")]).map(Need::Exists).collect()
+        named.chain([resource::repository()]).map(Need::Exists).collect()
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         // All active revisions of the environment's families: the described ones, and what is left over.
         let pages = client.list_task_definitions().into_paginator().items().send();
         let arns = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ecs:ListTaskDefinitions"))?;
-        let prefix = format!("{}-", ctx.prefix());
+        let prefix = ctx.aws_names().task_family("");
         let ours = arns
             .into_iter()
             .filter(|arn| arn.rsplit('/').next().is_some_and(|part| part.starts_with(&prefix)));
@@ -163,7 +161,7 @@ impl Resource for TaskDefinition {
             raw.tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
         )?;
         let service = owned.base().split_once('/').map_or("", |(_, service)| service);
-        if raw.definition.family()? != family(ctx, service) {
+        if raw.definition.family()? != ctx.aws_names().task_family(service) {
             return None;
         }
         // Registering is never idempotent: of two with one name the first revision is the one.
@@ -242,7 +240,7 @@ impl TaskDefinition {
         let architecture = CpuArchitecture::from(self.architecture.as_str());
         let register = ecs
             .register_task_definition()
-            .family(family(ctx, &self.service))
+            .family(ctx.aws_names().task_family(&self.service))
             .requires_compatibilities(Compatibility::Fargate)
             .network_mode(NetworkMode::Awsvpc)
             .cpu(&self.cpu)
@@ -267,7 +265,7 @@ impl TaskDefinition {
 
     fn container(&self, ctx: &Context, ids: &Names) -> Result<ContainerDefinition> {
         let internal = |error: aws_sdk_ecs::error::BuildError| Error::internal(error.to_string());
-        let repository = ids.need_attribute(&Name::new("repository", "main"), "uri")?;
+        let repository = ids.need_attribute(&resource::repository(), "uri")?;
         let unknown =
             self.environment.values().chain(self.secrets.values()).find(|value| is_placeholder(value));
         if let Some(unknown) = unknown {

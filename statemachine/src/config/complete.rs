@@ -5,6 +5,7 @@ use toml::{Table, Value};
 
 use super::fargate::fargate_memory;
 use super::stack::{DEFAULT_CPU, Egress};
+use crate::naming::AwsNames;
 
 /// Fills in every key that the stack's types need and a person need not write. The file's shape is right.
 ///
@@ -25,7 +26,7 @@ pub(super) fn complete(file: &mut Table) {
         fill(database, "deletion_protection", is_production);
     }
     if let Some(uploads) = table(file, "uploads") {
-        fill(uploads, "bucket", format!("{app}-uploads-{environment}"));
+        fill(uploads, "bucket", AwsNames::new(&app, &environment).uploads_bucket());
     }
     // A file without services is refused, so that no name stands here then.
     let first = table(file, "services").and_then(|services| services.keys().min().cloned());

@@ -38,14 +38,9 @@ pub struct Context {
 }
 
 impl Context {
-    /// `{app}-{env}`: begins every AWS name.
-    pub fn prefix(&self) -> String {
-        format!("{}-{}", self.app, self.environment)
-    }
-
     /// `{app}/{env}`: the value of [`STACK_TAG`].
     pub fn stack(&self) -> String {
-        format!("{}/{}", self.app, self.environment)
+        self.aws_names().stack()
     }
 
     /// The tags of a resource: ours, and `Name` for people.
@@ -54,7 +49,7 @@ impl Context {
             (STACK_TAG.to_owned(), self.stack()),
             (STAGE_TAG.to_owned(), self.stage.name().to_owned()),
             (NAME_TAG.to_owned(), name.to_string()),
-            ("Name".to_owned(), format!("{}-{}", self.prefix(), name.what().replace('@', "-"))),
+            ("Name".to_owned(), format!("{}-{}", self.aws_names().prefix(), name.what().replace('@', "-"))),
         ]
     }
 

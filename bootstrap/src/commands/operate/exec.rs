@@ -49,7 +49,7 @@ pub(crate) async fn exec(global: &Global, exec: &Exec) -> Result<Code> {
     let stack = session.accepted_stack().await?.ok_or_else(|| no_environment(&session))?;
     allowed(&stack, &exec.service)?;
     let ecs = aws_sdk_ecs::Client::new(&session.config);
-    let cluster = format!("{}-{}", session.scope.app, session.environment);
+    let cluster = session.aws_names().ecs_cluster();
     let (task, runtime_id) = running(&ecs, &cluster, &exec.service).await?;
     // Before a session is opened that nobody could take up.
     has_plugin().await?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use statemachine::Stage;
 use statemachine::message::{Operation, Parameters, RunResult};
+use statemachine::naming::resource;
 use statemachine::resource::{Name, Options};
 
 use crate::cli::{Global, Start};
@@ -113,7 +114,7 @@ impl TaskLog<'_> {
     /// read is no failure of the command.
     async fn read(&mut self) -> Option<bool> {
         let report = self.session.report(self.run, Stage::Services).await.ok().flatten()?;
-        let task = Name::new("task", "run");
+        let task = resource::run_task();
         let (stream, service) =
             (report.names.attribute(&task, "log_stream")?, report.names.attribute(&task, "service")?);
         let client = aws_sdk_cloudwatchlogs::Client::new(&self.session.config);

@@ -147,7 +147,7 @@ fn no_such(name: &str, known: &[Known]) -> CliError {
 /// What there is of this stack, the oldest first.
 async fn known(session: &Session) -> Result<Vec<Known>> {
     let rds = aws_sdk_rds::Client::new(&session.config);
-    let prefix = format!("{}-{}-", session.scope.app, session.environment);
+    let prefix = session.aws_names().db_snapshot("");
     let stack = session.stack();
     let ours = |tags: &[aws_sdk_rds::types::Tag]| {
         tags.iter().any(|tag| tag.key() == Some(STACK_TAG) && tag.value() == Some(&stack))

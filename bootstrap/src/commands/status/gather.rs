@@ -10,6 +10,7 @@ use record::lock::Lock;
 use statemachine::Stage;
 use statemachine::config::Stack;
 use statemachine::message::{Intent, StageReport};
+use statemachine::naming::resource;
 use statemachine::resource::Name;
 
 use super::metrics::metrics;
@@ -31,7 +32,7 @@ pub(super) async fn facts(
     let intent = session.intent().await.ok().flatten();
     let runs = &runs[..runs.len().min(RUNS)];
     let cluster = cluster(session);
-    let balancer = reports.iter().find_map(|report| report.names.id(&Name::new("load-balancer", "main")));
+    let balancer = reports.iter().find_map(|report| report.names.id(&resource::load_balancer()));
     let (services, database, metrics, certificate, waiting, outputs) = tokio::join!(
         services(session, stack, intent.as_ref()),
         database(session, stack, intent.as_ref()),
@@ -45,7 +46,7 @@ pub(super) async fn facts(
 }
 
 fn cluster(session: &Session) -> String {
-    format!("{}-{}", session.scope.app, session.environment)
+    session.aws_names().ecs_cluster()
 }
 
 async fn services(session: &Session, stack: &Stack, intent: Option<&Intent>) -> Vec<ServiceFacts> {

@@ -7,6 +7,7 @@ use aws_sdk_rds::types::DbCluster;
 use record::lock::Lock;
 use statemachine::config::Stack;
 use statemachine::message::{Intent, RunRecord, RunResult};
+use statemachine::naming::resource;
 use statemachine::resource::Names;
 
 use super::metrics::{Measure, mean, range};
@@ -110,7 +111,7 @@ pub(super) fn digest_of(image: &str) -> Option<&str> {
 /// Whether the certificate is issued, by the names that a run's certificate stage knows; `None` where it knows
 /// of no certificate.
 pub(super) fn is_issued(names: &Names) -> Option<bool> {
-    let (name, _) = names.of_kind("certificate").next()?;
+    let (name, _) = names.of_kind(resource::kind::CERTIFICATE).next()?;
     Some(names.is_settled(name))
 }
 

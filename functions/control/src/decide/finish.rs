@@ -9,6 +9,7 @@ use statemachine::message::{
     Caught, Diagnosis, Document, Failure, Operation, Outcome, PuttingBack, Run, RunResult, StageReport,
     Waiting,
 };
+use statemachine::naming::resource;
 use statemachine::permission::Scope;
 use statemachine::resource::Name;
 
@@ -116,7 +117,7 @@ fn result_so_far(known: &Worked, reports: &BTreeMap<Stage, StageReport>, now: Ti
             waiting.push(one.clone());
         }
     }
-    let exit_code = document.stages.services.outputs.attribute(&Name::new("task", "run"), "exit_code");
+    let exit_code = document.stages.services.outputs.attribute(&resource::run_task(), "exit_code");
     RunResult {
         plan: document.plan.clone(),
         outputs: outputs(document, &known.scope),

@@ -11,6 +11,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Obj
 use serde::Serialize;
 use serde_json::Value;
 use statemachine::config::Stack;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Data, DataPolicy, Gone, Identity, Made, Name, Names, Need, Resource, State,
@@ -21,7 +22,7 @@ use owner::Owner;
 
 pub use empty::empty;
 pub use settings::{Cors, Lifecycle};
-pub use wanted::{logs, logs_name, uploads};
+pub use wanted::{logs, uploads};
 
 /// A bucket with its settings. All of them block public access, refuse plain HTTP and are versioned. Their
 /// objects are encrypted and their owner enforced by S3 itself, since 2023, for every new bucket.
@@ -51,7 +52,7 @@ const REASON: &str =
 
 /// `bucket/uploads`.
 pub fn name(what: &str) -> Name {
-    Name::new(Bucket::KIND, what)
+    resource::bucket(what)
 }
 
 /// S3, and the buckets that may be ours: those of the file, and those of earlier files. S3 has no listing by
@@ -67,8 +68,9 @@ impl Buckets {
     /// For one run.
     pub fn new(s3: Client, ctx: &Context, stack: Option<&Stack>, known: &[String]) -> Self {
         let uploads = stack.and_then(|stack| stack.uploads.as_ref()).map(|uploads| uploads.bucket.clone());
-        let described: Vec<String> = stack.map(|_| logs_name(ctx)).into_iter().chain(uploads).collect();
-        let usual = [logs_name(ctx), format!("{}-uploads-{}", ctx.app, ctx.environment)];
+        let described: Vec<String> =
+            stack.map(|_| ctx.aws_names().logs_bucket(&ctx.account)).into_iter().chain(uploads).collect();
+        let usual = [ctx.aws_names().logs_bucket(&ctx.account), ctx.aws_names().uploads_bucket()];
         let mut candidates: Vec<String> =
             usual.into_iter().chain(described.iter().cloned()).chain(known.iter().cloned()).collect();
         candidates.sort();
@@ -88,7 +90,7 @@ impl Resource for Bucket {
     type Client = Buckets;
     type Raw = Raw;
 
-    const KIND: &'static str = "bucket";
+    const KIND: &'static str = resource::kind::BUCKET;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
@@ -151,7 +153,7 @@ impl Resource for Bucket {
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = &raw.found.bucket_name;
         let Some(owned) = &raw.owned else {
-            let what = if *id == logs_name(ctx) { "logs" } else { "uploads" };
+            let what = if *id == ctx.aws_names().logs_bucket(&ctx.account) { "logs" } else { "uploads" };
             return Some(Identity::theirs(name(what), id));
         };
         // Logs are nobody's data: they go with what they are about.
@@ -252,7 +254,8 @@ async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<R
                 (true, true, Some(why)) => Err(Error::new(ErrorKind::Invalid, why)),
                 // What it is like decides what is to be changed once it is taken over.
                 (true, true, None) => {
-                    let what = if *bucket == logs_name(ctx) { "logs" } else { "uploads" };
+                    let what =
+                        if *bucket == ctx.aws_names().logs_bucket(&ctx.account) { "logs" } else { "uploads" };
                     let found = settings::read(&client.s3, bucket, what).await?;
                     Ok(Some(Raw { found, owned: None, holds_objects: true }))
                 }

@@ -2,16 +2,11 @@
 
 use serde_json::{Value, json};
 use statemachine::config::Uploads;
-use statemachine::naming;
+use statemachine::naming::bucket_arn;
 use statemachine::resource::Context;
 
 use super::{Bucket, Cors, Lifecycle};
 use crate::policy::normalized;
-
-/// The name of the log bucket.
-pub fn logs_name(ctx: &Context) -> String {
-    naming::fit(&[&ctx.prefix(), "logs", &ctx.account], 63)
-}
 
 /// The bucket for uploads.
 pub fn uploads(ctx: &Context, uploads: &Uploads) -> Bucket {
@@ -35,19 +30,19 @@ pub fn uploads(ctx: &Context, uploads: &Uploads) -> Bucket {
             unfinished_uploads_days: Some(7),
             other_rules: Vec::new(),
         }),
-        access_logs: Some((logs_name(ctx), format!("s3/{}/", uploads.bucket))),
+        access_logs: Some((ctx.aws_names().logs_bucket(&ctx.account), format!("s3/{}/", uploads.bucket))),
     }
 }
 
 /// The bucket that the load balancer and S3 write access logs into.
 pub fn logs(ctx: &Context) -> Bucket {
-    let bucket_name = logs_name(ctx);
+    let bucket_name = ctx.aws_names().logs_bucket(&ctx.account);
     let write = |service: &str| {
         json!({
             "Effect": "Allow",
             "Principal": { "Service": service },
             "Action": "s3:PutObject",
-            "Resource": format!("arn:aws:s3:::{bucket_name}/*"),
+            "Resource": format!("{}/*", bucket_arn(&bucket_name)),
             "Condition": { "StringEquals": { "aws:SourceAccount": ctx.account } },
         })
     };
@@ -76,7 +71,7 @@ fn policy(bucket: &str, more: Vec<Value>) -> Value {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
+        "Resource": [bucket_arn(bucket), format!("{}/*", bucket_arn(bucket))],
         "Condition": { "Bool": { "aws:SecureTransport": "false" } },
     });
     let statements: Vec<Value> = std::iter::once(tls_only).chain(more).collect();

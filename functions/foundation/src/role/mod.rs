@@ -8,6 +8,7 @@ use aws_sdk_iam::types::{Role as RawRole, Tag};
 use serde::Serialize;
 use serde_json::Value;
 use statemachine::error::Optional as _;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, ErrorKind, Result};
@@ -36,7 +37,7 @@ pub struct Role {
 
 /// `role/task`.
 pub fn name(what: &str) -> Name {
-    Name::new(Role::KIND, what)
+    resource::role(what)
 }
 use percent_encoding::percent_decode_str;
 
@@ -50,12 +51,13 @@ impl Resource for Role {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "role";
+    const KIND: &'static str = resource::kind::ROLE;
     const ADOPTABLE: bool = true;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         // The last part keeps the engine's own roles out, which share the path's beginning.
-        let roles = scope.global("iam", &format!("role/stepstack/{0}/*/{0}-*", scope.app));
+        let every = scope.every_stack();
+        let roles = scope.global("iam", &format!("role{}{}", every.role_path(), every.prefix()));
         // Without the boundary, CreateRole and PutRolePolicy on a prefix amount to administrator.
         let bounded = [
             "iam:CreateRole",
@@ -95,7 +97,7 @@ impl Resource for Role {
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let path = ctx.scope().stack_path(&ctx.environment);
+        let path = ctx.aws_names().role_path();
         let pages = client.list_roles().path_prefix(path).into_paginator().items().send();
         let listed = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListRoles"))?;
         // ListRoles leaves out tags, boundary and policies.
@@ -107,7 +109,7 @@ impl Resource for Role {
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let tags = raw.role.tags().iter().map(|tag| (tag.key(), tag.value()));
         let id = raw.role.role_name();
-        let what = id.strip_prefix(&format!("{}-", ctx.prefix()))?;
+        let what = id.strip_prefix(&ctx.aws_names().role(""))?;
         let identity = match ctx.owned(tags) {
             Some(name) if name.what() == what => Identity::ours(name, id),
             _ => Identity::theirs(name(what), id),
@@ -131,11 +133,11 @@ impl Resource for Role {
     }
 
     async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
-        let role_name = format!("{}-{}", ctx.prefix(), self.what);
+        let role_name = ctx.aws_names().role(&self.what);
         let create = client
             .create_role()
             .role_name(&role_name)
-            .path(ctx.scope().stack_path(&ctx.environment))
+            .path(ctx.aws_names().role_path())
             .description(&self.description)
             .assume_role_policy_document(self.trust.to_string())
             .set_permissions_boundary(self.boundary.clone())

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use statemachine::config::Stack;
+use statemachine::naming::bucket_arn;
 use statemachine::permission::Scope;
 use statemachine::resource::Context;
 
@@ -51,14 +52,14 @@ fn allow(actions: &[&str], resources: &[String]) -> Value {
 }
 
 fn secrets(ctx: &Context) -> Value {
-    let secrets = ctx.scope().arn("secretsmanager", &format!("secret:{}/{}/*", ctx.app, ctx.environment));
+    let secrets = ctx.scope().arn("secretsmanager", &format!("secret:{}", ctx.aws_names().secret("*")));
     allow(&["secretsmanager:GetSecretValue"], &[secrets])
 }
 
 fn execution(ctx: &Context) -> Vec<Value> {
     let scope = ctx.scope();
-    let repository = scope.arn("ecr", &format!("repository/{}/{}", ctx.app, ctx.environment));
-    let logs = scope.arn("logs", &format!("log-group:/ecs/{}-*:log-stream:*", ctx.prefix()));
+    let repository = scope.arn("ecr", &format!("repository/{}", ctx.aws_names().repository()));
+    let logs = format!("{}:log-stream:*", scope.log_group_arn(&ctx.aws_names().service_log_group("*")));
     vec![
         // GetAuthorizationToken is granted on `*` alone.
         allow(&["ecr:GetAuthorizationToken"], &["*".to_owned()]),
@@ -74,7 +75,7 @@ fn execution(ctx: &Context) -> Vec<Value> {
 fn task(ctx: &Context, stack: &Stack) -> Vec<Value> {
     let mut statements = vec![secrets(ctx)];
     if let Some(uploads) = &stack.uploads {
-        let bucket = format!("arn:aws:s3:::{}", uploads.bucket);
+        let bucket = bucket_arn(&uploads.bucket);
         let objects = [
             "s3:GetObject",
             "s3:PutObject",
@@ -99,7 +100,7 @@ fn task(ctx: &Context, stack: &Stack) -> Vec<Value> {
 }
 
 fn flow_log(ctx: &Context) -> Vec<Value> {
-    let group = ctx.scope().arn("logs", &format!("log-group:/vpc/{}/flow", ctx.prefix()));
+    let group = ctx.scope().log_group_arn(&ctx.aws_names().flow_log_group());
     let actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"];
     vec![
         allow(&actions, &[group.clone(), format!("{group}:*")]),

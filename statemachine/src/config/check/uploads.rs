@@ -6,7 +6,7 @@ use super::{Check, names};
 
 pub(super) fn uploads(check: &mut Check<'_>, uploads: &Uploads, stack: &Stack) {
     let Uploads { bucket, cors_origins, cors_methods, .. } = uploads;
-    let Stack { app, environment, .. } = stack;
+    let Stack { app, .. } = stack;
     let path = ["uploads", "bucket"];
     if check.is_written(&path)
         && let Some(fault) = bucket_fault(bucket, app)
@@ -14,7 +14,10 @@ pub(super) fn uploads(check: &mut Check<'_>, uploads: &Uploads, stack: &Stack) {
         check.problem(
             &path,
             format!("the bucket's name {} {fault}", quoted(bucket)),
-            format!("leave `bucket` out to have `{app}-uploads-{environment}`, or choose another name"),
+            format!(
+                "leave `bucket` out to have `{}`, or choose another name",
+                stack.aws_names().uploads_bucket()
+            ),
         );
     }
     for (index, origin) in cors_origins.iter().enumerate() {

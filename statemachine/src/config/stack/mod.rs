@@ -124,14 +124,14 @@ impl Default for Logs {
 }
 
 impl Stack {
-    /// `{app}-{env}`: begins every AWS name.
-    pub fn prefix(&self) -> String {
-        format!("{}-{}", self.app, self.environment)
-    }
-
     /// The services behind the load balancer, by name.
     pub fn public_services(&self) -> impl Iterator<Item = (&str, &Service)> {
         self.services.iter().filter(|(_, s)| s.port.is_some()).map(|(n, s)| (n.as_str(), s))
+    }
+
+    /// The hosts that they answer on, in their order.
+    pub fn hosts(&self) -> impl Iterator<Item = String> {
+        self.public_services().filter_map(|(_, service)| service.host.clone())
     }
 
     /// Whether anything needs a load balancer.

@@ -1,12 +1,20 @@
-//! AWS names made of ours: within AWS's lengths, and still readable.
+//! Names, each made in one place: those that AWS knows of a stack ([`AwsNames`]) and of the engine
+//! (`Scope`), and ours of what one stage makes and others use ([`resource`]).
+
+mod engine;
+pub mod resource;
+mod stack;
 
 use sha2::{Digest, Sha256};
 
 use crate::resource::hex;
 
+pub use engine::bucket_arn;
+pub use stack::{AwsNames, of_event_rule, of_repository};
+
 /// Joins the parts with hyphens. What is longer than `max` becomes a slug with a six-digit hash of the whole
 /// at its end, so that two long names never meet.
-pub fn fit(parts: &[&str], max: usize) -> String {
+pub(crate) fn fit(parts: &[&str], max: usize) -> String {
     let whole = parts.join("-");
     if whole.len() <= max {
         return whole;
