@@ -52,7 +52,13 @@ impl May {
     /// The same, as the engine is told it.
     pub(crate) fn options(&self) -> Options {
         let data = if self.delete_data { DataPolicy::Delete } else { DataPolicy::Refuse };
-        Options { data, adopt: self.adopt, allow_downtime: self.allow_downtime, skip_final_snapshot: false }
+        Options {
+            data,
+            adopt: self.adopt,
+            allow_downtime: self.allow_downtime,
+            skip_final_snapshot: false,
+            never_adopts: false,
+        }
     }
 }
 

@@ -31,6 +31,7 @@ use aws_sdk_s3::operation::get_bucket_policy::GetBucketPolicyOutput;
 use aws_sdk_s3::operation::get_bucket_tagging::{GetBucketTaggingError, GetBucketTaggingOutput};
 use aws_sdk_s3::operation::get_bucket_versioning::GetBucketVersioningOutput;
 use aws_sdk_s3::operation::get_public_access_block::GetPublicAccessBlockOutput;
+use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketVersioningStatus, EventBridgeConfiguration, ExpirationStatus,
@@ -49,9 +50,13 @@ use aws_smithy_mocks::{
 use aws_smithy_types::DateTime;
 use aws_smithy_types::error::ErrorMetadata;
 use bootstrap::install::{
-    Boundary, Bucket, Clients, EventRule, Function, FunctionZip, LogGroup, Role, SERVICES, Target, VERSION,
-    context, engine, fingerprint, no_engine,
+    Boundary, Clients, Function, FunctionZip, SERVICES, Target, VERSION, bucket, context, engine, event_rule,
+    fingerprint, log_group, no_engine, role,
 };
+use events::EventRule;
+use foundation::bucket::{Bucket, Lifecycle};
+use foundation::log_group::LogGroup;
+use foundation::role::Role;
 use futures_util::future::BoxFuture;
 use statemachine::definition::{FUNCTIONS, definition};
 use statemachine::message::{Mode, StageReport};
@@ -84,6 +89,10 @@ fn zips_with_new(function: &str) -> Vec<FunctionZip> {
     let zip = zips.iter_mut().find(|zip| zip.name == function).expect("a function");
     "another hash".clone_into(&mut zip.sha256);
     zips
+}
+
+fn rule_name(rule: &EventRule) -> String {
+    scope().engine_rule(&rule.what)
 }
 
 /// Our tags on a part of the engine.
@@ -137,7 +146,7 @@ fn configuration(function: &Function, version: &str) -> FunctionConfiguration {
 }
 
 fn machine(versions: impl Fn(&str) -> u32) -> DescribeStateMachineOutput {
-    let group = format!("log-group:{}:*", scope().state_machine_log_group());
+    let group = format!("log-group:{}:*", scope().engine_log_group("states"));
     let group = CloudWatchLogsLogGroup::builder().log_group_arn(scope().arn("logs", &group)).build();
     let logging = LoggingConfiguration::builder()
         .level(LogLevel::Error)
@@ -173,24 +182,24 @@ impl World {
             (scope().function(&function.what), vec![latest, first])
         });
         Self {
-            bucket: Some(Bucket::new(&scope())),
+            bucket: Some(bucket::wanted(&scope())),
             bucket_tags: Some(tags("bucket/provisioner")),
             objects: 1,
             boundary: Some(Boundary::new(&scope())),
             roles: FUNCTIONS
                 .iter()
                 .chain(&["states", "events"])
-                .map(|part| Role::new(&scope(), part))
+                .map(|part| role::wanted(&scope(), part))
                 .collect(),
             log_groups: FUNCTIONS
                 .iter()
                 .chain(&["states"])
-                .map(|part| LogGroup::new(&scope(), part))
+                .map(|part| log_group::wanted(&scope(), part))
                 .collect(),
             versions: versions.collect(),
             functions: functions.iter().map(|function| configuration(function, "$LATEST")).collect(),
             machine: Some((machine(|_| 1), machine_tags())),
-            rule: Some(EventRule::new(&scope())),
+            rule: Some(event_rule::wanted(&scope())),
             service_linked: true,
         }
     }
@@ -271,13 +280,16 @@ impl World {
                     .build()
             }),
             mock!(Client::get_bucket_notification_configuration).then_output(move || {
-                let on = bucket.sends_events.then(|| EventBridgeConfiguration::builder().build());
+                let on =
+                    (bucket.sends_events == Some(true)).then(|| EventBridgeConfiguration::builder().build());
                 GetBucketNotificationConfigurationOutput::builder().set_event_bridge_configuration(on).build()
             }),
             mock!(Client::list_object_versions).then_output(move || {
                 let version = ObjectVersion::builder().key("runs/production/x/result.json").build();
                 ListObjectVersionsOutput::builder().set_versions(Some(vec![version; objects])).build()
             }),
+            mock!(Client::list_multipart_uploads)
+                .then_output(|| ListMultipartUploadsOutput::builder().build()),
         ]);
         rules
     }
@@ -299,8 +311,8 @@ impl World {
             .roles
             .iter()
             .map(|wanted| {
-                let name = scope().engine_role(&wanted.part);
-                let tags = tags(&format!("role/{}", wanted.part)).into_iter().map(tag).collect();
+                let name = scope().engine_role(&wanted.what);
+                let tags = tags(&format!("role/{}", wanted.what)).into_iter().map(tag).collect();
                 let raw = role(&name, &scope().engine_path())
                     .assume_role_policy_document(wanted.trust.to_string())
                     .set_tags(Some(tags));
@@ -364,7 +376,7 @@ impl World {
         use aws_sdk_cloudwatchlogs::Client;
         let arn = |group: &LogGroup| scope().arn("logs", &format!("log-group:{}", group.log_group_name));
         let parts: BTreeMap<String, String> =
-            self.log_groups.iter().map(|group| (arn(group), group.part.clone())).collect();
+            self.log_groups.iter().map(|group| (arn(group), group.what.clone())).collect();
         let groups: Vec<RawGroup> = self
             .log_groups
             .iter()
@@ -378,10 +390,10 @@ impl World {
             .collect();
         vec![
             mock!(Client::describe_log_groups).then_compute_output(move |request| {
-                let prefix = request.log_group_name_prefix().expect("a prefix");
-                let begins =
-                    |group: &&RawGroup| group.log_group_name().is_some_and(|name| name.starts_with(prefix));
-                let found = groups.iter().filter(begins).cloned().collect();
+                let pattern = request.log_group_name_pattern().expect("a pattern");
+                let holds =
+                    |group: &&RawGroup| group.log_group_name().is_some_and(|name| name.contains(pattern));
+                let found = groups.iter().filter(holds).cloned().collect();
                 DescribeLogGroupsOutput::builder().set_log_groups(Some(found)).build()
             }),
             mock!(Client::list_tags_for_resource).then_compute_output(move |request| {
@@ -448,10 +460,10 @@ impl World {
             mock!(Client::describe_rule).then_compute_response(move |_| match &rule {
                 Some(rule) => MockResponse::Output(
                     DescribeRuleOutput::builder()
-                        .name(&rule.rule_name)
-                        .arn(scope().arn("events", &format!("rule/{}", rule.rule_name)))
-                        .description(&rule.description)
-                        .event_pattern(rule.pattern.to_string())
+                        .name(rule_name(rule))
+                        .arn(scope().arn("events", &format!("rule/{}", rule_name(rule))))
+                        .set_description(rule.description.clone())
+                        .set_event_pattern(rule.pattern.as_ref().map(ToString::to_string))
                         .state(if rule.enabled { RuleState::Enabled } else { RuleState::Disabled })
                         .build(),
                 ),
@@ -482,7 +494,7 @@ impl World {
     }
 }
 
-fn lifecycle_rules(want: &bootstrap::install::Lifecycle) -> Vec<LifecycleRule> {
+fn lifecycle_rules(want: &Lifecycle) -> Vec<LifecycleRule> {
     let rule = |prefix: &str| {
         let filter = LifecycleRuleFilter::builder().prefix(prefix).build();
         LifecycleRule::builder().status(ExpirationStatus::Enabled).filter(filter)
@@ -521,7 +533,7 @@ async fn look(world: &World, zips: &[FunctionZip]) -> Result<StageReport> {
 
 async fn removal(world: &World, data: DataPolicy) -> StageReport {
     let options = Options { data, ..Options::default() };
-    let stage = no_engine(&world.clients());
+    let stage = no_engine(&world.clients(), &scope());
     let ctx = context(&scope(), options);
     tick(stage, &ctx, Mode::Plan, Input::default(), &Unused).await.expect("the look")
 }
@@ -603,7 +615,7 @@ async fn what_was_changed_by_hand_is_changed_back() {
     let mut world = World::in_sync();
     let bucket = world.bucket.as_mut().expect("the bucket");
     bucket.blocks_public_access = false;
-    bucket.sends_events = false;
+    bucket.sends_events = Some(false);
     world.log_groups[0].retention_days = None;
     world.roles[0].trust["Statement"][0]["Condition"] = serde_json::Value::Null;
     world.rule.as_mut().expect("the rule").enabled = false;

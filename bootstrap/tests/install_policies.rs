@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bootstrap::install::{Role, policies};
+use bootstrap::install::{policies, role};
 use serde_json::Value;
 use statemachine::definition::FUNCTIONS;
 use statemachine::permission::Scope;
@@ -188,7 +188,7 @@ fn stack_roles_never_reach_iam_or_the_provisioner() {
 #[test]
 fn every_role_is_assumed_for_this_account_alone() {
     for part in FUNCTIONS.iter().chain(&["states", "events"]) {
-        let trust = Role::new(&scope(), part).trust;
+        let trust = role::wanted(&scope(), part).trust;
         let statements = trust["Statement"].as_array().expect("statements");
         assert_eq!(statements.len(), 1, "{part}");
         assert_eq!(statements[0]["Condition"]["StringEquals"]["aws:SourceAccount"], "123456789012", "{part}");

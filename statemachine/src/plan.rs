@@ -59,7 +59,7 @@ pub fn decide<R: Resource>(
                 "{} exists already as {} and is not this stack's. Rename one of them, or {}.",
                 found.identity.name,
                 found.identity.id,
-                if R::ADOPTABLE { "take it over with --adopt" } else { "delete it" }
+                if R::ADOPTABLE && !options.never_adopts { "take it over with --adopt" } else { "delete it" }
             )),
             Owner::Kept => Step::Refuse(format!(
                 "{} is kept from an earlier life of the stack. Let go of it first with `stepstack snapshot forget`.",

@@ -2,7 +2,6 @@
 
 use statemachine::Stage;
 use statemachine::naming::resource;
-use statemachine::resource::Name;
 
 use super::outcome::detached;
 use super::sample::push_if_empty;

@@ -11,7 +11,7 @@ use statemachine::error::Optional as _;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 
-use super::{policy, tags};
+use super::policy;
 
 /// IAM keeps at most this many versions of a policy.
 const MOST_VERSIONS: usize = 5;
@@ -99,7 +99,7 @@ impl Resource for Boundary {
             .policy_name(self.policy_name)
             .description("What the roles of this app's stacks may at most do")
             .policy_document(self.policy.to_string())
-            .set_tags(Some(tags::iam(&ctx, &name())?));
+            .set_tags(Some(foundation::role::tags(&ctx, &name())?));
         create.send().await.map_err(failed("iam:CreatePolicy"))?;
         Ok(Made::settled(ctx.scope().boundary()))
     }

@@ -11,7 +11,7 @@ use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, N
 use statemachine::tick::Resources;
 use statemachine::{Error, ErrorKind, Result};
 
-use super::role::Role;
+use super::role;
 
 /// Who issues the tokens of workflows.
 const ISSUER: &str = "token.actions.githubusercontent.com";
@@ -94,9 +94,9 @@ pub fn is_repository(text: &str) -> bool {
     text.split_once('/').is_some_and(|(owner, name)| part(owner) && part(name))
 }
 
-/// The role of a repository's workflows, on its branches: a pull request of a stranger's has no branch here.
-pub(super) fn role(scope: &Scope, repository: &str) -> Role {
-    let trust = json!({ "Version": "2012-10-17", "Statement": [{
+/// Who may assume the role: workflows on the repository's branches. A pull request of a stranger's has no branch here.
+fn trust(scope: &Scope, repository: &str) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": { "Federated": arn(scope) },
         "Action": "sts:AssumeRoleWithWebIdentity",
@@ -104,8 +104,7 @@ pub(super) fn role(scope: &Scope, repository: &str) -> Role {
             "StringEquals": { format!("{ISSUER}:aud"): AUDIENCE },
             "StringLike": { format!("{ISSUER}:sub"): format!("repo:{repository}:ref:refs/heads/*") },
         },
-    }]});
-    Role { part: "github".to_owned(), trust, policy: Some(may(scope)) }
+    }]})
 }
 
 /// What the role may do.
@@ -119,8 +118,11 @@ pub(super) fn may(scope: &Scope) -> Value {
         "ecr:UploadLayerPart",
     ];
     policy(&[
-        Permission::on(&["s3:PutObject"], [format!("arn:aws:s3:::{}/environments/*", scope.bucket())]),
-        Permission::on(&push, [scope.arn("ecr", &format!("repository/{}/*", scope.app))]),
+        Permission::on(&["s3:PutObject"], [format!("{}/environments/*", scope.bucket_arn())]),
+        Permission::on(
+            &push,
+            [scope.arn("ecr", &format!("repository/{}", scope.every_stack().repository()))],
+        ),
         Permission::unscoped(&["ecr:GetAuthorizationToken"], "the token is the account's"),
     ])
 }
@@ -128,8 +130,10 @@ pub(super) fn may(scope: &Scope) -> Value {
 /// What is installed for a repository's workflows; without one, what was made for it is left over.
 pub(super) fn resources(client: &Client, scope: &Scope, repository: Option<&str>) -> Resources {
     let provider = repository.map(|_| OidcProvider { issuer: ISSUER.to_owned() });
-    let role = repository.map(|repository| role(scope, repository));
-    Resources::new().owns(client, provider.into_iter().collect()).owns(client, role.into_iter().collect())
+    let role = repository.map(|repository| role::with("github", trust(scope, repository), may(scope)));
+    Resources::new()
+        .owns(client, provider.into_iter().collect())
+        .owns(&role::place(client, scope), role.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -151,7 +155,6 @@ mod tests {
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
         };
-        let role = role(&scope, "acme/arive");
-        insta::assert_json_snapshot!("github_role", (role.trust, role.policy));
+        insta::assert_json_snapshot!("github_role", (trust(&scope, "acme/arive"), may(&scope)));
     }
 }

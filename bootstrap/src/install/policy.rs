@@ -1,36 +1,13 @@
-//! Policies: what each function, the state machine, the rules and the stacks' roles may do. The permissions
-//! stand beside the resources that need them; this puts them together.
+//! What each function, the state machine, the rules and the stacks' roles may do. The permissions stand beside the
+//! resources that need them; this puts them together.
 
 use std::collections::BTreeMap;
 
 use aws::Function as _;
 use serde_json::{Value, json};
 use statemachine::definition::FUNCTIONS;
+use statemachine::naming::bucket_arn;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::Resource as _;
-
-use super::boundary::Boundary;
-use super::bucket::Bucket;
-use super::event_rule::EventRule;
-use super::function::Function;
-use super::github;
-use super::log_group::{LogGroup, log_group_name};
-use super::role::Role;
-use super::service_linked_role::ServiceLinkedRole;
-use super::state_machine::StateMachine;
-
-/// Every policy of an app's engine, by role: the functions', `states`, `events`, the `boundary` of stack
-/// roles, and what the `installer` itself needs. For `bootstrap --print-policies`.
-pub fn policies(scope: &Scope) -> Vec<(String, Value)> {
-    let parts = FUNCTIONS.iter().chain(&["states", "events"]);
-    let roles = parts.map(|part| (scope.engine_role(part), of(scope, part)));
-    let others = [
-        ("boundary", boundary(scope)),
-        ("github", github::may(scope)),
-        ("installer", document(installer(scope))),
-    ];
-    roles.chain(others.map(|(name, policy)| (name.to_owned(), policy))).collect()
-}
 
 /// The policy of a part's role: a function, `states` or `events`.
 pub(super) fn of(scope: &Scope, part: &str) -> Value {
@@ -57,8 +34,8 @@ pub(super) fn permissions_of(scope: &Scope, part: &str) -> Vec<Permission> {
 
 /// What every function needs: its own log, and the run's record and lock.
 fn everybody(scope: &Scope, function: &str) -> Vec<Permission> {
-    let bucket = format!("arn:aws:s3:::{}", scope.bucket());
-    let log = scope.arn("logs", &format!("log-group:{}:*", log_group_name(scope, function)));
+    let bucket = scope.bucket_arn();
+    let log = format!("{}:*", scope.log_group_arn(&scope.engine_log_group(function)));
     vec![
         Permission::on(&["logs:CreateLogStream", "logs:PutLogEvents"], [log]),
         Permission::on(
@@ -72,8 +49,7 @@ fn everybody(scope: &Scope, function: &str) -> Vec<Permission> {
 
 /// The state machine: calls versions of our functions, and has its log delivered.
 fn states(scope: &Scope) -> Vec<Permission> {
-    let versions =
-        FUNCTIONS.iter().map(|what| scope.arn("lambda", &format!("function:{}:*", scope.function(what))));
+    let versions = FUNCTIONS.iter().map(|what| format!("{}:*", scope.function_arn(what)));
     let delivery = [
         "logs:CreateLogDelivery",
         "logs:DeleteLogDelivery",
@@ -90,25 +66,8 @@ fn states(scope: &Scope) -> Vec<Permission> {
     ]
 }
 
-/// What the person or program that installs needs.
-fn installer(scope: &Scope) -> Vec<Permission> {
-    [
-        Bucket::permissions(scope),
-        Boundary::permissions(scope),
-        ServiceLinkedRole::permissions(scope),
-        Role::permissions(scope),
-        LogGroup::permissions(scope),
-        Function::permissions(scope),
-        StateMachine::permissions(scope),
-        EventRule::permissions(scope),
-        github::OidcProvider::permissions(scope),
-    ]
-    .concat()
-}
-
 /// The permissions boundary: what any role of a stack may at most do. Never IAM, never the provisioner.
 pub(super) fn boundary(scope: &Scope) -> Value {
-    let app = &scope.app;
     let objects = [
         "s3:AbortMultipartUpload",
         "s3:DeleteObject",
@@ -125,26 +84,27 @@ pub(super) fn boundary(scope: &Scope) -> Value {
         "ssmmessages:OpenControlChannel",
         "ssmmessages:OpenDataChannel",
     ];
-    let groups = [format!("log-group:/ecs/{app}-*"), format!("log-group:/vpc/{app}-*")];
-    let groups = groups.map(|group| scope.arn("logs", &group));
+    let every = scope.every_stack();
+    let groups = [every.service_log_groups(), every.flow_log_groups()];
+    let groups = groups.map(|group| scope.log_group_arn(&group));
     let allowed = [
         // The file may give the uploads bucket any name, so the account is the limit.
-        Permission::on(&objects, ["arn:aws:s3:::*".to_owned()]).when(
+        Permission::on(&objects, [bucket_arn("*")]).when(
             "StringEquals",
             "aws:ResourceAccount",
             [scope.account.clone()],
         ),
         Permission::on(
             &["secretsmanager:GetSecretValue"],
-            [scope.arn("secretsmanager", &format!("secret:{app}/*"))],
+            [scope.arn("secretsmanager", &format!("secret:{}", every.stack()))],
         ),
-        Permission::on(&pull, [scope.arn("ecr", &format!("repository/{app}/*"))]),
+        Permission::on(&pull, [scope.arn("ecr", &format!("repository/{}", every.repository()))]),
         Permission::unscoped(&["ecr:GetAuthorizationToken"], "the token is the account's"),
         Permission::on(&["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], groups),
         Permission::unscoped(&["logs:DescribeLogGroups"], "the listing takes no resource"),
         Permission::unscoped(&channels, "Session Manager's channels take no resource"),
     ];
-    let bucket = format!("arn:aws:s3:::{}", scope.bucket());
+    let bucket = scope.bucket_arn();
     let never = json!({ "Effect": "Deny", "Action": "s3:*", "Resource": [bucket, format!("{bucket}/*")] });
     let statements = allowed.iter().map(Permission::statement).chain([never]);
     json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
@@ -162,7 +122,7 @@ pub(super) fn trust(service: &str, account: &str) -> Value {
 
 /// A policy document of these permissions, as short as it can be said: a role's inline policies may have
 /// 10,240 characters.
-fn document(permissions: Vec<Permission>) -> Value {
+pub(super) fn document(permissions: Vec<Permission>) -> Value {
     statemachine::permission::policy(&shortened(permissions))
 }
 

@@ -14,14 +14,18 @@ use serde::Serialize;
 use serde_json::Value;
 use statemachine::definition::{FUNCTIONS, definition};
 use statemachine::error::Optional as _;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
 };
 use statemachine::{Error, Result};
 
-use super::function::{self, Function};
-use super::{VERSION, log_group, role, tags};
+use super::function::Function;
+use super::names;
+
+/// The version that an installed engine is compared with: this program's.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The tag with the program's version that installed it.
 pub(super) const VERSION_TAG: &str = "stepstack:version";
@@ -58,11 +62,6 @@ pub struct Raw {
     tags: Vec<(String, String)>,
 }
 
-/// `state-machine/main`.
-pub(super) fn name() -> Name {
-    Name::new(StateMachine::KIND, "main")
-}
-
 /// Stands for a function's version where definitions are compared.
 fn marker(what: &str) -> String {
     format!("version of {what}")
@@ -85,8 +84,8 @@ impl StateMachine {
                 .iter()
                 .map(|function| (function.what.clone(), function.settings()))
                 .collect(),
-            role: role::name("states"),
-            log_group: Some(log_group::name("states")),
+            role: resource::role("states"),
+            log_group: Some(resource::log_group("states")),
             log_level: LogLevel::Error.as_str().to_owned(),
             logs_data: false,
             version: Some(VERSION.to_owned()),
@@ -98,7 +97,7 @@ impl StateMachine {
         let level = LogLevel::from(self.log_level.as_str());
         let mut logging = LoggingConfiguration::builder().level(level).include_execution_data(self.logs_data);
         if let Some(group) = &self.log_group {
-            let arn = ctx.scope().arn("logs", &format!("log-group:{}:*", ids.need(group)?));
+            let arn = format!("{}:*", ctx.scope().log_group_arn(&ids.need(group)?));
             let group = CloudWatchLogsLogGroup::builder().log_group_arn(arn).build();
             logging =
                 logging.destinations(LogDestination::builder().cloud_watch_logs_log_group(group).build());
@@ -114,7 +113,7 @@ impl StateMachine {
 
     /// The definition with the newest versions in it.
     fn filled(ids: &Names) -> Result<String> {
-        let arn = |what: &'static str| Ok((what, ids.need_attribute(&function::name(what), "version_arn")?));
+        let arn = |what: &'static str| Ok((what, ids.need_attribute(&names::function(what), "version_arn")?));
         let arns = FUNCTIONS.into_iter().map(arn).collect::<Result<BTreeMap<&str, String>>>()?;
         Ok(definition(|what| arns.get(what).cloned().unwrap_or_default()))
     }
@@ -124,7 +123,7 @@ impl Resource for StateMachine {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "state-machine";
+    const KIND: &'static str = names::STATE_MACHINE;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let actions = [
@@ -139,11 +138,11 @@ impl Resource for StateMachine {
     }
 
     fn name(&self) -> Name {
-        name()
+        names::state_machine()
     }
 
     fn needs(&self) -> Vec<Need> {
-        let functions = self.functions.keys().map(|what| Need::Settled(function::name(what)));
+        let functions = self.functions.keys().map(|what| Need::Settled(names::function(what)));
         let log_group = self.log_group.iter().cloned().map(Need::Settled);
         functions.chain(log_group).chain([Need::Settled(self.role.clone())]).collect()
     }
@@ -160,8 +159,12 @@ impl Resource for StateMachine {
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.machine.state_machine_arn();
         let owned = ctx.owned(raw.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        let ours = owned == Some(name()) && raw.machine.name() == ctx.scope().engine();
-        Some(if ours { Identity::ours(name(), id) } else { Identity::theirs(name(), id) })
+        let ours = owned == Some(names::state_machine()) && raw.machine.name() == ctx.scope().engine();
+        Some(if ours {
+            Identity::ours(names::state_machine(), id)
+        } else {
+            Identity::theirs(names::state_machine(), id)
+        })
     }
 
     fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
@@ -173,7 +176,7 @@ impl Resource for StateMachine {
         let mut text = raw.machine.definition().to_owned();
         let mut functions = BTreeMap::new();
         for what in FUNCTIONS {
-            let function = function::name(what);
+            let function = names::function(what);
             let Some(called) = names.id(&function).and_then(|arn| version_called(&text, arn)) else {
                 continue;
             };
@@ -190,7 +193,7 @@ impl Resource for StateMachine {
             state_machine_name: raw.machine.name().to_owned(),
             definition: hash(&text)?,
             functions,
-            role: names.name_of(tags::role_name(raw.machine.role_arn())),
+            role: names.name_of(names::role_of_arn(raw.machine.role_arn())),
             log_group: group.map(|arn| names.name_of(log_group_of(arn))),
             log_level: logging
                 .and_then(LoggingConfiguration::level)
@@ -204,7 +207,7 @@ impl Resource for StateMachine {
     }
 
     async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
-        let tags = ctx.tags(&name()).into_iter().chain(self.own_tags());
+        let tags = ctx.tags(&names::state_machine()).into_iter().chain(self.own_tags());
         let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let create = client
             .create_state_machine()

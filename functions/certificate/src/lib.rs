@@ -8,6 +8,7 @@ mod record_sets;
 
 use aws::Function;
 use aws_types::SdkConfig;
+use statemachine::config::Stack;
 use statemachine::message::Document;
 use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use statemachine::message::Document;
 use statemachine::naming::resource;
 use statemachine::permission::Scope;
-use statemachine::resource::Name;
 
 /// By name, as `stepstack` shows it.
 pub(crate) fn outputs(document: &Document, scope: &Scope) -> BTreeMap<String, String> {

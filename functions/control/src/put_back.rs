@@ -9,7 +9,6 @@ use statemachine::message::{
 };
 use statemachine::naming::resource;
 use statemachine::plan::Progress;
-use statemachine::resource::Name;
 
 use crate::intent::counts_when_done;
 
@@ -85,8 +84,8 @@ pub(crate) fn result_of(
         (None, Some(why)) => format!("Putting back what ran before was stopped: {why}."),
         (None, None) if open => "What ran before is asked for again, and not all of it runs yet.".to_owned(),
         (None, None) => {
-            let now = services
-                .and_then(|report| report.names.attribute(&resource::current_image(), "digest"));
+            let now =
+                services.and_then(|report| report.names.attribute(&resource::current_image(), "digest"));
             format!("Every service runs what it ran before: {}.", now.unwrap_or("the earlier image"))
         }
     };

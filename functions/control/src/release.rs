@@ -7,7 +7,6 @@ use statemachine::message::{
     Document, Image, Intent, Operation, Outcome, Release, ReleaseRecord, RunResult, Status, Wanted,
 };
 use statemachine::naming::resource;
-use statemachine::resource::Name;
 
 use crate::intent::counts_when_done;
 

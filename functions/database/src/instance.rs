@@ -110,7 +110,7 @@ impl Resource for Instance {
 
     async fn fetch(ctx: &Context, client: &Instances, _: &Names) -> Result<Vec<Raw>> {
         let finds = (1..=client.live).map(|generation| async move {
-            let found = find(&client.rds, &ctx.aws_names().db_instance(generation)).await?;
+            let found = find(&client.rds, ctx.aws_names().db_instance(generation)).await?;
             Ok::<_, Error>(found.map(|found| Raw { found, generation, live: generation == client.live }))
         });
         Ok(try_join_all(finds).await?.into_iter().flatten().collect())

@@ -124,7 +124,7 @@ fn owned(
         .owns(&clients.secrets, list(asked.map(|asked| DatabaseUrl::of(ctx, asked.database))))
         .owns(&Snapshots { rds: rds(), identifier: snapshot }, list(taken))
         .owns(
-            &Rules { events: clients.events.clone(), whats: RULES },
+            &Rules::of_stack(&clients.events, ctx, RULES),
             asked.map(|asked| rules(ctx, asked)).unwrap_or_default(),
         )
 }

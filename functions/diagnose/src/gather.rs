@@ -5,7 +5,7 @@ use aws::failed;
 use aws_sdk_ecs::types::{DesiredStatus, Task};
 use jiff::Timestamp;
 use statemachine::message::Document;
-use statemachine::naming::resource;
+use statemachine::naming::{AwsNames, resource};
 use statemachine::resource::Name;
 use statemachine::{Error, ErrorKind, Result};
 
@@ -22,13 +22,13 @@ pub(crate) async fn task(clients: &Clients, document: &Document, name: &Name) ->
     let mut evidence = Evidence::default();
     let outputs = &document.stages.services.outputs;
     let (Some(stack), Some(arn)) = (&document.stack, outputs.id(name)) else { return evidence };
-    let cluster = stack.aws_names().ecs_cluster();
+    let aws = stack.aws_names();
     let service = outputs.attribute(name, "service").unwrap_or_default();
-    let describe = clients.ecs.describe_tasks().cluster(&cluster).tasks(arn).send().await;
+    let describe = clients.ecs.describe_tasks().cluster(aws.ecs_cluster()).tasks(arn).send().await;
     match describe.map_err(failed("ecs:DescribeTasks")) {
         Ok(described) => {
             for task in described.tasks() {
-                let stopped = stopped_task(clients, &cluster, service, task, &mut evidence.not_seen).await;
+                let stopped = stopped_task(clients, aws, service, task, &mut evidence.not_seen).await;
                 evidence.stopped_tasks.push(StoppedTask { own: Some(name.what().to_owned()), ..stopped });
             }
         }
@@ -41,16 +41,16 @@ pub(crate) async fn task(clients: &Clients, document: &Document, name: &Name) ->
 pub(crate) async fn services(clients: &Clients, document: &Document) -> Evidence {
     let mut evidence = Evidence::default();
     let Some(stack) = &document.stack else { return evidence };
-    let cluster = stack.aws_names().ecs_cluster();
+    let aws = stack.aws_names();
     let names: Vec<String> = stack.services.keys().cloned().collect();
     let since = document.run.started_at.parse::<Timestamp>().map_or(0, Timestamp::as_second);
     let noted = |what: &str, error: Error| format!("{what} ({})", error.message);
-    match events(clients, &cluster, &names).await {
+    match events(clients, aws, &names).await {
         Ok(events) => evidence.events = events,
         Err(error) => evidence.not_seen.push(noted("the services' events", error)),
     }
     for service in &names {
-        match stopped_tasks(clients, &cluster, service, since, &mut evidence.not_seen).await {
+        match stopped_tasks(clients, aws, service, since, &mut evidence.not_seen).await {
             Ok(tasks) => evidence.stopped_tasks.extend(tasks),
             Err(error) => evidence.not_seen.push(noted(&format!("the stopped tasks of {service}"), error)),
         }
@@ -64,12 +64,17 @@ pub(crate) async fn services(clients: &Clients, document: &Document) -> Evidence
     evidence
 }
 
-async fn events(clients: &Clients, cluster: &str, services: &[String]) -> Result<Vec<String>> {
+async fn events(clients: &Clients, aws: AwsNames<'_>, services: &[String]) -> Result<Vec<String>> {
     let mut events = Vec::new();
     // DescribeServices takes ten at a time.
     for batch in services.chunks(10) {
-        let described =
-            clients.ecs.describe_services().cluster(cluster).set_services(Some(batch.to_vec())).send().await;
+        let described = clients
+            .ecs
+            .describe_services()
+            .cluster(aws.ecs_cluster())
+            .set_services(Some(batch.to_vec()))
+            .send()
+            .await;
         let described = described.map_err(failed("ecs:DescribeServices"))?;
         let of_service = described.services().iter().flat_map(|service| service.events().iter().take(EVENTS));
         events.extend(of_service.filter_map(|event| event.message().map(str::to_owned)));
@@ -80,7 +85,7 @@ async fn events(clients: &Clients, cluster: &str, services: &[String]) -> Result
 /// What stopped before the run, at second `since`, tells nothing about it.
 async fn stopped_tasks(
     clients: &Clients,
-    cluster: &str,
+    aws: AwsNames<'_>,
     service: &str,
     since: i64,
     not_seen: &mut Vec<String>,
@@ -88,7 +93,7 @@ async fn stopped_tasks(
     let list = clients
         .ecs
         .list_tasks()
-        .cluster(cluster)
+        .cluster(aws.ecs_cluster())
         .service_name(service)
         .desired_status(DesiredStatus::Stopped)
         .send()
@@ -97,7 +102,7 @@ async fn stopped_tasks(
     if arns.is_empty() {
         return Ok(Vec::new());
     }
-    let describe = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).send().await;
+    let describe = clients.ecs.describe_tasks().cluster(aws.ecs_cluster()).set_tasks(Some(arns)).send().await;
     let mut tasks = describe.map_err(failed("ecs:DescribeTasks"))?.tasks.unwrap_or_default();
     let stopped_at =
         |task: &Task| task.stopped_at().map_or(i64::MAX, aws_sdk_ecs::primitives::DateTime::secs);
@@ -105,21 +110,21 @@ async fn stopped_tasks(
     tasks.sort_by_key(|task| std::cmp::Reverse(stopped_at(task)));
     let mut stopped = Vec::new();
     for task in tasks.iter().take(TASKS) {
-        stopped.push(stopped_task(clients, cluster, service, task, not_seen).await);
+        stopped.push(stopped_task(clients, aws, service, task, not_seen).await);
     }
     Ok(stopped)
 }
 
 async fn stopped_task(
     clients: &Clients,
-    cluster: &str,
+    aws: AwsNames<'_>,
     service: &str,
     task: &Task,
     not_seen: &mut Vec<String>,
 ) -> StoppedTask {
     let container = task.containers().first();
     let id = task.task_arn().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
-    let log = match log(clients, cluster, service, id).await {
+    let log = match log(clients, aws, service, id).await {
         Ok(log) => log,
         // A task that never ran has no log: that is no trouble of its own.
         Err(error) if error.kind == ErrorKind::Missing => Vec::new(),
@@ -140,8 +145,8 @@ async fn stopped_task(
     }
 }
 
-async fn log(clients: &Clients, cluster: &str, service: &str, task: &str) -> Result<Vec<String>> {
-    let group = format!("/ecs/{cluster}-{service}");
+async fn log(clients: &Clients, aws: AwsNames<'_>, service: &str, task: &str) -> Result<Vec<String>> {
+    let group = aws.service_log_group(service);
     let events = clients
         .logs
         .filter_log_events()

@@ -1,9 +1,11 @@
-//! The rules that start runs: by a push of an image, or by the clock.
+//! The rules that start runs: by a push of an image, by the clock, or, as the installer makes it, by the upload of
+//! a configuration.
+
+mod look;
 
 use aws::{failed, gone};
 use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::{RetryPolicy, Rule, RuleState, Tag, Target};
-use futures_util::future::{try_join, try_join_all};
+use aws_sdk_eventbridge::types::{RetryPolicy, RuleState, Tag, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
 use statemachine::config::Stack;
@@ -13,6 +15,8 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
 
+pub use look::{Lookup, Raw, Rules};
+
 /// The one target of a rule.
 const TARGET: &str = "state-machine";
 
@@ -20,8 +24,11 @@ const TARGET: &str = "state-machine";
 /// transformer does not escape values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EventRule {
-    /// What for: `image-push`, `rotate`, `pause`.
+    /// What for: `image-push`, `rotate`, `pause`; `config-upload` of the engine.
     pub what: String,
+    /// For people; `None` of a stack's rules, which have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// What it matches, for a rule that waits for events.
     pub pattern: Option<Value>,
     /// When it starts a run, for one that goes by the clock: `rate(30 days)`.
@@ -29,8 +36,27 @@ pub struct EventRule {
     pub schedule: Option<String>,
     /// Switched on.
     pub enabled: bool,
-    /// ARN of the state machine and of the role that starts it.
+    /// ARN of the state machine and of the role that starts it; `None` while it has no target, or one that is
+    /// given something else than the event.
     pub target: Option<(String, String)>,
+    /// What is no part of the description.
+    #[serde(skip)]
+    pub unlisted: Unlisted,
+}
+
+/// What a rule needs when it is made, and what is not read back from it.
+#[derive(Clone, Debug, Default)]
+pub struct Unlisted {
+    /// What must be there before it.
+    pub needs: Vec<Need>,
+    /// How often and how long a start that fails is tried again; EventBridge's own 24 hours without it.
+    pub retry: Option<RetryPolicy>,
+}
+
+impl PartialEq for Unlisted {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// `event-rule/image-push`.
@@ -54,7 +80,9 @@ impl EventRule {
                 "image-tag": stack.image.deploy_on_push,
             },
         });
-        Some(Self { pattern: Some(pattern), ..Self::of(ctx, "image-push") })
+        let rule = Self { pattern: Some(pattern), ..Self::of(ctx, "image-push") };
+        let needs = vec![Need::Exists(resource::repository())];
+        Some(Self { unlisted: Unlisted { needs, ..rule.unlisted }, ..rule })
     }
 
     /// A rule that starts the operation `what` by the clock.
@@ -64,26 +92,18 @@ impl EventRule {
 
     fn of(ctx: &Context, what: &str) -> Self {
         let scope = ctx.scope();
-        let target = Some((scope.state_machine(), scope.engine_role_arn("events")));
-        Self { what: what.to_owned(), pattern: None, schedule: None, enabled: true, target }
+        let retry =
+            RetryPolicy::builder().maximum_retry_attempts(10).maximum_event_age_in_seconds(3_600).build();
+        Self {
+            what: what.to_owned(),
+            description: None,
+            pattern: None,
+            schedule: None,
+            enabled: true,
+            target: Some((scope.state_machine(), scope.engine_role_arn("events"))),
+            unlisted: Unlisted { needs: Vec::new(), retry: Some(retry) },
+        }
     }
-}
-
-/// EventBridge, and which of the stack's rules are the stage's.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// The client.
-    pub events: Client,
-    /// `image-push`, `rotate`, `pause`.
-    pub whats: &'static [&'static str],
-}
-
-/// A rule as found.
-pub struct Raw {
-    found: EventRule,
-    id: String,
-    arn: String,
-    owned: bool,
 }
 
 impl Resource for EventRule {
@@ -119,27 +139,11 @@ impl Resource for EventRule {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let repository = self.pattern.as_ref().map(|_| resource::repository());
-        repository.into_iter().map(Need::Exists).collect()
+        self.unlisted.needs.clone()
     }
 
     async fn fetch(ctx: &Context, client: &Rules, _: &Names) -> Result<Vec<Raw>> {
-        let prefix = ctx.aws_names().event_rule("");
-        let (mut found, mut token) = (Vec::new(), None);
-        loop {
-            let page = client.events.list_rules().name_prefix(&prefix).set_next_token(token).send().await;
-            let page = page.map_err(failed("events:ListRules"))?;
-            found.extend(page.rules.unwrap_or_default());
-            token = page.next_token;
-            if token.is_none() {
-                break;
-            }
-        }
-        let ours = found.into_iter().filter_map(|rule| {
-            let what = rule.name()?.strip_prefix(&prefix)?.to_owned();
-            client.whats.contains(&what.as_str()).then_some((what, rule))
-        });
-        try_join_all(ours.map(|(what, rule)| look(ctx, &client.events, what, rule))).await
+        client.look(ctx).await
     }
 
     fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
@@ -158,83 +162,70 @@ impl Resource for EventRule {
             .into_iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| Error::internal(error.to_string()))?;
-        self.put(&client.events, &ctx, Some(tags)).await
+        self.put(&client, Some(tags)).await
     }
 
-    async fn update(self, _: Self, _: String, Call { ctx, client, .. }: Call<Rules>) -> Result<Made> {
-        self.put(&client.events, &ctx, None).await
+    async fn update(self, _: Self, _: String, Call { client, .. }: Call<Rules>) -> Result<Made> {
+        self.put(&client, None).await
     }
 
     async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Rules>) -> Result<Gone> {
-        let remove = client.events.remove_targets().rule(&id).ids(TARGET).send().await;
-        remove.map_err(failed("events:RemoveTargets")).optional()?;
-        gone(
-            client.events.delete_rule().name(id).send().await.map_err(failed("events:DeleteRule")),
-            Gone::Now,
-        )
+        let client = client.events;
+        remove_targets(&client, &id, vec![TARGET.to_owned()]).await?;
+        let delete =
+            || async { client.delete_rule().name(&id).send().await.map_err(failed("events:DeleteRule")) };
+        let deleted = match delete().await {
+            // Somebody has given it a target of their own.
+            Err(error) if error.message.contains("since it has targets") => {
+                let targets = client.list_targets_by_rule().rule(&id).send().await;
+                let targets = targets.map_err(failed("events:ListTargetsByRule"))?;
+                let ids = targets.targets().iter().map(|target| target.id().to_owned()).collect();
+                remove_targets(&client, &id, ids).await?;
+                delete().await
+            }
+            other => other,
+        };
+        gone(deleted, Gone::Now)
     }
 }
 
 impl EventRule {
-    async fn put(self, client: &Client, ctx: &Context, tags: Option<Vec<Tag>>) -> Result<Made> {
-        let rule = ctx.aws_names().event_rule(&self.what);
+    /// Both calls overwrite, so both may be repeated. Tags go on only when it is made: PutRule ignores them on a
+    /// rule that exists.
+    async fn put(self, client: &Rules, tags: Option<Vec<Tag>>) -> Result<Made> {
+        let rule = client.rule_name(&self.what);
         let put = client
+            .events
             .put_rule()
             .name(&rule)
-            .set_schedule_expression(self.schedule.clone())
+            .set_description(self.description)
+            .set_schedule_expression(self.schedule)
             .set_event_pattern(self.pattern.as_ref().map(Value::to_string))
             .state(if self.enabled { RuleState::Enabled } else { RuleState::Disabled })
             .set_tags(tags);
         put.send().await.map_err(failed("events:PutRule"))?;
-        if let Some((machine, role)) = &self.target {
-            let retry =
-                RetryPolicy::builder().maximum_retry_attempts(10).maximum_event_age_in_seconds(3_600).build();
-            let target = Target::builder().id(TARGET).arn(machine).role_arn(role).retry_policy(retry).build();
+        if let Some((machine, role)) = self.target {
+            let target = Target::builder().id(TARGET).arn(machine).role_arn(role);
+            let target = target.set_retry_policy(self.unlisted.retry).build();
             let target = target.map_err(|error| Error::internal(error.to_string()))?;
-            let put = client.put_targets().rule(&rule).targets(target).send().await;
-            let put = put.map_err(failed("events:PutTargets"))?;
-            if let Some(entry) = put.failed_entries().first() {
-                let message = entry.error_message().unwrap_or("no reason given");
-                let code = entry.error_code().unwrap_or_default();
-                let text = format!("PutTargets failed: {message} ({code})");
-                return Err(Error {
-                    action: Some("events:PutTargets"),
-                    ..Error::new(aws::kind_of(code, message, 400), text)
-                });
-            }
+            put_target(&client.events, &rule, target).await?;
         }
         Ok(Made::settled(rule))
     }
 }
 
-/// A rule with its target and whose it is.
-async fn look(ctx: &Context, client: &Client, what: String, rule: Rule) -> Result<Raw> {
-    let (id, arn) = (rule.name().unwrap_or_default().to_owned(), rule.arn().unwrap_or_default().to_owned());
-    let targets = async {
-        let list = client.list_targets_by_rule().rule(&id).send().await;
-        list.map_err(failed("events:ListTargetsByRule")).optional()
-    };
-    let tags = async {
-        let list = client.list_tags_for_resource().resource_arn(&arn).send().await;
-        list.map_err(failed("events:ListTagsForResource")).optional()
-    };
-    let (targets, tags) = try_join(targets, tags).await?;
-    let target = targets
-        .iter()
-        .flat_map(|targets| targets.targets())
-        .find(|target| target.id() == TARGET)
-        .map(|target| (target.arn().to_owned(), target.role_arn().unwrap_or_default().to_owned()));
-    let pattern = rule.event_pattern().filter(|text| !text.is_empty()).map(serde_json::from_str).transpose();
-    let pattern =
-        pattern.map_err(|error| Error::internal(format!("the pattern of {id} is no JSON: {error}")))?;
-    let owned = ctx.owned(tags.iter().flat_map(|tags| tags.tags()).map(|tag| (tag.key(), tag.value())))
-        == Some(name(&what));
-    let found = EventRule {
-        pattern,
-        schedule: rule.schedule_expression().filter(|text| !text.is_empty()).map(str::to_owned),
-        enabled: rule.state() == Some(&RuleState::Enabled),
-        target,
-        what,
-    };
-    Ok(Raw { found, id, arn, owned })
+async fn put_target(client: &Client, rule: &str, target: Target) -> Result<()> {
+    let put = client.put_targets().rule(rule).targets(target).send().await;
+    let put = put.map_err(failed("events:PutTargets"))?;
+    let Some(entry) = put.failed_entries().first() else { return Ok(()) };
+    let message = entry.error_message().unwrap_or("no reason given");
+    let code = entry.error_code().unwrap_or_default();
+    let text = format!("PutTargets failed: {message} ({code})");
+    Err(Error { action: Some("events:PutTargets"), ..Error::new(aws::kind_of(code, message, 400), text) })
+}
+
+async fn remove_targets(client: &Client, rule: &str, ids: Vec<String>) -> Result<()> {
+    let remove = client.remove_targets().rule(rule).set_ids(Some(ids)).send().await;
+    remove.map_err(failed("events:RemoveTargets")).optional()?;
+    Ok(())
 }

@@ -16,7 +16,7 @@ const FLOW_RETENTION_DAYS: i32 = 365;
 /// A log group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LogGroup {
-    /// A service's name, or `flow`.
+    /// A service's name, `vpc.flow`, `aurora.postgresql`; of the engine a part's.
     pub what: String,
     /// Its name in AWS.
     pub log_group_name: String,
@@ -66,9 +66,9 @@ fn database_what(generation: u32) -> String {
     if generation == 1 { DATABASE.to_owned() } else { format!("{DATABASE}.{generation}") }
 }
 
-/// What a group of this name would be for; `None` when its name is none of the stack's.
-fn what_of(ctx: &Context, group: Option<&str>) -> Option<String> {
-    let (group, names) = (group?, ctx.aws_names());
+/// What a group of this name would be for; `None` when its name is not one of the stack's.
+fn what_of(ctx: &Context, group: &str) -> Option<String> {
+    let names = ctx.aws_names();
     if group == names.flow_log_group() {
         return Some(resource::flow_log_group().what().to_owned());
     }
@@ -78,14 +78,33 @@ fn what_of(ctx: &Context, group: Option<&str>) -> Option<String> {
     names.generation_of_log_group(group).map(database_what)
 }
 
-/// A group and the name that its tags give it.
+/// CloudWatch Logs, and which groups may be ours.
+#[derive(Clone, Debug)]
+pub struct LogGroups {
+    /// The client.
+    pub logs: Client,
+    /// What all of their names hold somewhere, so that one listing shows them.
+    pub pattern: String,
+    /// What a group of this name would be for; `None` when its name is not one of ours.
+    pub what_of: fn(&Context, &str) -> Option<String>,
+}
+
+impl LogGroups {
+    /// The groups of a stack.
+    pub fn of_stack(logs: &Client, ctx: &Context) -> Self {
+        Self { logs: logs.clone(), pattern: ctx.aws_names().prefix(), what_of }
+    }
+}
+
+/// A group, what it is for, and the name that its tags give it.
 pub struct Raw {
+    what: String,
     group: RawGroup,
     owned: Option<Name>,
 }
 
 impl Resource for LogGroup {
-    type Client = Client;
+    type Client = LogGroups;
     type Raw = Raw;
 
     const KIND: &'static str = resource::kind::LOG_GROUP;
@@ -123,71 +142,68 @@ impl Resource for LogGroup {
         Vec::new()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        // All of the stack's groups have its prefix somewhere in their names: one listing shows them.
-        let pages = client.describe_log_groups().log_group_name_pattern(ctx.aws_names().prefix());
+    async fn fetch(ctx: &Context, client: &LogGroups, _: &Names) -> Result<Vec<Raw>> {
+        let LogGroups { logs, pattern, what_of } = client;
+        let pages = logs.describe_log_groups().log_group_name_pattern(pattern);
         let pages = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let groups = pages.map_err(failed("logs:DescribeLogGroups"))?;
-        let ours = groups.into_iter().filter(|group| what_of(ctx, group.log_group_name()).is_some());
+        let ours =
+            groups.into_iter().filter_map(|group| Some((what_of(ctx, group.log_group_name()?)?, group)));
         // The prefix also fits another environment (`prod` and `prod-eu`): only the tags tell.
-        let all = ours.map(|group| async move {
-            let owned = tags(ctx, client, &group).await?;
-            Ok(Raw { group, owned })
+        let all = ours.map(|(what, group)| async move {
+            let owned = tags(ctx, logs, &group).await?;
+            Ok(Raw { what, group, owned })
         });
         futures_util::future::try_join_all(all).await
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let id = raw.group.log_group_name()?;
-        let what = what_of(ctx, Some(id))?;
         match &raw.owned {
-            Some(owned) if owned.what() == what => Some(Identity::ours(owned.clone(), id)),
-            _ => Some(Identity::theirs(name(&what), id)),
+            Some(owned) if owned.what() == raw.what => Some(Identity::ours(owned.clone(), id)),
+            _ => Some(Identity::theirs(name(&raw.what), id)),
         }
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let id = raw.group.log_group_name().unwrap_or_default().to_owned();
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
         Ok(State::Settled(Self {
-            what: names.name_of(&id).what().to_owned(),
-            log_group_name: id,
+            what: raw.what,
+            log_group_name: raw.group.log_group_name().unwrap_or_default().to_owned(),
             retention_days: raw.group.retention_in_days(),
         }))
     }
 
-    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
-        let create = client.create_log_group().log_group_name(&self.log_group_name);
+    async fn create(self, Call { ctx, client, .. }: Call<LogGroups>) -> Result<Made> {
+        let create = client.logs.create_log_group().log_group_name(&self.log_group_name);
         let create = create.set_tags(Some(ctx.tags(&self.name()).into_iter().collect())).send().await;
         match create.map_err(failed("logs:CreateLogGroup")) {
             Ok(_) => {}
             Err(error) if error.kind == ErrorKind::Exists => return Ok(Made::started(self.log_group_name)),
             Err(error) => return Err(error),
         }
-        match put_retention(&client, &self).await {
+        match put_retention(&client.logs, &self).await {
             Ok(()) => Ok(Made::settled(self.log_group_name)),
             // The next look finds the difference.
             Err(_) => Ok(Made::started(self.log_group_name)),
         }
     }
 
-    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<LogGroups>) -> Result<()> {
         let arn = ctx.scope().log_group_arn(&id);
         let tags = ctx.tags(&self.name()).into_iter().collect();
-        let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
+        let tag = client.logs.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
         tag.map_err(failed("logs:TagResource"))?;
         Ok(())
     }
 
-    async fn update(self, _: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
-        put_retention(&client, &self).await?;
+    async fn update(self, _: Self, id: String, Call { client, .. }: Call<LogGroups>) -> Result<Made> {
+        put_retention(&client.logs, &self).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
-        gone(
-            client.delete_log_group().log_group_name(id).send().await.map_err(failed("logs:DeleteLogGroup")),
-            Gone::Now,
-        )
+    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<LogGroups>) -> Result<Gone> {
+        let delete = client.logs.delete_log_group().log_group_name(id).send().await;
+        gone(delete.map_err(failed("logs:DeleteLogGroup")), Gone::Now)
     }
 }
 

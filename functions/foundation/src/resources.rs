@@ -8,10 +8,10 @@ use statemachine::tick::Resources;
 use crate::Clients;
 use crate::bucket::{self, Bucket, Buckets};
 use crate::cluster::Cluster;
-use crate::log_group::{self, LogGroup};
+use crate::log_group::{self, LogGroup, LogGroups};
 use crate::repository::Repository;
 use crate::restored_object::{Objects, RestoredObject};
-use crate::role;
+use crate::role::{self, Roles};
 
 /// The stage `foundation`. Without a stack everything is left over.
 pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Resources<Clients> {
@@ -21,10 +21,16 @@ pub fn foundation(clients: &Clients, ctx: &Context, document: &Document) -> Reso
     let object = object.filter(|_| document.run.operation == Operation::RestoreObject);
     let object =
         stack.and_then(|stack| stack.uploads.as_ref()).map(|uploads| uploads.bucket.clone()).zip(object);
-    let buckets = Buckets::new(clients.s3.clone(), ctx, stack, known_buckets);
+    let buckets = Buckets::of_stack(clients.s3.clone(), ctx, stack, known_buckets);
     Resources::new()
-        .owns(&clients.iam, stack.map(|stack| role::of_stack(ctx, stack)).unwrap_or_default())
-        .owns(&clients.logs, stack.map(|stack| log_groups(ctx, stack, generation)).unwrap_or_default())
+        .owns(
+            &Roles::of_stack(&clients.iam, ctx),
+            stack.map(|stack| role::of_stack(ctx, stack)).unwrap_or_default(),
+        )
+        .owns(
+            &LogGroups::of_stack(&clients.logs, ctx),
+            stack.map(|stack| log_groups(ctx, stack, generation)).unwrap_or_default(),
+        )
         .owns(&clients.ecs, stack.map(|_| Cluster::new(ctx)).into_iter().collect())
         .owns(&buckets, stack.map(|stack| buckets_of(ctx, stack)).unwrap_or_default())
         .owns(&Objects { s3: clients.s3.clone(), asked: object.clone() }, restored(object.as_ref()))

@@ -13,9 +13,9 @@ use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http
 use foundation::Clients;
 use foundation::bucket::{self, Buckets};
 use foundation::cluster::{self, Cluster};
-use foundation::log_group::{self, LogGroup};
+use foundation::log_group::{self, LogGroup, LogGroups};
 use foundation::repository;
-use foundation::role;
+use foundation::role::{self, Roles};
 use statemachine::config::{self, Stack};
 use statemachine::resource::{Call, Context, Names, Resource as _};
 
@@ -73,7 +73,7 @@ async fn a_bucket_keeps_the_tags_that_it_has() {
             ]
         })
         .then_output(|| PutBucketTaggingOutput::builder().build());
-    let buckets = Buckets::new(client!(aws_sdk_s3, [&get, &put]), &ctx, None, &[]);
+    let buckets = Buckets::of_stack(client!(aws_sdk_s3, [&get, &put]), &ctx, None, &[]);
     let logs = bucket::logs(&ctx);
     logs.adopt(logs.bucket_name.clone(), Call { ctx, client: buckets, ids: Names::default() })
         .await
@@ -93,7 +93,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
         .then_output(|| TagRoleOutput::builder().build());
     let roles = role::of_stack(&ctx, &stack());
     let task = roles.iter().find(|role| role.what == "task").expect("a task role");
-    let iam = client!(aws_sdk_iam, [&tag]);
+    let iam = Roles::of_stack(&client!(aws_sdk_iam, [&tag]), &ctx);
     task.adopt("arive-production-task".to_owned(), Call { ctx: ctx.clone(), client: iam, ids: names() })
         .await
         .expect("tagged");
@@ -127,7 +127,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
                 })
         })
         .then_output(|| LogsTagged::builder().build());
-    let logs = client!(aws_sdk_cloudwatchlogs, [&tag]);
+    let logs = LogGroups::of_stack(&client!(aws_sdk_cloudwatchlogs, [&tag]), &ctx);
     let group: LogGroup = log_group::of_service(&ctx, "worker", 7);
     group
         .adopt(group.log_group_name.clone(), Call { ctx, client: logs, ids: Names::default() })

@@ -40,7 +40,7 @@ fn context(region: &str) -> Context {
 /// Creates the log bucket with these answers.
 async fn create(region: &str, rules: &[&Rule]) -> statemachine::Result<statemachine::resource::Made> {
     let ctx = context(region);
-    let buckets = Buckets::new(client(rules), &ctx, None, &[]);
+    let buckets = Buckets::of_stack(client(rules), &ctx, None, &[]);
     logs(&ctx).create(Call { ctx, client: buckets, ids: Names::default() }).await
 }
 
@@ -151,7 +151,7 @@ async fn uploads_are_only_deleted_with_consent() {
     let uploads = |ctx: &Context| Bucket { what: "uploads".to_owned(), ..logs(ctx) };
     let remove = async |data: DataPolicy, rules: &[&Rule]| {
         let ctx = Context { options: Options { data, ..Options::default() }, ..context("us-east-1") };
-        let buckets = Buckets::new(client(rules), &ctx, None, &[]);
+        let buckets = Buckets::of_stack(client(rules), &ctx, None, &[]);
         let now = Some(uploads(&ctx));
         Bucket::delete("arive-files".to_owned(), now, Call { ctx, client: buckets, ids: Names::default() })
             .await

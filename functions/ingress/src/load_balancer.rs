@@ -13,12 +13,9 @@ use statemachine::error::{Optional as _, required};
 use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
-use statemachine::{Error, ErrorKind, Result, naming};
+use statemachine::{Error, ErrorKind, Result};
 
 use crate::tags::{owned, tags};
-
-/// Longest name of a load balancer.
-const MAX_NAME: usize = 32;
 
 /// An application load balancer, open to the internet.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -20,7 +20,7 @@ use statemachine::error::Optional as _;
 use statemachine::message::{self, Document, TakesEffect, Wanted};
 use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
-use statemachine::resource::{Context, Name, Names};
+use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
 use statemachine::{Error, ErrorKind, Result, owns};
 

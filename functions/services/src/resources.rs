@@ -67,7 +67,7 @@ pub fn services(
         .owns(&ecs, services)
         .owns(&clients.autoscaling, scaling)
         .owns(
-            &Rules { events: clients.events.clone(), whats: &["image-push"] },
+            &Rules::of_stack(&clients.events, ctx, &["image-push"]),
             stack.and_then(|stack| EventRule::image_push(ctx, stack)).into_iter().collect(),
         );
     match (image, &wanted) {

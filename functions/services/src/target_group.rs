@@ -7,6 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use ingress::tags::{owned, tags};
 use serde::Serialize;
+use statemachine::Result;
 use statemachine::config::Service;
 use statemachine::error::required;
 use statemachine::naming::resource;
@@ -14,10 +15,7 @@ use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
 };
-use statemachine::{Result, naming};
 
-/// Longest name of a target group.
-const MAX_NAME: usize = 32;
 /// How long a leaving task keeps its connections, in seconds; AWS's default is 300.
 const DEREGISTRATION_S: &str = "15";
 const DEREGISTRATION: &str = "deregistration_delay.timeout_seconds";

@@ -11,7 +11,7 @@ use aws_sdk_ecs::types::{
 };
 use serde::Serialize;
 use statemachine::error::{Optional as _, required};
-use statemachine::naming::resource;
+use statemachine::naming::{self, resource};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State};
 use statemachine::{Error, Result};
@@ -88,13 +88,13 @@ fn role_of(arn: Option<&str>, prefix: &str) -> Name {
     let arn = arn.unwrap_or_default();
     let ours = ["execution", "task"]
         .into_iter()
-        .find(|what| arn.rsplit('/').next() == Some(format!("{prefix}-{what}").as_str()));
+        .find(|what| arn.rsplit('/').next() == Some(naming::role(prefix, what).as_str()));
     ours.map_or_else(|| Name::foreign(arn), |what| resource::role(what))
 }
 
 /// The service's log group, by its AWS name, likewise.
 fn log_group_of(name: &str, prefix: &str, service: &str) -> Name {
-    if name == format!("/ecs/{prefix}-{service}") {
+    if name == naming::service_log_group(prefix, service) {
         resource::log_group(service)
     } else {
         Name::foreign(name)

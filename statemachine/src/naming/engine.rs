@@ -94,9 +94,9 @@ impl Scope {
         self.arn("logs", &format!("log-group:{log_group}"))
     }
 
-    /// The rule of the upload trigger: up to 64 letters, digits and `.-_` (EventBridge API, `PutRule`).
-    pub fn config_upload_rule(&self) -> String {
-        format!("{}-config-upload", self.engine())
+    /// A rule of the engine itself: up to 64 letters, digits and `.-_` (EventBridge API, `PutRule`).
+    pub fn engine_rule(&self, what: &str) -> String {
+        format!("{}-{what}", self.engine())
     }
 }
 

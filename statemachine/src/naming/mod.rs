@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::resource::hex;
 
 pub use engine::bucket_arn;
-pub use stack::{AwsNames, of_event_rule, of_repository};
+pub use stack::{AwsNames, of_event_rule, of_repository, role, service_log_group};
 
 /// Joins the parts with hyphens. What is longer than `max` becomes a slug with a six-digit hash of the whole
 /// at its end, so that two long names never meet.

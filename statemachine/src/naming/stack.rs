@@ -73,7 +73,7 @@ impl<'a> AwsNames<'a> {
     /// Where a service's tasks log to. Log groups have up to 512 letters, digits and `_-/.#` (CloudWatch Logs
     /// API, `CreateLogGroup`).
     pub fn service_log_group(self, service: &str) -> String {
-        format!("{}-{service}", self.service_log_groups())
+        service_log_group(&self.prefix(), service)
     }
 
     /// Begins the name of every service's log group.
@@ -132,7 +132,7 @@ impl<'a> AwsNames<'a> {
 
     /// A role: up to 64 letters, digits and `+=,.@_-` (IAM API, `CreateRole`).
     pub fn role(self, what: &str) -> String {
-        format!("{}-{what}", self.prefix())
+        role(&self.prefix(), what)
     }
 
     /// The path of the stack's roles: up to 512 characters, a slash at both ends (IAM API, `CreateRole`).
@@ -196,6 +196,16 @@ impl<'a> AwsNames<'a> {
     pub fn event_rule(self, what: &str) -> String {
         format!("stepstack-{}-{what}", self.prefix())
     }
+}
+
+/// [`AwsNames::service_log_group`] where only the stack's prefix is known.
+pub fn service_log_group(prefix: &str, service: &str) -> String {
+    format!("/ecs/{prefix}-{service}")
+}
+
+/// [`AwsNames::role`] where only the stack's prefix is known.
+pub fn role(prefix: &str, what: &str) -> String {
+    format!("{prefix}-{what}")
 }
 
 /// The most characters that Elastic Load Balancing takes.

@@ -106,6 +106,9 @@ pub struct Options {
     pub data: DataPolicy,
     /// Take over what stands in our place and is not ours.
     pub adopt: bool,
+    /// Whoever asks has no way to say `adopt`, so it is not offered: the installer.
+    #[serde(skip)]
+    pub never_adopts: bool,
     /// Changes that interrupt service (a database's major upgrade).
     pub allow_downtime: bool,
     /// Skip the final snapshot of the database.

@@ -7,7 +7,7 @@ use clap::Args;
 use statemachine::Stage;
 use statemachine::message::{Operation, Parameters, RunResult};
 use statemachine::naming::resource;
-use statemachine::resource::{Name, Options};
+use statemachine::resource::Options;
 
 use crate::cli::{Global, Start};
 use crate::commands::logs::page;

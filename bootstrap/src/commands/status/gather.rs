@@ -11,7 +11,6 @@ use statemachine::Stage;
 use statemachine::config::Stack;
 use statemachine::message::{Intent, StageReport};
 use statemachine::naming::resource;
-use statemachine::resource::Name;
 
 use super::metrics::metrics;
 use super::now::{Facts, ServiceFacts, digest_of, is_held, is_issued, waits};

@@ -11,7 +11,6 @@ use statemachine::message::{
 };
 use statemachine::naming::resource;
 use statemachine::permission::Scope;
-use statemachine::resource::Name;
 
 use super::{Course, Decided};
 use crate::described::described_after;

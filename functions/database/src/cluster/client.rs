@@ -10,7 +10,6 @@ use statemachine::Result;
 use statemachine::error::Optional as _;
 use statemachine::resource::Context;
 
-use super::identifier;
 use crate::Clients;
 
 /// RDS and Secrets Manager, and what a new cluster is made of.
@@ -55,7 +54,7 @@ pub(crate) async fn find(rds: &Client, identifier: &str) -> Result<Option<Raw>> 
 /// account.
 pub(crate) async fn all(rds: &Client, ctx: &Context, generations: Range<u32>) -> Result<Vec<Raw>> {
     let finds = generations.map(|generation| {
-        let identifier = identifier(ctx, generation);
+        let identifier = ctx.aws_names().db_cluster(generation);
         async move { find(rds, &identifier).await }
     });
     Ok(try_join_all(finds).await?.into_iter().flatten().collect())

@@ -1,6 +1,9 @@
-//! The stack's buckets: uploads, and the log bucket that access logs go to.
+//! Buckets: a stack's for uploads, the one that its access logs go to, and the provisioner's, which the installer
+//! makes.
 
 mod empty;
+mod lifecycle;
+mod look;
 mod owner;
 mod settings;
 mod wanted;
@@ -10,7 +13,6 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
 use serde::Serialize;
 use serde_json::Value;
-use statemachine::config::Stack;
 use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
@@ -18,17 +20,17 @@ use statemachine::resource::{
 };
 use statemachine::{Error, ErrorKind, Result};
 
-use owner::Owner;
-
 pub use empty::empty;
-pub use settings::{Cors, Lifecycle};
-pub use wanted::{logs, uploads};
+pub use lifecycle::Lifecycle;
+pub use look::{Buckets, Raw, Untagged};
+pub use settings::Cors;
+pub use wanted::{logs, policy, uploads};
 
 /// A bucket with its settings. All of them block public access, refuse plain HTTP and are versioned. Their
 /// objects are encrypted and their owner enforced by S3 itself, since 2023, for every new bucket.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bucket {
-    /// `uploads` or `logs`.
+    /// `uploads`, `logs` or `provisioner`.
     pub what: String,
     /// Its name, unique in the whole of AWS: part of its identity.
     pub bucket_name: String,
@@ -38,13 +40,28 @@ pub struct Bucket {
     pub blocks_public_access: bool,
     /// The bucket policy.
     pub policy: Option<Value>,
-    /// What browsers may do, a rule each; `None` of the log bucket, which no browser asks: it is not read.
+    /// What browsers may do, a rule each; `None` of buckets that no browser asks: it is not read.
     pub cors: Option<Vec<Cors>>,
     /// What goes when.
     pub lifecycle: Option<Lifecycle>,
-    /// Bucket and prefix of its access logs; `None` of the log bucket itself: it is not read.
+    /// Bucket and prefix of its access logs; `None` of the log bucket itself and of the provisioner's: it is not
+    /// read.
     pub access_logs: Option<(String, String)>,
+    /// Its events go to EventBridge: an upload is a trigger. `None` of a stack's buckets: it is not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sends_events: Option<bool>,
+    /// It carries our tags, put on by a call of its own, before which the installer may have died. `None` of a
+    /// stack's buckets: their tags come with the call that makes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<bool>,
 }
+
+/// [`Bucket::what`] of the bucket that access logs go to.
+pub const LOGS: &str = "logs";
+/// [`Bucket::what`] of the uploads bucket.
+pub const UPLOADS: &str = "uploads";
+/// [`Bucket::what`] of the provisioner's bucket.
+pub const PROVISIONER: &str = "provisioner";
 
 /// Why the permissions name no bucket.
 const REASON: &str =
@@ -53,37 +70,6 @@ const REASON: &str =
 /// `bucket/uploads`.
 pub fn name(what: &str) -> Name {
     resource::bucket(what)
-}
-
-/// S3, and the buckets that may be ours: those of the file, and those of earlier files. S3 has no listing by
-/// tag, and an account may have a thousand buckets.
-#[derive(Clone, Debug)]
-pub struct Buckets {
-    s3: Client,
-    candidates: Vec<String>,
-    described: Vec<String>,
-}
-
-impl Buckets {
-    /// For one run.
-    pub fn new(s3: Client, ctx: &Context, stack: Option<&Stack>, known: &[String]) -> Self {
-        let uploads = stack.and_then(|stack| stack.uploads.as_ref()).map(|uploads| uploads.bucket.clone());
-        let described: Vec<String> =
-            stack.map(|_| ctx.aws_names().logs_bucket(&ctx.account)).into_iter().chain(uploads).collect();
-        let usual = [ctx.aws_names().logs_bucket(&ctx.account), ctx.aws_names().uploads_bucket()];
-        let mut candidates: Vec<String> =
-            usual.into_iter().chain(described.iter().cloned()).chain(known.iter().cloned()).collect();
-        candidates.sort();
-        candidates.dedup();
-        Self { s3, candidates, described }
-    }
-}
-
-/// A bucket as found.
-pub struct Raw {
-    found: Bucket,
-    owned: Option<Name>,
-    holds_objects: bool,
 }
 
 impl Resource for Bucket {
@@ -142,28 +128,27 @@ impl Resource for Bucket {
 
     fn needs(&self) -> Vec<Need> {
         // Access logs need their bucket, with its policy.
-        self.access_logs.iter().map(|_| Need::Settled(name("logs"))).collect()
+        self.access_logs.iter().map(|_| Need::Settled(name(LOGS))).collect()
     }
 
     async fn fetch(ctx: &Context, client: &Buckets, _: &Names) -> Result<Vec<Raw>> {
-        let all = client.candidates.iter().map(|bucket| fetch(ctx, client, bucket));
+        let all = client.candidates.iter().map(|bucket| look::fetch(ctx, client, bucket));
         Ok(futures_util::future::try_join_all(all).await?.into_iter().flatten().collect())
     }
 
-    fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
-        let id = &raw.found.bucket_name;
-        let Some(owned) = &raw.owned else {
-            let what = if *id == ctx.aws_names().logs_bucket(&ctx.account) { "logs" } else { "uploads" };
-            return Some(Identity::theirs(name(what), id));
-        };
+    fn identify(_: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
+        let Raw { found, is_ours, holds_objects } = raw;
+        let (name, id) = (found.name(), &found.bucket_name);
+        if !is_ours {
+            return Some(Identity::theirs(name, id));
+        }
         // Logs are nobody's data: they go with what they are about.
-        let data = if raw.holds_objects && owned.what() != "logs" { Data::Held } else { Data::None };
-        Some(Identity { data, ..Identity::ours(owned.clone(), id) })
+        let data = if *holds_objects && found.what != LOGS { Data::Held } else { Data::None };
+        Some(Identity { data, ..Identity::ours(name, id) })
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let what = names.name_of(&raw.found.bucket_name).what().to_owned();
-        Ok(State::Settled(Self { what, ..raw.found }))
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
+        Ok(State::Settled(raw.found))
     }
 
     fn immutable(&self, now: &Self) -> Option<String> {
@@ -176,19 +161,21 @@ impl Resource for Bucket {
     }
 
     async fn create(self, Call { ctx, client, .. }: Call<Buckets>) -> Result<Made> {
-        let mut configuration =
-            CreateBucketConfiguration::builder().set_tags(Some(owner::tags(&ctx, &self.name())?));
         // us-east-1 is the one region that must not be named.
-        if ctx.region != "us-east-1" {
-            let region = BucketLocationConstraint::from(ctx.region.as_str());
-            configuration = configuration.location_constraint(region);
-        }
+        let region = (ctx.region != "us-east-1").then(|| BucketLocationConstraint::from(ctx.region.as_str()));
+        let tags = match self.tagged {
+            None => Some(owner::tags(&ctx, &self.name())?),
+            Some(_) => None,
+        };
+        let configuration = (region.is_some() || tags.is_some()).then(|| {
+            CreateBucketConfiguration::builder().set_location_constraint(region).set_tags(tags).build()
+        });
         let create = client
             .s3
             .create_bucket()
             .bucket(&self.bucket_name)
             .object_ownership(ObjectOwnership::BucketOwnerEnforced)
-            .create_bucket_configuration(configuration.build());
+            .set_create_bucket_configuration(configuration);
         match create.send().await.map_err(failed("s3:CreateBucket")) {
             Ok(_) => {}
             // Made since the look. Whether by us, the next look tells by its tags.
@@ -197,14 +184,15 @@ impl Resource for Bucket {
             }
             Err(error) if error.kind == ErrorKind::Exists => {
                 let message = format!(
-                    "The bucket name {} is taken by another account. Names are unique in the whole of AWS: choose another.",
-                    self.bucket_name
+                    "The bucket name {} is taken by another account. {}",
+                    self.bucket_name, client.if_taken
                 );
                 return Err(Error { message, kind: ErrorKind::Invalid, ..error });
             }
             Err(error) => return Err(error),
         }
-        match settings::put(&client.s3, &self, &Bucket::unknown(&self.bucket_name)).await {
+        let unknown = Bucket::unknown(&self.what, &self.bucket_name);
+        match put(&client.s3, &ctx, &self, &unknown).await {
             Ok(()) => Ok(Made::settled(self.bucket_name)),
             Err(error) if error.kind == ErrorKind::Denied => Err(error),
             // The next look finds the difference.
@@ -216,13 +204,13 @@ impl Resource for Bucket {
         owner::take_over(&client.s3, &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Buckets>) -> Result<Made> {
-        settings::put(&client.s3, &self, &now).await?;
+    async fn update(self, now: Self, id: String, Call { ctx, client, .. }: Call<Buckets>) -> Result<Made> {
+        put(&client.s3, &ctx, &self, &now).await?;
         Ok(Made::settled(id))
     }
 
     async fn delete(id: String, now: Option<Self>, Call { ctx, client, .. }: Call<Buckets>) -> Result<Gone> {
-        let is_logs = now.is_some_and(|now| now.what == "logs");
+        let is_logs = now.is_some_and(|now| now.what == LOGS);
         if is_logs || ctx.options.data == DataPolicy::Delete {
             empty::empty(&client.s3, &id, &ctx).await?;
         }
@@ -241,54 +229,19 @@ impl Resource for Bucket {
     }
 }
 
-/// One of the buckets that may be ours. Somebody else's of that name is only told of when it is described: then
-/// it stands in our way.
-async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<Raw>> {
-    let is_described = client.described.iter().any(|name| name == bucket);
-    let owned = match owner::of(&client.s3, bucket, ctx).await? {
-        Owner::Nobody => return Ok(None),
-        Owner::Ours(name) => name,
-        Owner::Theirs(why) => {
-            return match (is_described, ctx.options.adopt, why) {
-                (false, _, _) => Ok(None),
-                (true, true, Some(why)) => Err(Error::new(ErrorKind::Invalid, why)),
-                // What it is like decides what is to be changed once it is taken over.
-                (true, true, None) => {
-                    let what =
-                        if *bucket == ctx.aws_names().logs_bucket(&ctx.account) { "logs" } else { "uploads" };
-                    let found = settings::read(&client.s3, bucket, what).await?;
-                    Ok(Some(Raw { found, owned: None, holds_objects: true }))
-                }
-                (true, false, _) => {
-                    Ok(Some(Raw { found: Bucket::unknown(bucket), owned: None, holds_objects: true }))
-                }
-            };
-        }
-    };
-    // Only a removal has to know whether there is anything in it.
-    let holds = async {
-        if is_described && ctx.options.data == DataPolicy::Refuse {
-            Ok(true)
-        } else {
-            empty::holds_objects(&client.s3, bucket).await
-        }
-    };
-    // Of one that leaves, nobody has to know its settings.
-    let settings = async {
-        if is_described {
-            settings::read(&client.s3, bucket, owned.what()).await
-        } else {
-            Ok(Bucket::unknown(bucket))
-        }
-    };
-    let (found, holds_objects) = futures_util::future::try_join(settings, holds).await?;
-    Ok(Some(Raw { found, owned: Some(owned), holds_objects }))
+/// Tags it where that is a call of its own, and writes the settings that differ from `now`.
+async fn put(s3: &Client, ctx: &Context, want: &Bucket, now: &Bucket) -> Result<()> {
+    // The tags come first: by them it is ours.
+    if want.tagged == Some(true) && now.tagged != Some(true) {
+        owner::put(s3, &want.bucket_name, owner::tags(ctx, &want.name())?).await?;
+    }
+    settings::put(s3, want, now).await
 }
 
 impl Bucket {
-    fn unknown(bucket_name: &str) -> Self {
+    fn unknown(what: &str, bucket_name: &str) -> Self {
         Self {
-            what: String::new(),
+            what: what.to_owned(),
             bucket_name: bucket_name.to_owned(),
             versioned: false,
             blocks_public_access: false,
@@ -296,6 +249,8 @@ impl Bucket {
             cors: None,
             lifecycle: None,
             access_logs: None,
+            sends_events: None,
+            tagged: None,
         }
     }
 }

@@ -12,6 +12,8 @@ pub(super) enum Owner {
     Nobody,
     /// This stack's, under this name.
     Ours(Name),
+    /// It is in this account and has no tags at all.
+    Untagged,
     /// Somebody else's; why it can never be taken over, where it cannot.
     Theirs(Option<String>),
 }
@@ -23,7 +25,7 @@ pub(super) async fn of(s3: &Client, bucket: &str, ctx: &Context) -> Result<Owner
         Err(error) => {
             return match error.code.as_deref() {
                 Some("NoSuchBucket") => Ok(Owner::Nobody),
-                Some("NoSuchTagSet") => Ok(Owner::Theirs(None)),
+                Some("NoSuchTagSet") => Ok(Owner::Untagged),
                 // Our own leave is lacking: S3 says more to its own account than to another's.
                 Some("AccessDenied") if error.message.contains("is not authorized to perform") => Err(error),
                 // Another account's, which says no more than that it is there; or in another region.
@@ -62,7 +64,12 @@ pub(super) async fn take_over(s3: &Client, bucket: &str, ctx: &Context, name: &N
     let is_new = |tag: &Tag| !all.iter().any(|ours| ours.key() == tag.key());
     let others: Vec<Tag> = theirs.into_iter().filter(is_new).collect();
     all.extend(others);
-    let tagging = Tagging::builder().set_tag_set(Some(all)).build();
+    put(s3, bucket, all).await
+}
+
+/// Puts these tags on a bucket, in place of all that it has.
+pub(super) async fn put(s3: &Client, bucket: &str, tags: Vec<Tag>) -> Result<()> {
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build();
     let tagging = tagging.map_err(|error| Error::internal(error.to_string()))?;
     let put = s3.put_bucket_tagging().bucket(bucket).tagging(tagging).send().await;
     put.map_err(failed("s3:PutBucketTagging"))?;

@@ -3,10 +3,8 @@
 use aws::failed;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
-    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLoggingStatus,
-    BucketVersioningStatus, CorsConfiguration, CorsRule, ExpirationStatus, LifecycleExpiration,
-    LifecycleRule, LifecycleRuleFilter, LoggingEnabled, NoncurrentVersionExpiration,
-    PublicAccessBlockConfiguration, VersioningConfiguration,
+    BucketLoggingStatus, BucketVersioningStatus, CorsConfiguration, CorsRule, EventBridgeConfiguration,
+    LoggingEnabled, NotificationConfiguration, PublicAccessBlockConfiguration, VersioningConfiguration,
 };
 use futures_util::future::{try_join, try_join3};
 use serde::Serialize;
@@ -14,7 +12,7 @@ use serde_json::Value;
 use statemachine::error::Optional as _;
 use statemachine::{Error, Result};
 
-use super::Bucket;
+use super::{Bucket, LOGS, PROVISIONER, lifecycle};
 use crate::policy::normalized;
 
 /// What browsers of other origins may do.
@@ -32,23 +30,11 @@ pub struct Cors {
     pub max_age_s: i32,
 }
 
-/// What goes when, in days. Each field is a rule of its own.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Lifecycle {
-    /// Current objects.
-    pub expire_after_days: Option<i32>,
-    /// Old versions.
-    pub old_versions_days: Option<i32>,
-    /// Parts of uploads that were never completed.
-    pub unfinished_uploads_days: Option<i32>,
-    /// Rules of another form, by their ids: none of ours.
-    pub other_rules: Vec<String>,
-}
-
 /// Reads, at once, all that a bucket for this purpose can have: nobody describes what browsers may do with the
-/// log bucket, nor logs of the access to it.
+/// log bucket and the provisioner's, nor logs of the access to them.
 pub(super) async fn read(s3: &Client, bucket: &str, what: &str) -> Result<Bucket> {
-    let is_logs = what == "logs";
+    let is_provisioner = what == PROVISIONER;
+    let is_logged = what != LOGS && !is_provisioner;
     let versioned = async {
         let versioning = s3
             .get_bucket_versioning()
@@ -84,7 +70,7 @@ pub(super) async fn read(s3: &Client, bucket: &str, what: &str) -> Result<Bucket
         parsed.map_err(|error| Error::internal(format!("the policy of {bucket} is no JSON: {error}")))
     };
     let cors = async {
-        if is_logs {
+        if !is_logged {
             return Ok(None);
         }
         let cors = s3
@@ -100,20 +86,33 @@ pub(super) async fn read(s3: &Client, bucket: &str, what: &str) -> Result<Bucket
     let lifecycle = async {
         let rules = s3.get_bucket_lifecycle_configuration().bucket(bucket).send().await;
         let rules = rules.map_err(failed("s3:GetLifecycleConfiguration")).optional()?;
-        Ok(rules.map(|rules| from_rules(rules.rules())))
+        Ok(rules.map(|rules| lifecycle::from_rules(rules.rules(), is_provisioner)))
     };
     let access_logs = async {
-        if is_logs {
+        if !is_logged {
             return Ok(None);
         }
         let logging =
             s3.get_bucket_logging().bucket(bucket).send().await.map_err(failed("s3:GetBucketLogging"))?;
         Ok(logging.logging_enabled().map(|to| (to.target_bucket().to_owned(), to.target_prefix().to_owned())))
     };
-    let ((versioned, blocks_public_access, policy), (cors, lifecycle, access_logs)) =
-        try_join(try_join3(versioned, blocks, policy), try_join3(cors, lifecycle, access_logs)).await?;
+    let sends_events = async {
+        if !is_provisioner {
+            return Ok(None);
+        }
+        let events = s3.get_bucket_notification_configuration().bucket(bucket).send().await;
+        let events = events.map_err(failed("s3:GetBucketNotification"))?;
+        Ok(Some(events.event_bridge_configuration().is_some()))
+    };
+    let ((versioned, blocks_public_access, policy), (cors, lifecycle), (access_logs, sends_events)) =
+        try_join3(
+            try_join3(versioned, blocks, policy),
+            try_join(cors, lifecycle),
+            try_join(access_logs, sends_events),
+        )
+        .await?;
     Ok(Bucket {
-        what: String::new(),
+        what: what.to_owned(),
         bucket_name: bucket.to_owned(),
         versioned,
         blocks_public_access,
@@ -121,6 +120,9 @@ pub(super) async fn read(s3: &Client, bucket: &str, what: &str) -> Result<Bucket
         cors,
         lifecycle,
         access_logs,
+        sends_events,
+        // Which of the two is known before.
+        tagged: is_provisioner.then_some(false),
     })
 }
 
@@ -135,6 +137,8 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: &Bucket) -> Result<()> 
         cors,
         lifecycle,
         access_logs,
+        sends_events,
+        tagged: _,
     } = want;
     // Public access is blocked before anything else is open to be asked for.
     if *blocks_public_access && !now.blocks_public_access {
@@ -171,7 +175,7 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: &Bucket) -> Result<()> 
     let lifecycle = async {
         match lifecycle {
             Some(lifecycle) if now.lifecycle.as_ref() != Some(lifecycle) => {
-                put_lifecycle(s3, bucket, lifecycle).await
+                lifecycle::put(s3, bucket, lifecycle).await
             }
             Some(_) | None => Ok(()),
         }
@@ -183,7 +187,14 @@ pub(super) async fn put(s3: &Client, want: &Bucket, now: &Bucket) -> Result<()> 
             put_logging(s3, bucket, access_logs.as_ref()).await
         }
     };
-    try_join(try_join3(versioning, policy, cors), try_join(lifecycle, logging)).await?;
+    let events = async {
+        if *sends_events == Some(true) && now.sends_events != Some(true) {
+            put_events(s3, bucket).await
+        } else {
+            Ok(())
+        }
+    };
+    try_join(try_join3(versioning, policy, cors), try_join3(lifecycle, logging, events)).await?;
     Ok(())
 }
 
@@ -222,71 +233,11 @@ async fn put_cors(s3: &Client, bucket: &str, want: &[Cors]) -> Result<()> {
     Ok(())
 }
 
-/// Rules that are on, for the whole bucket, and say one thing each are ours to read; any other is only named.
-fn from_rules(rules: &[LifecycleRule]) -> Lifecycle {
-    let mut found = Lifecycle::default();
-    for rule in rules {
-        let objects = rule.expiration().and_then(LifecycleExpiration::days);
-        let old = rule.noncurrent_version_expiration();
-        let old = old.and_then(NoncurrentVersionExpiration::noncurrent_days);
-        let unfinished = rule.abort_incomplete_multipart_upload();
-        let unfinished = unfinished.and_then(AbortIncompleteMultipartUpload::days_after_initiation);
-        let moves = !rule.transitions().is_empty() || !rule.noncurrent_version_transitions().is_empty();
-        let slot = match (objects, old, unfinished) {
-            _ if moves || rule.status() != &ExpirationStatus::Enabled || !is_for_all(rule) => None,
-            (Some(days), None, None) => Some((&mut found.expire_after_days, days)),
-            (None, Some(days), None) => Some((&mut found.old_versions_days, days)),
-            (None, None, Some(days)) => Some((&mut found.unfinished_uploads_days, days)),
-            _ => None,
-        };
-        match slot {
-            Some((slot, days)) if slot.is_none() => *slot = Some(days),
-            Some(_) | None => found.other_rules.push(rule.id().unwrap_or("without an id").to_owned()),
-        }
-    }
-    found
-}
-
-fn is_for_all(rule: &LifecycleRule) -> bool {
-    rule.filter().is_none_or(|filter| {
-        filter.prefix().unwrap_or_default().is_empty()
-            && filter.tag().is_none()
-            && filter.and().is_none()
-            && filter.object_size_greater_than().is_none()
-            && filter.object_size_less_than().is_none()
-    })
-}
-
-async fn put_lifecycle(s3: &Client, bucket: &str, want: &Lifecycle) -> Result<()> {
-    let internal = |error: aws_sdk_s3::error::BuildError| Error::internal(error.to_string());
-    let rule = |id: &str| {
-        let all = LifecycleRuleFilter::builder().prefix("").build();
-        LifecycleRule::builder().id(id).status(ExpirationStatus::Enabled).filter(all)
-    };
-    let Lifecycle { expire_after_days, old_versions_days, unfinished_uploads_days, other_rules: _ } = want;
-    let rules = [
-        expire_after_days
-            .map(|days| rule("objects").expiration(LifecycleExpiration::builder().days(days).build())),
-        old_versions_days.map(|days| {
-            let expiration = NoncurrentVersionExpiration::builder().noncurrent_days(days).build();
-            rule("old-versions").noncurrent_version_expiration(expiration)
-        }),
-        unfinished_uploads_days.map(|days| {
-            let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
-            rule("unfinished-uploads").abort_incomplete_multipart_upload(abort)
-        }),
-    ];
-    let rules = rules.into_iter().flatten().map(aws_sdk_s3::types::builders::LifecycleRuleBuilder::build);
-    let rules = rules.collect::<Result<Vec<_>, _>>().map_err(internal)?;
-    let configuration =
-        BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(internal)?;
-    let put = s3
-        .put_bucket_lifecycle_configuration()
-        .bucket(bucket)
-        .lifecycle_configuration(configuration)
-        .send()
-        .await;
-    put.map_err(failed("s3:PutLifecycleConfiguration"))?;
+async fn put_events(s3: &Client, bucket: &str) -> Result<()> {
+    let on = EventBridgeConfiguration::builder().build();
+    let on = NotificationConfiguration::builder().event_bridge_configuration(on).build();
+    let put = s3.put_bucket_notification_configuration().bucket(bucket).notification_configuration(on);
+    put.send().await.map_err(failed("s3:PutBucketNotification"))?;
     Ok(())
 }
 

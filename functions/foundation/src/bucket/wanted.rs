@@ -5,7 +5,7 @@ use statemachine::config::Uploads;
 use statemachine::naming::bucket_arn;
 use statemachine::resource::Context;
 
-use super::{Bucket, Cors, Lifecycle};
+use super::{Bucket, Cors, LOGS, Lifecycle, UPLOADS};
 use crate::policy::normalized;
 
 /// The bucket for uploads.
@@ -18,7 +18,7 @@ pub fn uploads(ctx: &Context, uploads: &Uploads) -> Bucket {
         max_age_s: i32::try_from(uploads.cors_max_age_s).unwrap_or(i32::MAX),
     });
     Bucket {
-        what: "uploads".to_owned(),
+        what: UPLOADS.to_owned(),
         bucket_name: uploads.bucket.clone(),
         versioned: true,
         blocks_public_access: true,
@@ -28,9 +28,12 @@ pub fn uploads(ctx: &Context, uploads: &Uploads) -> Bucket {
             expire_after_days: uploads.expire_after_days.and_then(|days| i32::try_from(days).ok()),
             old_versions_days: Some(90),
             unfinished_uploads_days: Some(7),
+            runs_days: None,
             other_rules: Vec::new(),
         }),
         access_logs: Some((ctx.aws_names().logs_bucket(&ctx.account), format!("s3/{}/", uploads.bucket))),
+        sends_events: None,
+        tagged: None,
     }
 }
 
@@ -49,7 +52,7 @@ pub fn logs(ctx: &Context) -> Bucket {
     let writers =
         vec![write("logdelivery.elasticloadbalancing.amazonaws.com"), write("logging.s3.amazonaws.com")];
     Bucket {
-        what: "logs".to_owned(),
+        what: LOGS.to_owned(),
         policy: Some(policy(&bucket_name, writers)),
         bucket_name,
         versioned: true,
@@ -59,13 +62,17 @@ pub fn logs(ctx: &Context) -> Bucket {
             expire_after_days: Some(90),
             old_versions_days: Some(30),
             unfinished_uploads_days: Some(7),
+            runs_days: None,
             other_rules: Vec::new(),
         }),
         access_logs: None,
+        sends_events: None,
+        tagged: None,
     }
 }
 
-fn policy(bucket: &str, more: Vec<Value>) -> Value {
+/// The policy of a bucket: TLS only, and these statements more.
+pub fn policy(bucket: &str, more: Vec<Value>) -> Value {
     let tls_only = json!({
         "Sid": "TlsOnly",
         "Effect": "Deny",

@@ -1,4 +1,5 @@
-//! The roles of a stack: what its tasks and its flow log may do. All carry the permissions boundary.
+//! Roles: what the tasks and the flow log of a stack may do, each within the permissions boundary, and what the
+//! parts of the engine may do, which the installer makes.
 
 mod wanted;
 
@@ -23,10 +24,11 @@ const POLICY: &str = "stepstack";
 /// A role with its one inline policy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Role {
-    /// `execution`, `task`, `flow-log`.
+    /// `execution`, `task`, `flow-log`; of the engine `network`, `states`.
     pub what: String,
-    /// For people.
-    pub description: String,
+    /// For people. `None` where it is not compared, see [`Extent::TrustAndPolicy`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Who may assume it.
     pub trust: Value,
     /// What it may do; `None` while it has none.
@@ -41,14 +43,58 @@ pub fn name(what: &str) -> Name {
 }
 use percent_encoding::percent_decode_str;
 
-/// A role with what ListRoles leaves out.
+/// IAM, and where the roles stand.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    /// The client.
+    pub iam: Client,
+    /// The path: every role under it is looked at.
+    pub path: String,
+    /// What comes before [`Role::what`] in a role's name in AWS.
+    pub prefix: String,
+    /// What of a role is compared and changed.
+    pub extent: Extent,
+}
+
+/// What of a role is compared and changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it, down to policies that somebody has attached.
+    Whole,
+    /// Trust and inline policy: the leave of whoever installs an engine reaches no further. The description,
+    /// `about` and the role's `what`, is given once, when the role is made.
+    TrustAndPolicy {
+        /// How the description begins.
+        about: String,
+    },
+}
+
+impl Roles {
+    /// The roles of a stack.
+    pub fn of_stack(iam: &Client, ctx: &Context) -> Self {
+        let names = ctx.aws_names();
+        Self { iam: iam.clone(), path: names.role_path(), prefix: names.role(""), extent: Extent::Whole }
+    }
+
+    fn description(&self, role: &Role) -> Option<String> {
+        match &self.extent {
+            Extent::Whole => role.description.clone(),
+            Extent::TrustAndPolicy { about } => Some(format!("{about}: {}", role.what)),
+        }
+    }
+}
+
+/// A role with what ListRoles leaves out, and without what is not compared.
 pub struct Raw {
+    what: String,
     role: RawRole,
+    description: Option<String>,
+    boundary: Option<String>,
     policy: Option<Value>,
 }
 
 impl Resource for Role {
-    type Client = Client;
+    type Client = Roles;
     type Raw = Raw;
 
     const KIND: &'static str = resource::kind::ROLE;
@@ -96,9 +142,8 @@ impl Resource for Role {
         Vec::new()
     }
 
-    async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
-        let path = ctx.aws_names().role_path();
-        let pages = client.list_roles().path_prefix(path).into_paginator().items().send();
+    async fn fetch(_: &Context, client: &Roles, _: &Names) -> Result<Vec<Raw>> {
+        let pages = client.iam.list_roles().path_prefix(&client.path).into_paginator().items().send();
         let listed = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListRoles"))?;
         // ListRoles leaves out tags, boundary and policies.
         futures_util::future::try_join_all(listed.iter().map(|role| describe(client, role.role_name())))
@@ -109,60 +154,55 @@ impl Resource for Role {
     fn identify(ctx: &Context, raw: &Raw, _: &Names) -> Option<Identity> {
         let tags = raw.role.tags().iter().map(|tag| (tag.key(), tag.value()));
         let id = raw.role.role_name();
-        let what = id.strip_prefix(&ctx.aws_names().role(""))?;
         let identity = match ctx.owned(tags) {
-            Some(name) if name.what() == what => Identity::ours(name, id),
-            _ => Identity::theirs(name(what), id),
+            Some(name) if name.what() == raw.what => Identity::ours(name, id),
+            _ => Identity::theirs(name(&raw.what), id),
         };
         Some(identity.with("arn", raw.role.arn()))
     }
 
-    fn read(raw: Raw, names: &Names) -> Result<State<Self>> {
-        let trust = raw.role.assume_role_policy_document().unwrap_or("{}");
-        Ok(State::Settled(Self {
-            what: names.name_of(raw.role.role_name()).what().to_owned(),
-            description: raw.role.description().unwrap_or_default().to_owned(),
-            trust: normalized(document(trust)?),
-            policy: raw.policy,
-            boundary: raw
-                .role
-                .permissions_boundary()
-                .and_then(|boundary| boundary.permissions_boundary_arn())
-                .map(str::to_owned),
-        }))
+    fn read(raw: Raw, _: &Names) -> Result<State<Self>> {
+        let Raw { what, role, description, boundary, policy } = raw;
+        let trust = role.assume_role_policy_document().unwrap_or("{}");
+        Ok(State::Settled(Self { what, description, trust: normalized(document(trust)?), policy, boundary }))
     }
 
-    async fn create(self, Call { ctx, client, .. }: Call<Client>) -> Result<Made> {
-        let role_name = ctx.aws_names().role(&self.what);
+    async fn create(self, Call { ctx, client, .. }: Call<Roles>) -> Result<Made> {
+        let role_name = format!("{}{}", client.prefix, self.what);
         let create = client
+            .iam
             .create_role()
             .role_name(&role_name)
-            .path(ctx.aws_names().role_path())
-            .description(&self.description)
+            .path(&client.path)
+            .set_description(client.description(&self))
             .assume_role_policy_document(self.trust.to_string())
             .set_permissions_boundary(self.boundary.clone())
             .set_tags(Some(tags(&ctx, &self.name())?));
         let role = match create.send().await.map_err(failed("iam:CreateRole")) {
-            // An earlier call got through without our hearing of it: the next look says whose it is.
-            Err(error) if error.kind == ErrorKind::Exists => return Ok(Made::started(role_name)),
+            // An earlier call got through without our hearing of it: the next look says whose it is. One that
+            // stands elsewhere would never be seen by it.
+            Err(error) if error.kind == ErrorKind::Exists && !is_elsewhere(&client, &role_name).await => {
+                return Ok(Made::started(role_name));
+            }
             other => other?,
         };
         let arn = role.role().map(RawRole::arn).unwrap_or_default().to_owned();
         // A role without its policy is a difference that the next look finds.
-        match put_policy(&client, &role_name, self.policy.as_ref()).await {
+        match put_policy(&client.iam, &role_name, self.policy.as_ref()).await {
             Ok(()) => Ok(Made::settled(role_name).with("arn", arn)),
             Err(error) if error.kind == ErrorKind::Denied => Err(error),
             Err(_) => Ok(Made::started(role_name).with("arn", arn)),
         }
     }
 
-    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Client>) -> Result<()> {
-        let tag = client.tag_role().role_name(id).set_tags(Some(tags(&ctx, &self.name())?)).send().await;
+    async fn adopt(&self, id: String, Call { ctx, client, .. }: Call<Roles>) -> Result<()> {
+        let tag = client.iam.tag_role().role_name(id).set_tags(Some(tags(&ctx, &self.name())?)).send().await;
         tag.map_err(failed("iam:TagRole"))?;
         Ok(())
     }
 
-    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, .. }: Call<Roles>) -> Result<Made> {
+        let client = client.iam;
         let Self { what: _, description, trust, policy, boundary } = &self;
         if let Some(boundary) = boundary.as_ref().filter(|boundary| now.boundary.as_ref() != Some(boundary)) {
             let put = client
@@ -182,7 +222,7 @@ impl Resource for Role {
                 .await;
             update.map_err(failed("iam:UpdateAssumeRolePolicy"))?;
         }
-        if *description != now.description {
+        if let Some(description) = description.as_ref().filter(|_| *description != now.description) {
             let update = client.update_role().role_name(&id).description(description).send().await;
             update.map_err(failed("iam:UpdateRole"))?;
         }
@@ -192,7 +232,8 @@ impl Resource for Role {
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, .. }: Call<Client>) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client: roles, .. }: Call<Roles>) -> Result<Gone> {
+        let client = &roles.iam;
         let policies = client.list_role_policies().role_name(&id).into_paginator().items().send();
         let policies = policies
             .collect::<Result<Vec<_>, _>>()
@@ -204,34 +245,64 @@ impl Resource for Role {
             let delete = client.delete_role_policy().role_name(&id).policy_name(policy).send().await;
             delete.map_err(failed("iam:DeleteRolePolicy")).optional()?;
         }
-        let attached = client.list_attached_role_policies().role_name(&id).into_paginator().items().send();
-        let attached =
-            attached.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListAttachedRolePolicies"))?;
-        for arn in attached.iter().filter_map(|policy| policy.policy_arn()) {
-            let detach = client.detach_role_policy().role_name(&id).policy_arn(arn).send().await;
-            detach.map_err(failed("iam:DetachRolePolicy")).optional()?;
+        match roles.extent {
+            Extent::Whole => detach_all(client, &id).await?,
+            Extent::TrustAndPolicy { .. } => {}
         }
         gone(client.delete_role().role_name(id).send().await.map_err(failed("iam:DeleteRole")), Gone::Now)
     }
 }
 
-fn tags(ctx: &Context, name: &Name) -> Result<Vec<Tag>> {
+/// Our tags, in IAM's form.
+pub fn tags(ctx: &Context, name: &Name) -> Result<Vec<Tag>> {
     let tags = ctx.tags(name).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
     tags.collect::<Result<_, _>>().map_err(|error| Error::internal(error.to_string()))
 }
 
-async fn describe(client: &Client, role_name: &str) -> Result<Option<Raw>> {
+/// Takes off the policies that somebody has attached: a role that has any cannot be deleted.
+async fn detach_all(client: &Client, id: &str) -> Result<()> {
+    let attached = client.list_attached_role_policies().role_name(id).into_paginator().items().send();
+    let attached =
+        attached.collect::<Result<Vec<_>, _>>().await.map_err(failed("iam:ListAttachedRolePolicies"))?;
+    for arn in attached.iter().filter_map(|policy| policy.policy_arn()) {
+        let detach = client.detach_role_policy().role_name(id).policy_arn(arn).send().await;
+        detach.map_err(failed("iam:DetachRolePolicy")).optional()?;
+    }
+    Ok(())
+}
+
+/// Whether the role of this name stands elsewhere: under another path, which our leave may not reach.
+async fn is_elsewhere(client: &Roles, role_name: &str) -> bool {
+    let found = client.iam.get_role().role_name(role_name).send().await;
+    match found.map_err(failed("iam:GetRole")) {
+        Ok(found) => found.role().is_some_and(|role| role.path() != client.path),
+        Err(error) => error.kind == ErrorKind::Denied,
+    }
+}
+
+async fn describe(client: &Roles, role_name: &str) -> Result<Option<Raw>> {
+    let Some(what) = role_name.strip_prefix(&client.prefix) else { return Ok(None) };
     let role = async {
-        client.get_role().role_name(role_name).send().await.map_err(failed("iam:GetRole")).optional()
+        client.iam.get_role().role_name(role_name).send().await.map_err(failed("iam:GetRole")).optional()
     };
     let policy = async {
-        let get = client.get_role_policy().role_name(role_name).policy_name(POLICY).send().await;
+        let get = client.iam.get_role_policy().role_name(role_name).policy_name(POLICY).send().await;
         get.map_err(failed("iam:GetRolePolicy")).optional()
     };
     let (role, policy) = futures_util::future::try_join(role, policy).await?;
     let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
     let policy = policy.map(|policy| document(policy.policy_document()).map(normalized)).transpose()?;
-    Ok(Some(Raw { role, policy }))
+    let (description, boundary) = match client.extent {
+        Extent::Whole => (Some(role.description().unwrap_or_default()), role.permissions_boundary()),
+        Extent::TrustAndPolicy { .. } => (None, None),
+    };
+    Ok(Some(Raw {
+        what: what.to_owned(),
+        description: description.map(str::to_owned),
+        boundary: boundary.and_then(|boundary| boundary.permissions_boundary_arn()).map(str::to_owned),
+        policy,
+        role,
+    }))
 }
 
 async fn put_policy(client: &Client, role_name: &str, policy: Option<&Value>) -> Result<()> {

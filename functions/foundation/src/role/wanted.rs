@@ -13,7 +13,7 @@ use crate::policy::normalized;
 pub fn of_stack(ctx: &Context, stack: &Stack) -> Vec<Role> {
     let role = |what: &str, description: &str, trust: Value, statements: Vec<Value>| Role {
         what: what.to_owned(),
-        description: description.to_owned(),
+        description: Some(description.to_owned()),
         trust,
         policy: Some(normalized(json!({ "Version": "2012-10-17", "Statement": statements }))),
         boundary: Some(ctx.scope().boundary()),

@@ -104,7 +104,7 @@ fn role(role: &role::Role) -> (Role, Option<String>) {
         .role_name(role_name)
         .role_id("AROAEXAMPLE")
         .create_date(aws_sdk_iam::primitives::DateTime::from_secs(0))
-        .description(&role.description)
+        .set_description(role.description.clone())
         .assume_role_policy_document(encoded(&role.trust.to_string()))
         .permissions_boundary(boundary)
         .set_tags(Some(tags(&format!("role/{}", role.what)).into_iter().map(tag).collect()))

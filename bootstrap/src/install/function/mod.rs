@@ -1,6 +1,8 @@
 //! The engine's Lambda functions. What runs is a published version: an execution keeps the code that it
 //! began with, so a change publishes a version and leaves the older ones to the executions that use them.
 
+mod versions;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,24 +13,28 @@ use aws_sdk_lambda::types::{
     Architecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, Runtime,
     State as Status,
 };
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use statemachine::definition::FUNCTIONS;
-use statemachine::error::{Optional as _, required};
+use statemachine::error::required;
+use statemachine::naming::resource;
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{
     Call, Context, Gone, Identity, Made, Name, Names, Need, Resource, State, short_hash,
 };
 use statemachine::{Error, ErrorKind, Result};
 
-use super::{FunctionZip, Target, environment, log_group, role, tags};
+use super::names;
+use super::target::Target;
+use crate::local::FunctionZip;
+use versions::{delete_old_versions, describe, look_at};
+
+pub(super) use versions::Raw;
 
 /// In MB. A function needs 64 at its peak; Lambda's share of a CPU grows with this.
 const MEMORY_MB: i32 = 256;
 /// In seconds. A function answers within 60 by itself.
 const TIMEOUT_S: i32 = 90;
-/// Versions that stay: the one that runs, and those that running executions may have begun with.
-const KEPT_VERSIONS: usize = 5;
 
 /// A function, as its newest published version is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,11 +74,6 @@ impl PartialEq for Code {
     }
 }
 
-/// `function/network`.
-pub(super) fn name(what: &str) -> Name {
-    Name::new(Function::KIND, what)
-}
-
 impl Function {
     /// A function with this code.
     pub fn new(scope: &Scope, zip: &FunctionZip, target: &Target) -> Self {
@@ -85,7 +86,7 @@ impl Function {
             handler: "bootstrap".to_owned(),
             memory_mb: MEMORY_MB,
             timeout_s: TIMEOUT_S,
-            role: role::name(&zip.name),
+            role: resource::role(&zip.name),
             environment: environment(scope, target),
             code: Code(Some(zip.path.clone())),
         }
@@ -134,37 +135,10 @@ impl Function {
 
     /// What others need to know of a version.
     fn made(&self, scope: &Scope, settled: bool, version: &str) -> Made {
-        let arn = arn(scope, &self.what);
+        let arn = scope.function_arn(&self.what);
         let version_arn = format!("{arn}:{version}");
         let made = Made { settled, ..Made::started(arn) };
         made.with("version_arn", version_arn).with("settings", self.settings())
-    }
-}
-
-/// Its id, as its name is its role's too.
-fn arn(scope: &Scope, what: &str) -> String {
-    scope.arn("lambda", &format!("function:{}", scope.function(what)))
-}
-
-/// A function, its tags and its published versions.
-pub struct Raw {
-    latest: FunctionConfiguration,
-    owned: Option<Name>,
-    versions: Vec<FunctionConfiguration>,
-}
-
-impl Raw {
-    /// The newest published version.
-    fn newest(&self) -> Option<(u64, &FunctionConfiguration)> {
-        let numbered = self.versions.iter().filter_map(|version| Some((number(version)?, version)));
-        numbered.max_by_key(|(number, _)| *number)
-    }
-
-    fn published(&self, names: &Names) -> Function {
-        match self.newest() {
-            Some((_, version)) => describe(version, names),
-            None => Function { code_sha256: String::new(), ..describe(&self.latest, names) },
-        }
     }
 }
 
@@ -172,7 +146,7 @@ impl Resource for Function {
     type Client = Client;
     type Raw = Raw;
 
-    const KIND: &'static str = "function";
+    const KIND: &'static str = names::FUNCTION;
 
     fn permissions(scope: &Scope) -> Vec<Permission> {
         let actions = [
@@ -186,8 +160,8 @@ impl Resource for Function {
             "lambda:UpdateFunctionCode",
             "lambda:UpdateFunctionConfiguration",
         ];
-        let functions = FUNCTIONS.iter().map(|what| arn(scope, what));
-        let versions = FUNCTIONS.iter().map(|what| format!("{}:*", arn(scope, what)));
+        let functions = FUNCTIONS.iter().map(|what| scope.function_arn(what));
+        let versions = FUNCTIONS.iter().map(|what| format!("{}:*", scope.function_arn(what)));
         vec![
             Permission::unscoped(&["lambda:ListFunctions"], "the listing takes no resource"),
             Permission::on(&actions, functions.chain(versions)),
@@ -195,28 +169,29 @@ impl Resource for Function {
     }
 
     fn name(&self) -> Name {
-        name(&self.what)
+        names::function(&self.what)
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::Settled(self.role.clone()), Need::Exists(log_group::name(&self.what))]
+        vec![Need::Settled(self.role.clone()), Need::Exists(resource::log_group(&self.what))]
     }
 
     async fn fetch(ctx: &Context, client: &Client, _: &Names) -> Result<Vec<Raw>> {
         let pages = client.list_functions().into_paginator().items().send();
         let listed = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("lambda:ListFunctions"))?;
         let names = listed.iter().filter_map(|function| function.function_name());
-        let ours = names.filter(|id| what_of(&ctx.scope(), id).is_some());
+        let ours = names.filter(|id| ctx.scope().what_of_function(id).is_some());
         let found = try_join_all(ours.map(|id| look_at(ctx, client, id))).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
     fn identify(ctx: &Context, raw: &Raw, names: &Names) -> Option<Identity> {
         let scope = ctx.scope();
-        let what = what_of(&scope, raw.latest.function_name()?)?;
-        let id = arn(&scope, what);
-        let ours = raw.owned.as_ref() == Some(&name(what));
-        let identity = if ours { Identity::ours(name(what), &id) } else { Identity::theirs(name(what), &id) };
+        let what = scope.what_of_function(raw.latest.function_name()?)?;
+        let id = scope.function_arn(what);
+        let name = names::function(what);
+        let ours = raw.owned.as_ref() == Some(&name);
+        let identity = if ours { Identity::ours(name, &id) } else { Identity::theirs(name, &id) };
         let identity = match raw.newest() {
             Some((number, _)) => identity.with("version_arn", format!("{id}:{number}")),
             None => identity,
@@ -271,7 +246,7 @@ impl Resource for Function {
             }
             // An earlier call made it, and its answer was lost.
             Err(error) if is_conflict(&error) && error.message.contains("already exist") => {
-                Ok(Made::started(arn(&scope, &self.what)))
+                Ok(Made::started(scope.function_arn(&self.what)))
             }
             Err(error) => Err(error),
         }
@@ -330,65 +305,6 @@ impl Resource for Function {
     }
 }
 
-/// `network` of `stepstack-arive-network`. No function has a hyphen in its name, so that those of an app
-/// `arive-admin` are none of `arive`'s.
-fn what_of<'a>(scope: &Scope, id: &'a str) -> Option<&'a str> {
-    let what = id.strip_prefix(&scope.engine())?.strip_prefix('-')?;
-    (!what.contains('-')).then_some(what)
-}
-
-async fn look_at(ctx: &Context, client: &Client, id: &str) -> Result<Option<Raw>> {
-    let function = async {
-        let get = client.get_function().function_name(id).send().await;
-        get.map_err(failed("lambda:GetFunction")).optional()
-    };
-    let (function, versions) = try_join(function, versions(client, id)).await?;
-    let Some(function) = function else { return Ok(None) };
-    let Some(latest) = function.configuration else { return Ok(None) };
-    let tags = function.tags.unwrap_or_default();
-    let owned = ctx.owned(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    Ok(Some(Raw { latest, owned, versions }))
-}
-
-async fn versions(client: &Client, id: &str) -> Result<Vec<FunctionConfiguration>> {
-    let pages = client.list_versions_by_function().function_name(id).into_paginator().items().send();
-    let versions = pages.collect::<Result<Vec<_>, _>>().await;
-    Ok(versions.map_err(failed("lambda:ListVersionsByFunction")).optional()?.unwrap_or_default())
-}
-
-async fn delete_old_versions(client: &Client, id: &str) -> Result<()> {
-    let mut numbers: Vec<u64> = versions(client, id).await?.iter().filter_map(number).collect();
-    numbers.sort_unstable();
-    for old in numbers.iter().rev().skip(KEPT_VERSIONS) {
-        let delete = client.delete_function().function_name(id).qualifier(old.to_string()).send().await;
-        delete.map_err(failed("lambda:DeleteFunction")).optional()?;
-    }
-    Ok(())
-}
-
-/// The number of a published version; `$LATEST` has none.
-fn number(version: &FunctionConfiguration) -> Option<u64> {
-    version.version()?.parse().ok()
-}
-
-fn describe(version: &FunctionConfiguration, names: &Names) -> Function {
-    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    let environment = version.environment().and_then(|environment| environment.variables().cloned());
-    Function {
-        what: String::new(),
-        description: text(version.description()),
-        code_sha256: text(version.code_sha256()),
-        architecture: text(version.architectures().first().map(Architecture::as_str)),
-        runtime: text(version.runtime().map(Runtime::as_str)),
-        handler: text(version.handler()),
-        memory_mb: version.memory_size().unwrap_or_default(),
-        timeout_s: version.timeout().unwrap_or_default(),
-        role: names.name_of(tags::role_name(version.role().unwrap_or_default())),
-        environment: environment.unwrap_or_default().into_iter().collect(),
-        code: Code::default(),
-    }
-}
-
 fn is_conflict(error: &Error) -> bool {
     error.code.as_deref() == Some("ResourceConflictException")
 }
@@ -396,4 +312,17 @@ fn is_conflict(error: &Error) -> bool {
 /// Lambda takes one change after the other: a conflict means that the last one is under way.
 fn in_progress(error: Error) -> Error {
     if is_conflict(&error) { Error { kind: ErrorKind::NotReady, ..error } } else { error }
+}
+
+/// A function's environment.
+fn environment(scope: &Scope, target: &Target) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from([
+        ("STEPSTACK_ACCOUNT".to_owned(), scope.account.clone()),
+        ("STEPSTACK_APP".to_owned(), scope.app.clone()),
+        ("STEPSTACK_BUCKET".to_owned(), scope.bucket()),
+    ]);
+    if let Some(endpoint) = &target.endpoint {
+        environment.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.clone());
+    }
+    environment
 }
