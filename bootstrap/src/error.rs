@@ -111,7 +111,7 @@ impl CliError {
 
     /// Whether the same call may go through a moment later.
     pub fn is_passing(&self) -> bool {
-        matches!(self.kind, Some(ErrorKind::Transient | ErrorKind::NotReady))
+        self.kind.is_some_and(ErrorKind::is_passing)
     }
 
     /// It for programs.

@@ -30,6 +30,22 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Whether the same call may go through a moment later.
+    pub fn is_passing(self) -> bool {
+        match self {
+            ErrorKind::Transient | ErrorKind::NotReady => true,
+            ErrorKind::Propagating
+            | ErrorKind::Missing
+            | ErrorKind::Exists
+            | ErrorKind::Denied
+            | ErrorKind::Quota
+            | ErrorKind::Invalid
+            | ErrorKind::Internal => false,
+        }
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)

@@ -24,7 +24,14 @@ pub(super) async fn look(
     let (run, result) = ended?;
     let record = match result.outcome {
         Outcome::Planned => session.plan_record(&run).await?,
-        _ => None,
+        Outcome::Succeeded
+        | Outcome::NoChanges
+        | Outcome::Blocked
+        | Outcome::Refused
+        | Outcome::Noted
+        | Outcome::Superseded
+        | Outcome::Stopped
+        | Outcome::Failed => None,
     };
     Ok((run, record, result))
 }

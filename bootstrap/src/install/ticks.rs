@@ -47,16 +47,12 @@ pub(super) async fn ticks(
                 input.made = report.made;
                 input.changed = report.changed;
             }
-            Err(error) if is_passing(&error) && begin.elapsed() < LOOK_AGAIN_FOR => {}
+            Err(error) if error.kind.is_passing() && begin.elapsed() < LOOK_AGAIN_FOR => {}
             Err(error) => return Err(InstallError::Look(error)),
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 3).min(Duration::from_secs(1));
     }
-}
-
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady)
 }
 
 /// The engine's failures advise about functions; here it is the caller who acts.
@@ -75,7 +71,16 @@ fn advised(failure: Failure) -> Failure {
             "This is likely a fault of Stepstack: please report it. `stepstack bootstrap` goes on from here."
                 .to_owned()
         }
-        _ => "Correct what stands in the way, then run `stepstack bootstrap` again: it goes on from here."
+        (
+            ErrorKind::Transient
+            | ErrorKind::NotReady
+            | ErrorKind::Propagating
+            | ErrorKind::Missing
+            | ErrorKind::Exists
+            | ErrorKind::Quota
+            | ErrorKind::Invalid,
+            _,
+        ) => "Correct what stands in the way, then run `stepstack bootstrap` again: it goes on from here."
             .to_owned(),
     };
     Failure { next, ..failure }

@@ -210,7 +210,12 @@ impl Row<'_> {
                 let others = if all { "all".to_owned() } else { before.len().to_string() };
                 format!("not started: after {others} others")
             }
-            _ => self.words(),
+            Standing::NotStarted(_)
+            | Standing::AtWork
+            | Standing::Done
+            | Standing::ToRemove(_)
+            | Standing::Failed(_)
+            | Standing::Stopped => self.words(),
         };
         let took = self.took_ms(now_ms).map(duration).unwrap_or_default();
         let text = format!("{sign} {:<width$}{words}", self.stage, width = TEXT_AT - 2);

@@ -40,8 +40,7 @@ pub fn result(result: &RunResult, took_ms: u64, page: Page) -> Vec<String> {
         }
     }
     lines.extend(waiting(result, page));
-    let ended_well =
-        matches!(result.outcome, Outcome::Succeeded | Outcome::NoChanges) && result.sweep.is_none();
+    let ended_well = result.outcome.is_reached() && result.sweep.is_none();
     if ended_well && !result.outputs.is_empty() {
         lines.push(String::new());
         lines.extend(outputs(result));

@@ -18,7 +18,7 @@ use aws_types::SdkConfig;
 use events::{EventRule, Rules};
 use futures_util::future::try_join;
 use statemachine::config::Database;
-use statemachine::message::{Document, Operation};
+use statemachine::message::{Document, SnapshotChange};
 use statemachine::permission::{Permission, Scope};
 use statemachine::resource::{Context, Names};
 use statemachine::tick::Resources;
@@ -86,16 +86,15 @@ fn owned(
         .map(|(asked, group)| Cluster::of(ctx, asked.database, group, asked.generation, asked.pause));
     let rds = || clients.rds.clone();
     let named = run.parameters.snapshot.as_deref();
-    let snapshot = match (run.operation, named) {
-        (Operation::SnapshotCreate | Operation::SnapshotForget, Some(named)) => {
-            Some(ctx.aws_names().db_snapshot(named))
+    let snapshot = || named.map(|named| ctx.aws_names().db_snapshot(named));
+    let taking = |identifier| Snapshot { identifier, cluster: ctx.aws_names().db_cluster(live) };
+    let (snapshot, taken, forget) = match run.operation.facts().snapshots {
+        SnapshotChange::Leaves => (None, None, Forget::Nothing),
+        SnapshotChange::Takes => (snapshot(), snapshot().map(taking), Forget::Nothing),
+        SnapshotChange::Forgets => {
+            (snapshot(), None, named.map_or(Forget::Nothing, |named| Forget::One(named.to_owned())))
         }
-        _ => None,
-    };
-    let forget = match (run.operation, named) {
-        (operation, _) if operation.removes_all() => Forget::All,
-        (Operation::SnapshotForget, Some(named)) => Forget::One(named.to_owned()),
-        _ => Forget::Nothing,
+        SnapshotChange::ForgetsAll => (None, None, Forget::All),
     };
     let instances = Instances { rds: rds(), live };
     let kept_clusters = KeptClusters { rds: rds(), live, forget };
@@ -108,8 +107,6 @@ fn owned(
         }
         None => (None, None, None),
     };
-    let taken = snapshot.clone().filter(|_| run.operation == Operation::SnapshotCreate);
-    let taken = taken.map(|identifier| Snapshot { identifier, cluster: ctx.aws_names().db_cluster(live) });
     Resources::new()
         .owns(&clients.rds, list(asked.map(|_| SubnetGroup::of(ctx))))
         .owns(&clients.rds, list(group))
@@ -225,7 +222,7 @@ impl Clients {
         let to_keep = to_keep.filter_map(|raw| {
             Some(KeptCluster { identifier: raw.db_cluster_identifier()?.to_owned(), kept: kept_by.clone() })
         });
-        let forgets = document.run.operation == Operation::SnapshotForget;
+        let forgets = document.run.operation.facts().snapshots == SnapshotChange::Forgets;
         let to_keep = to_keep.filter(|_| !forgets).collect();
         let seen = Some(Seen { live: found, kept });
         let resources = owned(ctx, document, Some(&asked), self, &cluster, to_keep, seen);

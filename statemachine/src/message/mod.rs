@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use document::{Document, Next, PuttingBack, Run, Stages, Verdict};
 pub use failure::{Diagnosis, Failure, Waiting};
 pub use intent::{By, Count, DatabaseIntent, Image, Intent, Laid, Release, Wanted};
-pub use operation::{Facts, Kind, Needs, Note, Operation, TakesEffect};
+pub use operation::{Facts, Kind, Needs, Note, Operation, SnapshotChange, TakesEffect};
 pub use record::{PlanRecord, ReleaseRecord, RunRecord, StageReport};
 pub use request::{ObjectVersion, Parameters, Request, Trigger};
 pub use result::{Outcome, RunResult, Sweep};

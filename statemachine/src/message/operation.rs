@@ -61,6 +61,8 @@ pub struct Facts {
     pub is_put_back: bool,
     /// Fields that it moves although they are named the same before and after.
     pub moves: &'static [&'static str],
+    /// What it does about the database's snapshots, and the clusters that were kept.
+    pub snapshots: SnapshotChange,
     /// What a person should know of it beside its plan.
     pub note: Note,
 }
@@ -103,6 +105,19 @@ pub enum TakesEffect {
     Done,
 }
 
+/// What an operation does about the database's snapshots, and the clusters that restores have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotChange {
+    /// Nothing.
+    Leaves,
+    /// Takes the one that the run names.
+    Takes,
+    /// Lets go of the one that the run names.
+    Forgets,
+    /// Lets go of every cluster that was kept.
+    ForgetsAll,
+}
+
 /// What a person should know of an operation beside its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -124,6 +139,7 @@ const OVERLAY: Facts = Facts {
     takes_effect: TakesEffect::Accepted,
     is_put_back: false,
     moves: &[],
+    snapshots: SnapshotChange::Leaves,
     note: Note::Nothing,
 };
 
@@ -143,11 +159,19 @@ impl Operation {
     pub const fn facts(self) -> Facts {
         match self {
             Operation::Plan => Facts { name: "plan", kind: Kind::Looks { removes_all: false }, ..ALL },
-            Operation::PlanDestroy => {
-                Facts { name: "plan-destroy", kind: Kind::Looks { removes_all: true }, ..ALL }
-            }
+            Operation::PlanDestroy => Facts {
+                name: "plan-destroy",
+                kind: Kind::Looks { removes_all: true },
+                snapshots: SnapshotChange::ForgetsAll,
+                ..ALL
+            },
             Operation::Apply => Facts { name: "apply", ..ALL },
-            Operation::Destroy => Facts { name: "destroy", kind: Kind::RemovesAll, ..ALL },
+            Operation::Destroy => Facts {
+                name: "destroy",
+                kind: Kind::RemovesAll,
+                snapshots: SnapshotChange::ForgetsAll,
+                ..ALL
+            },
             Operation::Deploy => Facts {
                 name: "deploy",
                 stages: SERVICES,
@@ -192,12 +216,14 @@ impl Operation {
                 name: "snapshot-create",
                 stages: &[Stage::Database],
                 needs: Needs::Database,
+                snapshots: SnapshotChange::Takes,
                 ..OVERLAY
             },
             Operation::SnapshotForget => Facts {
                 name: "snapshot-forget",
                 stages: &[Stage::Database],
                 needs: Needs::Database,
+                snapshots: SnapshotChange::Forgets,
                 ..OVERLAY
             },
             Operation::Restore => Facts {

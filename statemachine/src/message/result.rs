@@ -32,6 +32,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether what was asked for is what is there.
+    pub fn is_reached(self) -> bool {
+        match self {
+            Self::Succeeded | Self::NoChanges => true,
+            Self::Planned
+            | Self::Blocked
+            | Self::Refused
+            | Self::Noted
+            | Self::Superseded
+            | Self::Stopped
+            | Self::Failed => false,
+        }
+    }
+
     /// Whether nothing went wrong and nothing was refused.
     pub fn is_good(self) -> bool {
         match self {
