@@ -309,13 +309,8 @@ async fn roles(emulator: &Emulator) {
 /// All actions of a policy document.
 fn actions(document: &str) -> Vec<String> {
     // As IAM returns it: percent-encoded.
-    let mut parts = document.split('%');
-    let mut text = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        text.push(u8::from_str_radix(&part[..2], 16).expect("two hex digits"));
-        text.extend(&part.as_bytes()[2..]);
-    }
-    let value: serde_json::Value = serde_json::from_slice(&text).expect("a policy is JSON");
+    let text = percent_encoding::percent_decode_str(document).decode_utf8().expect("a policy is text");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("a policy is JSON");
     let statements = value["Statement"].as_array().cloned().unwrap_or_default();
     let one = |statement: &serde_json::Value| match &statement["Action"] {
         serde_json::Value::String(action) => vec![action.clone()],

@@ -91,18 +91,22 @@ impl Link for Held {
     }
 }
 
-fn cloud(versioned: bool) -> Cloud {
-    let bucket = Bucket { versioned };
+/// What nobody describes is left over.
+const NOTHING: Option<Bucket> = None;
+const AS_DESCRIBED: Bucket = Bucket { versioned: true };
+const OTHERWISE: Bucket = Bucket { versioned: false };
+
+fn cloud(bucket: Bucket) -> Cloud {
     Arc::new(Mutex::new(Kept { bucket, tagged: false, forgets_tags: false, calls: Vec::new() }))
 }
 
-async fn run(cloud: &Cloud, wanted: bool, mode: Mode, adopt: bool) -> StageReport {
-    let ctx = Context {
-        options: Options { adopt, ..Options::default() },
-        ..Context::example(statemachine::Stage::Foundation)
-    };
-    let resources: Resources =
-        Resources::new().owns(cloud, wanted.then_some(Bucket { versioned: true }).into_iter().collect());
+fn adopting() -> Options {
+    Options { adopt: true, ..Options::default() }
+}
+
+async fn run(cloud: &Cloud, wanted: Option<Bucket>, mode: Mode, options: Options) -> StageReport {
+    let ctx = Context { options, ..Context::example(statemachine::Stage::Foundation) };
+    let resources: Resources = Resources::new().owns(cloud, wanted.into_iter().collect());
     tick(resources, &ctx, mode, Input::default(), &Held).await.expect("a report")
 }
 
@@ -112,33 +116,39 @@ fn calls(cloud: &Cloud) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn what_is_taken_over_is_tagged_first_and_ours_from_then_on() {
-    for (versioned, expected) in [(true, vec!["tag"]), (false, vec!["tag", "change"])] {
-        let cloud = cloud(versioned);
-        let refused = run(&cloud, true, Mode::Plan, false).await;
+    for (bucket, expected) in [(AS_DESCRIBED, vec!["tag"]), (OTHERWISE, vec!["tag", "change"])] {
+        let cloud = cloud(bucket);
+        let refused = run(&cloud, Some(AS_DESCRIBED), Mode::Plan, Options::default()).await;
         assert_eq!(refused.items[0].action, Action::Refuse);
-        assert_eq!(run(&cloud, false, Mode::Plan, true).await.items.len(), 0, "nobody asks for it");
+        assert_eq!(run(&cloud, NOTHING, Mode::Plan, adopting()).await.items.len(), 0, "nobody asks for it");
 
-        let plan = run(&cloud, true, Mode::Plan, true).await;
+        let plan = run(&cloud, Some(AS_DESCRIBED), Mode::Plan, adopting()).await;
         assert_eq!(plan.items[0].action, Action::Update);
         assert_eq!(plan.items[0].changes[0].field, "owner");
         assert_eq!(plan.items[0].changes.len(), expected.len());
         assert_eq!(calls(&cloud), Vec::<&str>::new());
 
-        let made = run(&cloud, true, Mode::Make, true).await;
+        let made = run(&cloud, Some(AS_DESCRIBED), Mode::Make, adopting()).await;
         assert_eq!((made.status, calls(&cloud)), (Status::Ready, expected));
-        for adopt in [false, true] {
-            assert_eq!(run(&cloud, true, Mode::Plan, adopt).await.items[0].action, Action::Keep);
+        for options in [Options::default(), adopting()] {
+            assert_eq!(
+                run(&cloud, Some(AS_DESCRIBED), Mode::Plan, options).await.items[0].action,
+                Action::Keep
+            );
         }
-        assert_eq!(run(&cloud, false, Mode::Plan, false).await.items[0].action, Action::Delete);
+        assert_eq!(
+            run(&cloud, NOTHING, Mode::Plan, Options::default()).await.items[0].action,
+            Action::Delete
+        );
     }
 }
 
 /// A change that AWS does not keep is a failure, never a second try.
 #[tokio::test]
 async fn tags_that_do_not_stay_are_a_failure() {
-    let cloud = cloud(true);
+    let cloud = cloud(AS_DESCRIBED);
     cloud.lock().expect("one thread").forgets_tags = true;
-    let made = run(&cloud, true, Mode::Make, true).await;
+    let made = run(&cloud, Some(AS_DESCRIBED), Mode::Make, adopting()).await;
     assert_eq!((made.status, calls(&cloud)), (Status::Failed, vec!["tag"]));
     let why = made.failure.expect("a failure").message;
     assert!(why.contains("AWS did not keep it: owner is"), "{why}");
