@@ -80,10 +80,10 @@ pub enum Claim {
         /// [`Lock::generation`]
         generation: u64,
         /// With it, the lock is given back by one call.
-        etag: String,
-        /// Milliseconds since the epoch when nothing told it to stop yet; 0 where it was ours already, and may have
+        etag: Option<String>,
+        /// Milliseconds since the epoch when nothing told it to stop yet; none where it was ours already, and may have
         /// been told.
-        held_ms: u64,
+        held_ms: Option<u64>,
     },
     /// Another run holds it.
     Busy(Holder),
@@ -186,7 +186,11 @@ impl Object<Lock> {
             Claiming::Ours(generation) => Ok(ours(generation, etag)),
             Claiming::Theirs(present) => Ok(Claim::Busy(present)),
             Claiming::Write(lock) => match self.put_over(&lock, etag.as_deref()).await? {
-                Some(etag) => Ok(Claim::Taken { generation: lock.generation, etag, held_ms: asked_ms }),
+                Some(etag) => Ok(Claim::Taken {
+                    generation: lock.generation,
+                    etag: Some(etag),
+                    held_ms: Some(asked_ms),
+                }),
                 None => self.whose(holder).await,
             },
         }
@@ -240,8 +244,8 @@ impl Object<Lock> {
 
     /// Gives the lock back, if the run's execution holds it. Repeating it does nothing.
     pub async fn give_back(&self, run: &Run) -> Result<()> {
-        if let Some(etag) = &run.lock_etag
-            && self.put_over(&free(run.lock), Some(etag)).await?.is_some()
+        if let (Some(generation), Some(etag)) = (run.lock, &run.lock_etag)
+            && self.put_over(&free(generation), Some(etag)).await?.is_some()
         {
             return Ok(());
         }
@@ -257,7 +261,7 @@ impl Object<Lock> {
 
 /// A lock that was found to be ours. Whoever took it for us may have done so long ago.
 fn ours(generation: u64, etag: Option<String>) -> Claim {
-    Claim::Taken { generation, etag: etag.unwrap_or_default(), held_ms: 0 }
+    Claim::Taken { generation, etag, held_ms: None }
 }
 
 #[cfg(test)]
@@ -318,7 +322,7 @@ mod tests {
 
     fn run() -> Run {
         let run = Document::example(Operation::Apply, None).run;
-        Run { execution: "arn".to_owned(), lock: 4, lock_etag: Some("e1".to_owned()), ..run }
+        Run { execution: "arn".to_owned(), lock: Some(4), lock_etag: Some("e1".to_owned()), ..run }
     }
 
     fn held_by(execution: &str) -> Lock {
@@ -350,7 +354,7 @@ mod tests {
                 // What refuses the second try of a write whose answer was lost is the first.
                 let (late, ours) = (put(over, Some(code)), there(&held_by(&holder().execution), "e3"));
                 let claimed = claim(&[&found(), &late, &ours]).await;
-                let taken = Claim::Taken { generation: 4, etag: "e3".to_owned(), held_ms: 0 };
+                let taken = Claim::Taken { generation: 4, etag: Some("e3".to_owned()), held_ms: None };
                 assert_eq!(claimed.ok(), Some(taken), "{code}");
                 // Whoever was faster has given it back already.
                 let (late, freed) = (put(over, Some(code)), there(&free, "e3"));
@@ -361,7 +365,7 @@ mod tests {
         let (found, taken) = (there(&free, "e1"), put(Some("e1"), None));
         let claimed = claim(&[&found, &taken]).await;
         assert!(
-            matches!(&claimed, Ok(Claim::Taken { generation: 4, etag, held_ms: 1.. }) if etag == "e2"),
+            matches!(&claimed, Ok(Claim::Taken { generation: 4, etag: Some(etag), held_ms: Some(1..) }) if etag == "e2"),
             "{claimed:?}"
         );
     }

@@ -13,6 +13,7 @@
 
 pub mod config;
 pub mod definition;
+pub mod difference;
 pub mod error;
 pub mod message;
 pub mod naming;

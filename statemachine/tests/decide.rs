@@ -4,7 +4,7 @@
 use serde::Serialize;
 use statemachine::Result;
 use statemachine::permission::{Permission, Scope};
-use statemachine::plan::{Step, decide};
+use statemachine::plan::{CreateCall, Step, decide};
 use statemachine::resource::{
     Call, Context, Data, DataPolicy, Found, Gone, Identity, Made, Name, Names, Need, Options, Owner,
     Resource, State,
@@ -81,7 +81,7 @@ fn with(data: DataPolicy) -> Options {
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "a row of the table reads best as values")]
 fn row(want: Option<Thing>, found: Option<Found<Thing>>, expected: Step) {
-    assert_eq!(decide(want.as_ref(), found.as_ref(), false, &Options::default()), expected);
+    assert_eq!(decide(want.as_ref(), found.as_ref(), CreateCall::NotSent, &Options::default()), expected);
 }
 
 fn is_refusal(step: &Step, says: &str) -> bool {
@@ -97,7 +97,7 @@ fn nothing_wanted_and_nothing_there_is_left_alone() {
 fn what_is_missing_is_created_but_never_twice() {
     row(Some(thing(1)), None, Step::Create);
     assert_eq!(
-        decide(Some(&thing(1)), None, true, &Options::default()),
+        decide(Some(&thing(1)), None, CreateCall::Sent, &Options::default()),
         Step::Wait,
         "made, and not visible yet"
     );
@@ -112,7 +112,12 @@ fn what_is_as_described_is_kept_and_what_differs_is_changed() {
 #[test]
 fn what_aws_cannot_change_is_refused() {
     let square = Thing { size: 1, shape: "square" };
-    let step = decide(Some(&square), Some(&ours(State::Settled(thing(1)))), false, &Options::default());
+    let step = decide(
+        Some(&square),
+        Some(&ours(State::Settled(thing(1)))),
+        CreateCall::NotSent,
+        &Options::default(),
+    );
     assert!(is_refusal(&step, "shape"), "{step:?}");
 }
 
@@ -126,8 +131,9 @@ fn what_is_changing_is_waited_for() {
 #[test]
 fn an_interruptible_one_is_changed_while_it_changes_but_only_if_it_differs() {
     let shared = |size| Shared { size, shape: "round" };
-    let decide =
-        |want: Shared, found: Found<Shared>| decide(Some(&want), Some(&found), false, &Options::default());
+    let decide = |want: Shared, found: Found<Shared>| {
+        decide(Some(&want), Some(&found), CreateCall::NotSent, &Options::default())
+    };
     assert_eq!(decide(shared(2), ours(State::Changing(Some(shared(1))))), Step::Update);
     assert_eq!(decide(shared(1), ours(State::Changing(Some(shared(1))))), Step::Wait);
     assert_eq!(decide(shared(1), ours(State::Changing(None))), Step::Wait);
@@ -138,7 +144,7 @@ fn a_failed_one_is_made_again_unless_it_holds_data() {
     row(Some(thing(1)), Some(ours(State::Failed("no capacity".to_owned()))), Step::Remake);
     for data in [Data::Snapshot, Data::Held] {
         let failed = found(Owner::Ours, data, State::Failed("storage lost".to_owned()));
-        let step = decide(Some(&thing(1)), Some(&failed), false, &Options::default());
+        let step = decide(Some(&thing(1)), Some(&failed), CreateCall::NotSent, &Options::default());
         assert!(is_refusal(&step, "storage lost"), "{step:?}");
     }
 }
@@ -146,26 +152,33 @@ fn a_failed_one_is_made_again_unless_it_holds_data() {
 #[test]
 fn a_strangers_is_refused_unless_adopted_or_meant_to_be_used() {
     let theirs = found(Owner::Theirs, Data::None, State::Settled(thing(2)));
-    let step = decide(Some(&thing(1)), Some(&theirs), false, &Options::default());
+    let step = decide(Some(&thing(1)), Some(&theirs), CreateCall::NotSent, &Options::default());
     assert!(is_refusal(&step, "--adopt"), "{step:?}");
     let adopt = Options { adopt: true, ..Options::default() };
-    assert_eq!(decide(Some(&thing(1)), Some(&theirs), false, &adopt), Step::Update);
-    assert_eq!(decide(Some(&thing(2)), Some(&theirs), false, &adopt), Step::Update, "as described, not ours");
+    assert_eq!(decide(Some(&thing(1)), Some(&theirs), CreateCall::NotSent, &adopt), Step::Update);
+    assert_eq!(
+        decide(Some(&thing(2)), Some(&theirs), CreateCall::NotSent, &adopt),
+        Step::Update,
+        "as described, not ours"
+    );
     let changing = found(Owner::Theirs, Data::None, State::Changing(Some(thing(1))));
-    assert_eq!(decide(Some(&thing(1)), Some(&changing), false, &adopt), Step::Wait);
+    assert_eq!(decide(Some(&thing(1)), Some(&changing), CreateCall::NotSent, &adopt), Step::Wait);
     let other = found(Owner::Theirs, Data::None, State::Settled(Thing { size: 1, shape: "square" }));
-    assert!(is_refusal(&decide(Some(&thing(1)), Some(&other), false, &adopt), "the shape cannot change"));
+    assert!(is_refusal(
+        &decide(Some(&thing(1)), Some(&other), CreateCall::NotSent, &adopt),
+        "the shape cannot change"
+    ));
 
     // Most kinds cannot be taken over at all.
     let single = || Single { size: 1, shape: "round" };
     let theirs = found(Owner::Theirs, Data::None, State::Settled(single()));
-    let step = decide(Some(&single()), Some(&theirs), false, &adopt);
+    let step = decide(Some(&single()), Some(&theirs), CreateCall::NotSent, &adopt);
     assert!(is_refusal(&step, "Rename one of them, or delete it."), "{step:?}");
 
     let shared = |size| Shared { size, shape: "round" };
     let theirs = found(Owner::Theirs, Data::None, State::Settled(shared(2)));
     assert_eq!(
-        decide(Some(&shared(1)), Some(&theirs), false, &Options::default()),
+        decide(Some(&shared(1)), Some(&theirs), CreateCall::NotSent, &Options::default()),
         Step::Keep,
         "used as it is"
     );
@@ -175,9 +188,9 @@ fn a_strangers_is_refused_unless_adopted_or_meant_to_be_used() {
 fn what_is_kept_from_an_earlier_life_is_never_touched() {
     let kept = found(Owner::Kept, Data::Snapshot, State::Settled(thing(1)));
     for policy in [DataPolicy::Refuse, DataPolicy::Snapshot, DataPolicy::Keep, DataPolicy::Delete] {
-        assert_eq!(decide(None, Some(&kept), false, &with(policy)), Step::Keep);
+        assert_eq!(decide(None, Some(&kept), CreateCall::NotSent, &with(policy)), Step::Keep);
     }
-    let step = decide(Some(&thing(1)), Some(&kept), false, &Options::default());
+    let step = decide(Some(&thing(1)), Some(&kept), CreateCall::NotSent, &Options::default());
     assert!(is_refusal(&step, "forget"), "{step:?}");
 }
 
@@ -196,7 +209,7 @@ fn a_strangers_that_nobody_wants_is_left_alone() {
 
 #[test]
 fn data_leaves_only_with_consent() {
-    let step = |data, policy| decide(None, Some(&holding(data)), false, &with(policy));
+    let step = |data, policy| decide(None, Some(&holding(data)), CreateCall::NotSent, &with(policy));
     assert!(is_refusal(&step(Data::Snapshot, DataPolicy::Refuse), "--delete-data"));
     assert_eq!(step(Data::Snapshot, DataPolicy::Snapshot), Step::Delete, "a destroy takes a final snapshot");
     assert_eq!(step(Data::Snapshot, DataPolicy::Keep), Step::Delete, "its final snapshot is what is kept");

@@ -175,8 +175,8 @@ async fn of_two_calls_that_note_at_once_only_one_creates() {
 
 #[tokio::test]
 async fn the_lock_is_not_asked_for_while_it_was_just_taken() {
-    let just_taken = Input { held_ms: now_ms(), ..Input::default() };
-    let long_ago = Input { held_ms: now_ms() - 3_000, ..Input::default() };
+    let just_taken = Input { held_ms: Some(now_ms()), ..Input::default() };
+    let long_ago = Input { held_ms: Some(now_ms() - 3_000), ..Input::default() };
     for (input, asked) in [(just_taken, 0), (long_ago, 1), (Input::default(), 1)] {
         let record = Record::default();
         run(&Cloud::default(), Mode::Make, input, &record).await;

@@ -71,7 +71,7 @@ macro_rules! kind {
             }
             async fn fetch(_: &Context, cloud: &Cloud, _: &Names) -> Result<Vec<Self::Raw>> { Ok(fetch(cloud, $tag)) }
             fn identify(_: &Context, (id, record): &Self::Raw, _: &Names) -> Option<Identity> {
-                Some(Identity { created: id.clone(), ..Identity::ours(Name::from_tag(&record.name), id) })
+                Some(Identity { created: id.rsplit('-').next().and_then(|number| number.parse().ok()), ..Identity::ours(Name::from_tag(&record.name), id) })
             }
             fn read((_, record): Self::Raw, names: &Names) -> Result<State<Self>> {
                 if record.gone_in.is_some() {

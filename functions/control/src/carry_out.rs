@@ -185,7 +185,7 @@ impl Control {
     /// Writes the result, and gives the lock back: who sees it free finds the result.
     async fn end(&self, run: &Run, result: &RunResult) -> Result<()> {
         self.bucket.run(run).result().put(result).await?;
-        if run.lock > 0 {
+        if run.lock.is_some() {
             self.bucket.record(&run.environment).lock().give_back(run).await?;
         }
         Ok(())

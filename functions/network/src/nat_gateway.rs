@@ -72,7 +72,7 @@ impl Resource for NatGateway {
 
     fn identify(ctx: &Context, raw: &RawGateway, _: &Names) -> Option<Identity> {
         let mut identity = Identity::ours(owned(ctx, raw.tags())?, raw.nat_gateway_id()?);
-        identity.created = raw.create_time().map(|time| format!("{:020}", time.secs())).unwrap_or_default();
+        identity.created = raw.create_time().map(aws_sdk_ec2::primitives::DateTime::secs);
         // A deleted one stays in the listing for about an hour.
         (raw.state() != Some(&NatGatewayState::Deleted)).then_some(identity)
     }

@@ -165,7 +165,7 @@ impl Resource for TaskDefinition {
             return None;
         }
         // Registering is never idempotent: of two with one name the first revision is the one.
-        let created = format!("{:010}", raw.definition.revision());
+        let created = Some(i64::from(raw.definition.revision()));
         Some(Identity { created, ..Identity::ours(owned, raw.definition.task_definition_arn()?) })
     }
 

@@ -102,8 +102,8 @@ impl Document {
             options: Options::default(),
             parameters: Parameters::default(),
             config_key: None,
-            lock: 1,
-            lock_ms: 0,
+            lock: Some(1),
+            lock_ms: None,
             lock_etag: None,
         };
         Self::new(run, stack)
@@ -147,14 +147,29 @@ pub struct Run {
     pub parameters: Parameters,
     /// Key of the configuration it works from.
     pub config_key: Option<String>,
-    /// The lock's generation that the run holds; 0 for a run that only looks.
-    pub lock: u64,
-    /// Milliseconds since the epoch when it took the lock.
-    #[serde(default)]
-    pub lock_ms: u64,
+    /// The lock's generation that the run holds; a run that only looks holds none.
+    #[serde(with = "zero_is_none")]
+    pub lock: Option<u64>,
+    /// Milliseconds since the epoch when it took the lock, and nothing told it to stop yet.
+    #[serde(default, with = "zero_is_none")]
+    pub lock_ms: Option<u64>,
     /// The lock's ETag as the run took it: with it, the lock is given back by one call.
     #[serde(default)]
     pub lock_etag: Option<String>,
+}
+
+/// In JSON, 0 says that there is none: so it stands in the records of every run.
+mod zero_is_none {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(number.unwrap_or(0))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        Ok(Some(u64::deserialize(deserializer)?).filter(|number| *number > 0))
+    }
 }
 
 /// The slots of all stages.
@@ -242,7 +257,34 @@ pub enum Next {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_run_without_the_lock_is_written_as_it_always_was() {
+        let looking = json!({
+            "id": "20261123-101500-abcd", "execution": "arn", "app": "arive", "environment": "production",
+            "operation": "plan", "trigger": "cli", "caller": null, "started_at": "2026-11-23T10:15:00Z",
+            "plan": null, "options": {}, "parameters": {}, "config_key": null,
+            "lock": 0, "lock_ms": 0, "lock_etag": null,
+        });
+        let run: Run = serde_json::from_value(looking.clone()).expect("a run");
+        assert_eq!((run.lock, run.lock_ms), (None, None));
+        let written = serde_json::to_value(&run).expect("JSON");
+        assert_eq!((&written["lock"], &written["lock_ms"]), (&json!(0), &json!(0)));
+
+        let mut holding = looking;
+        (holding["lock"], holding["lock_ms"]) = (json!(7), json!(1_795_428_900_000_u64));
+        let run: Run = serde_json::from_value(holding.clone()).expect("a run");
+        assert_eq!((run.lock, run.lock_ms), (Some(7), Some(1_795_428_900_000)));
+        let written = serde_json::to_value(&run).expect("JSON");
+        assert_eq!((&written["lock"], &written["lock_ms"]), (&holding["lock"], &holding["lock_ms"]));
+
+        // Written before a run said when it took the lock.
+        holding.as_object_mut().expect("an object").remove("lock_ms");
+        assert_eq!(serde_json::from_value::<Run>(holding).expect("a run").lock_ms, None);
+    }
 
     #[test]
     fn what_a_catch_caught_is_told_by_its_kind() {

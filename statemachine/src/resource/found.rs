@@ -13,8 +13,8 @@ pub struct Identity {
     pub owner: Owner,
     /// What it holds that deleting it would lose.
     pub data: Data,
-    /// Of two with one name the older is ours; the text only has to sort by age.
-    pub created: String,
+    /// Of two with one name the older is ours; the number only has to grow with time. None where age cannot matter.
+    pub created: Option<i64>,
     /// What others need to know of it beside its id: `dns_name`, `endpoint`.
     pub attributes: Vec<(&'static str, String)>,
 }
@@ -27,7 +27,7 @@ impl Identity {
             id: id.into(),
             owner: Owner::Ours,
             data: Data::None,
-            created: String::new(),
+            created: None,
             attributes: Vec::new(),
         }
     }

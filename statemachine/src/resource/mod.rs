@@ -15,8 +15,8 @@ pub use found::{Data, Found, Gone, Identity, Made, Owner, State};
 pub use name::{Name, hex, short_hash};
 pub use names::Names;
 
+use crate::difference::changes;
 use crate::permission::{Permission, Scope};
-use crate::plan::changes;
 use crate::{Error, Result};
 
 /// One kind of AWS resource. The value is the description: what is wanted, and what is found, are the same

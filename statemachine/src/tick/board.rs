@@ -6,10 +6,9 @@ use std::future::ready;
 use futures_util::future::{BoxFuture, try_join_all};
 
 use super::Input;
-use super::forward::Position;
 use super::kind::{Identified, Kind, Raws};
 use super::resources::Resources;
-use super::todo::Todo;
+use super::todo::{Position, Todo};
 use crate::message::{Failure, Waiting};
 use crate::plan::{Action, Item, Progress};
 use crate::resource::{Context, Name, Names, Need};

@@ -9,20 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use super::board::Board;
 use super::kind::Raws;
 use super::outcome::{acted, fetched_again};
-use super::todo::{Acted, Todo};
+use super::todo::{Acted, Position, Todo};
 use super::tokenless::note_tokenless;
 use super::{Hold, Input, Link, is_still_held, now_ms};
 use crate::Result;
 use crate::message::Mode;
 use crate::plan::{Action, Progress};
 use crate::resource::{Context, Name};
-
-/// Where a resource's line stands on the board.
-#[derive(Clone, Copy)]
-pub(super) struct Position {
-    pub(super) kind: usize,
-    pub(super) row: usize,
-}
 
 /// Something that has come back.
 enum Event {
@@ -31,16 +24,16 @@ enum Event {
 }
 
 /// The running calls of a tick.
-pub(super) struct Running<'a> {
+struct Running<'a> {
     calls: FuturesUnordered<BoxFuture<'a, Event>>,
     /// How many acts of each kind are under way; a kind is looked at again when its last one is back.
     acts: Vec<usize>,
     /// Kinds to be looked at again.
     stale: Vec<bool>,
     /// Milliseconds since the epoch when the run was last seen to hold the lock.
-    held_ms: u64,
+    held_ms: Option<u64>,
     /// The token-less creates that were noted for this tick.
-    pub(super) noted: BTreeSet<Name>,
+    noted: BTreeSet<Name>,
 }
 
 pub(super) async fn run(
@@ -97,17 +90,17 @@ async fn push(
         board.out_of_time = true;
         return Ok(());
     }
-    if !is_still_held(running.held_ms, now_ms()) {
+    if !running.held_ms.is_some_and(|held_ms| is_still_held(held_ms, now_ms())) {
         let asked_ms = now_ms();
         match link.hold().await? {
-            Hold::Yes => running.held_ms = asked_ms,
+            Hold::Yes => running.held_ms = Some(asked_ms),
             Hold::Stop(why) => {
                 board.stopped = Some(why);
                 return Ok(());
             }
         }
     }
-    note_tokenless(board, link, running, &mut due).await?;
+    note_tokenless(board, link, &mut running.noted, &mut due).await?;
     for at in due {
         let (kind, todo) = (at.kind, board.todo_mut(at));
         let Some(act) = todo.act.take() else { continue };

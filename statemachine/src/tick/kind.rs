@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::todo::{Todo, todo};
+use crate::plan::CreateCall;
 use crate::resource::{Context, Found, Identity, Name, Names, Owner, Resource};
 use crate::{Error, Result};
 
@@ -76,7 +77,7 @@ fn identify<R: Resource>(
         .collect();
     // Ours before theirs, older before younger: the first of a name is the one.
     seen.sort_by(|(a, _), (b, _)| {
-        let key = |i: &Identity| (i.name.clone(), i.owner == Owner::Theirs, i.created.clone(), i.id.clone());
+        let key = |i: &Identity| (i.name.clone(), i.owner == Owner::Theirs, i.created, i.id.clone());
         key(a).cmp(&key(b))
     });
     let mut identities: Vec<Identity> = seen.iter().map(|(identity, _)| identity.clone()).collect();
@@ -94,10 +95,11 @@ fn identify<R: Resource>(
         for want in wanted.iter() {
             let name = want.name();
             let first = found.iter().position(|found| found.identity.name == name).map(|at| found.remove(at));
-            todos.push(todo(ctx, Some(want.clone()), first, made(&name), &client));
+            let create = if made(&name) { CreateCall::Sent } else { CreateCall::NotSent };
+            todos.push(todo(ctx, Some(want.clone()), first, create, &client));
         }
         for left_over in found {
-            todos.push(todo::<R>(ctx, None, Some(left_over), false, &client));
+            todos.push(todo::<R>(ctx, None, Some(left_over), CreateCall::NotSent, &client));
         }
         Ok(todos)
     });

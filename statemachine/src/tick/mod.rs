@@ -75,8 +75,8 @@ pub struct Input {
     pub absent: BTreeSet<String>,
     /// Token-less creates that were noted for this tick already.
     pub noted: BTreeSet<Name>,
-    /// Milliseconds since the epoch when the run was last seen to hold the lock; 0: never.
-    pub held_ms: u64,
+    /// Milliseconds since the epoch when the run was last seen to hold the lock; none: never.
+    pub held_ms: Option<u64>,
 }
 
 impl Input {

@@ -4,10 +4,17 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::Result;
-use crate::plan::{Action, Change, Item, Step, changes, decide};
+use crate::plan::{Action, Change, CreateCall, Item, Step, changes, decide};
 use crate::resource::{Call, Context, Found, Gone, Made, Names, Need, Owner, Resource, State};
 
 type Act = Box<dyn FnOnce(Context, Names) -> BoxFuture<'static, Result<Acted>> + Send>;
+
+/// Where a resource's line stands on the board.
+#[derive(Clone, Copy)]
+pub(super) struct Position {
+    pub(super) kind: usize,
+    pub(super) row: usize,
+}
 
 /// What an act led to.
 pub(super) enum Acted {
@@ -38,10 +45,10 @@ pub(super) fn todo<R: Resource>(
     ctx: &Context,
     want: Option<R>,
     found: Option<Found<R>>,
-    made: bool,
+    create: CreateCall,
     client: &R::Client,
 ) -> Todo {
-    let step = decide(want.as_ref(), found.as_ref(), made, &ctx.options);
+    let step = decide(want.as_ref(), found.as_ref(), create, &ctx.options);
     let name = match (&want, &found) {
         (Some(want), _) => want.name(),
         (None, Some(found)) => found.identity.name.clone(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::Board;
-use super::forward::{Position, Running};
+use super::todo::Position;
 use super::{Link, now_ms};
 use crate::plan::Action;
 use crate::resource::Name;
@@ -18,7 +18,7 @@ const LOOK_UP_MS: u64 = 15_000;
 pub(super) async fn note_tokenless(
     board: &mut Board,
     link: &dyn Link,
-    running: &mut Running<'_>,
+    this_tick: &mut BTreeSet<Name>,
     due: &mut Vec<Position>,
 ) -> Result<()> {
     let is_tokenless = |board: &Board, at: Position| {
@@ -31,7 +31,7 @@ pub(super) async fn note_tokenless(
     let mut notes: BTreeMap<Name, u64> = link.notes().await?;
     due.retain(|&at| {
         let name = &board.todo(at).item.name;
-        let lost = !running.noted.contains(name)
+        let lost = !this_tick.contains(name)
             && !board.made.contains(name)
             && notes.get(name).is_some_and(|noted_ms| now.saturating_sub(*noted_ms) < LOOK_UP_MS);
         if is_tokenless(board, at) && lost {
@@ -46,14 +46,14 @@ pub(super) async fn note_tokenless(
         .iter()
         .filter(|&&at| is_tokenless(board, at))
         .map(|&at| board.todo(at).item.name.clone())
-        .filter(|name| !running.noted.contains(name))
+        .filter(|name| !this_tick.contains(name))
         .collect();
     if new.is_empty() {
         return Ok(());
     }
     notes.extend(new.iter().map(|name| (name.clone(), now)));
     match link.note(notes).await {
-        Ok(()) => running.noted.extend(new),
+        Ok(()) => this_tick.extend(new),
         // Another call of this function notes at the same moment: what it makes is not made here too.
         Err(error) if error.kind == ErrorKind::NotReady => {
             due.retain(|&at| !new.contains(&board.todo(at).item.name));

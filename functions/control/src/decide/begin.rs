@@ -126,8 +126,8 @@ impl Begun {
             options,
             parameters: ask.parameters.clone(),
             config_key: ask.source.as_ref().map(|source| source.key.clone()),
-            lock: 0,
-            lock_ms: 0,
+            lock: None,
+            lock_ms: None,
             lock_etag: None,
         }
     }
@@ -178,7 +178,7 @@ pub fn begin(known: &Begun, now: Timestamp) -> Result<Decided, Unknown> {
     if !ask.operation.only_looks() {
         match known.turn.as_ref().ok_or_else(|| Unknown::Turn(holder(&run, now)))? {
             Claim::Taken { generation, etag, held_ms } => {
-                (run.lock, run.lock_etag, run.lock_ms) = (*generation, Some(etag.clone()), *held_ms);
+                (run.lock, run.lock_etag, run.lock_ms) = (Some(*generation), etag.clone(), *held_ms);
             }
             Claim::Busy(holder) => return wait_for(holder, known, ask, run, now),
         }

@@ -105,7 +105,7 @@ fn invariants(world: &World, step: &dyn Fn(&mut World) -> Step, of: Operation) {
     let mut after = world.clone();
     let Step { decided, reads } = step(&mut after);
     let course = name(&decided.course);
-    let holds = decided.document.run.lock > 0;
+    let holds = decided.document.run.lock.is_some();
     let writes = after.carry_out(decided, usize::MAX);
     let told = format!("{} {course}: {reads:?} {writes:?}", of.name());
     let distinct: BTreeSet<_> = reads.iter().collect();

@@ -153,7 +153,7 @@ pub(crate) fn looked(of: Operation, plan: &str, file: &str) -> (World, Document)
     world.intent = Some(document.intent.clone());
     world.is_accepted = true;
     if of.only_looks() {
-        document.run.lock = 0;
+        document.run.lock = None;
     } else {
         let holder = crate::begin::held_by(of.name()).expect("a holder");
         world.holder = Some(Holder { execution: EXECUTION.to_owned(), ..holder });

@@ -171,7 +171,7 @@ impl World {
                 self.holder = Some(holder);
             }
         }
-        Claim::Taken { generation: self.generation, etag: "e1".to_owned(), held_ms: 1 }
+        Claim::Taken { generation: self.generation, etag: Some("e1".to_owned()), held_ms: Some(1) }
     }
 
     /// Carries out at most so many writes, and answers their names.
@@ -190,7 +190,7 @@ impl World {
                 self.result = Some(*result);
                 names.push("result");
             }
-            if names.len() < most && run.lock > 0 {
+            if names.len() < most && run.lock.is_some() {
                 self.give_back(run);
                 names.push("lock");
             }
