@@ -39,7 +39,7 @@ pub(super) fn place(s3: &aws_sdk_s3::Client, scope: &Scope, wanted: Option<&Buck
         candidates: vec![scope.bucket()],
         described: wanted.map(|bucket| (bucket.bucket_name.clone(), PROVISIONER)).into_iter().collect(),
         // S3 takes the tags by a call of its own, and the name holds account and region.
-        untagged: Untagged::Ours,
+        untagged: Untagged::Ours(PROVISIONER),
         if_taken: "Bucket names are unique in the whole of AWS: give the app another name.",
     }
 }

@@ -85,7 +85,8 @@ fn owns(clients: &Clients, scope: &Scope, wanted: Wanted, machines: Vec<StateMac
 }
 
 /// The tick's context for an app's engine. Nothing is ever taken over.
-pub fn context(scope: &Scope, options: Options) -> Context {
+pub fn context(scope: &Scope, mut options: Options) -> Context {
+    options.never_adopts = true;
     Context {
         app: scope.app.clone(),
         environment: "engine".to_owned(),
@@ -93,7 +94,7 @@ pub fn context(scope: &Scope, options: Options) -> Context {
         account: scope.account.clone(),
         region: scope.region.clone(),
         run: "bootstrap".to_owned(),
-        options: Options { never_adopts: true, ..options },
+        options,
         deadline: Instant::now() + 4 * UPLOAD_WITHIN,
     }
 }

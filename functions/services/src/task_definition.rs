@@ -89,7 +89,7 @@ fn role_of(arn: Option<&str>, prefix: &str) -> Name {
     let ours = ["execution", "task"]
         .into_iter()
         .find(|what| arn.rsplit('/').next() == Some(naming::role(prefix, what).as_str()));
-    ours.map_or_else(|| Name::foreign(arn), |what| resource::role(what))
+    ours.map_or_else(|| Name::foreign(arn), resource::role)
 }
 
 /// The service's log group, by its AWS name, likewise.

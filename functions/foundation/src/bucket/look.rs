@@ -29,19 +29,20 @@ pub struct Buckets {
 pub enum Untagged {
     /// Somebody else's.
     Theirs,
-    /// Ours: whoever made it died before it was tagged. For names that nobody else would choose.
-    Ours,
+    /// Ours, as this [`Bucket::what`]: whoever made it died before it was tagged. For names that nobody else would
+    /// choose.
+    Ours(&'static str),
 }
 
 impl Buckets {
     /// Those of a stack's file, and those of earlier files.
     pub fn of_stack(s3: Client, ctx: &Context, stack: Option<&Stack>, known: &[String]) -> Self {
-        let names = ctx.aws_names();
-        let logs = names.logs_bucket(&ctx.account);
+        let aws = ctx.aws_names();
+        let logs = aws.logs_bucket(&ctx.account);
         let uploads = stack.and_then(|stack| stack.uploads.as_ref());
         let uploads = uploads.map(|uploads| (uploads.bucket.clone(), UPLOADS));
         let described: Vec<_> = stack.map(|_| (logs.clone(), LOGS)).into_iter().chain(uploads).collect();
-        let usual = [logs, names.uploads_bucket()];
+        let usual = [logs, aws.uploads_bucket()];
         let named = described.iter().map(|(name, _)| name.clone());
         let mut candidates: Vec<String> =
             usual.into_iter().chain(named).chain(known.iter().cloned()).collect();
@@ -64,16 +65,18 @@ pub struct Raw {
 pub(super) async fn fetch(ctx: &Context, client: &Buckets, bucket: &str) -> Result<Option<Raw>> {
     let described = client.described.iter().find(|(name, _)| name == bucket).map(|(_, what)| *what);
     let (what, is_tagged) = match (owner::of(&client.s3, bucket, ctx).await?, described, client.untagged) {
-        (Owner::Nobody, _, _) => return Ok(None),
+        (Owner::Nobody, _, _) | (Owner::Theirs(_), None, _) | (Owner::Untagged, None, Untagged::Theirs) => {
+            return Ok(None);
+        }
         (Owner::Ours(name), _, _) => (name.what().to_owned(), true),
-        (Owner::Untagged, Some(what), Untagged::Ours) => (what.to_owned(), false),
+        // Described or not: a removal takes it with it.
+        (Owner::Untagged, _, Untagged::Ours(what)) => (what.to_owned(), false),
         (Owner::Untagged, Some(what), Untagged::Theirs) => {
             return theirs(ctx, &client.s3, bucket, what, None).await.map(Some);
         }
         (Owner::Theirs(why), Some(what), _) => {
             return theirs(ctx, &client.s3, bucket, what, why).await.map(Some);
         }
-        (Owner::Untagged | Owner::Theirs(_), None, _) => return Ok(None),
     };
     // Only a removal has to know whether there is anything in it.
     let holds = async {
