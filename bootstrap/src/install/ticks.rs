@@ -9,7 +9,7 @@ use statemachine::message::{Failure, Mode, StageReport, Status};
 use statemachine::permission::Scope;
 use statemachine::resource::{Context, Name, Options};
 use statemachine::tick::{Hold, Input, Link, Resources, now_ms, tick};
-use statemachine::{Error, ErrorKind, Part, Result};
+use statemachine::{ErrorKind, Part, Result};
 
 use super::engine::context;
 use super::error::InstallError;

@@ -69,15 +69,23 @@ mod tests {
 
     use super::*;
 
-    fn why_by(engine: Option<&str>, described: &serde_json::Value, same_file: bool) -> Option<Why> {
+    /// The file of the run, beside the one that was accepted last.
+    #[derive(Clone, Copy)]
+    enum File {
+        Same,
+        Another,
+    }
+
+    fn why_by(engine: Option<&str>, described: &serde_json::Value, file: File) -> Option<Why> {
         let change =
             Change { field: "scaling.min_acu".to_owned(), from: json!(1.0), to: json!(0.5), why: None };
         let name = resource::db_cluster();
         let item = Item { changes: vec![change], ..Item::new(name, Action::Update) };
         let mut document = crate::fixture::document(Operation::Apply);
         document.intent.engine = engine.map(str::to_owned);
-        if !same_file {
-            document.config = Some("another".to_owned());
+        match file {
+            File::Same => {}
+            File::Another => document.config = Some("another".to_owned()),
         }
         let mut plan = Plan {
             stages: vec![StagePlan {
@@ -92,20 +100,20 @@ mod tests {
         plan.stages[0].items[0].changes[0].why.clone()
     }
 
-    fn why(described: &serde_json::Value, same_file: bool) -> Option<Why> {
-        why_by(Some("0.0.1"), described, same_file)
+    fn why(described: &serde_json::Value, file: File) -> Option<Why> {
+        why_by(Some("0.0.1"), described, file)
     }
 
     #[test]
     fn a_change_says_where_it_comes_from() {
         let described = |acu: f64| json!({ "db-cluster/main": { "scaling": { "min_acu": acu } } });
-        assert_eq!(why(&described(0.5), true), Some(Why::ChangedOutside));
-        assert_eq!(why(&described(0.5), false), Some(Why::ChangedOutside));
-        assert_eq!(why(&described(1.0), false), Some(Why::FileChanged));
-        assert_eq!(why(&described(1.0), true), Some(Why::NewDefault));
-        assert_eq!(why(&json!({}), true), None);
+        assert_eq!(why(&described(0.5), File::Same), Some(Why::ChangedOutside));
+        assert_eq!(why(&described(0.5), File::Another), Some(Why::ChangedOutside));
+        assert_eq!(why(&described(1.0), File::Another), Some(Why::FileChanged));
+        assert_eq!(why(&described(1.0), File::Same), Some(Why::NewDefault));
+        assert_eq!(why(&json!({}), File::Same), None);
         let this = Some(env!("CARGO_PKG_VERSION"));
-        assert_eq!(why_by(this, &described(1.0), true), Some(Why::ChangedOutside));
-        assert_eq!(why_by(this, &described(1.0), false), Some(Why::FileChanged));
+        assert_eq!(why_by(this, &described(1.0), File::Same), Some(Why::ChangedOutside));
+        assert_eq!(why_by(this, &described(1.0), File::Another), Some(Why::FileChanged));
     }
 }

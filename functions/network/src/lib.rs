@@ -70,7 +70,7 @@ impl Function for Clients {
             }
             (Part::Stage(Stage::Network), None) => Ok(resources::no_network(&self.ec2)),
             (Part::Stage(Stage::Egress), stack) => {
-                let paused = document.intent.paused.is_some();
+                let paused = document.intent.paused.as_ref();
                 Ok(resources::egress(ctx, &self.ec2, names, stack, paused))
             }
             (other, _) => {

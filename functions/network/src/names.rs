@@ -2,7 +2,7 @@
 
 use statemachine::resource::{Name, Names};
 
-/// The id behind a name that was read back: a name that is none of ours is the id itself.
+/// The id behind a name that was read back: the name of what is not the stack's is the id itself.
 pub(crate) fn id_of(names: &Names, name: &Name) -> String {
     names.id(name).unwrap_or(name.as_str()).to_owned()
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::Client;
 use statemachine::config::{Egress, Stack};
+use statemachine::message::By;
 use statemachine::resource::{Context, Name, Names};
 use statemachine::tick::Resources;
 
@@ -79,7 +80,7 @@ pub fn egress(
     ec2: &Client,
     names: &Names,
     wanted: Option<&Stack>,
-    paused: bool,
+    paused: Option<&By>,
 ) -> Resources<Clients> {
     let mode = wanted.map(|stack| stack.network.egress);
     // By private route table, the zone of the NAT gateway that it leads to.
@@ -93,10 +94,10 @@ pub fn egress(
     let route = |(what, zone): (&str, Option<&str>)| {
         zone.map(|zone| Route { what: what.to_owned(), nat_gateway: nat_gateway::name(zone) })
     };
-    let ways = if paused { [None, None] } else { ways };
-    let gateways: &[&str] = if paused { &[] } else { &zones };
+    let ways = if paused.is_some() { [None, None] } else { ways };
+    let gateways: &[&str] = if paused.is_some() { &[] } else { &zones };
     let endpoints = match (wanted, mode) {
-        (Some(stack), Some(Egress::Endpoints)) if !paused => endpoints(ctx, stack),
+        (Some(stack), Some(Egress::Endpoints)) if paused.is_none() => endpoints(ctx, stack),
         (_, Some(Egress::Nat | Egress::NatPerZone | Egress::Endpoints | Egress::Public) | None) => Vec::new(),
     };
     // The stage `network` of this run has looked: in no VPC there is nothing, and only this stage makes such endpoints.

@@ -27,7 +27,7 @@ impl Name {
         Self(text.to_owned())
     }
 
-    /// Stands for a resource that is none of ours: its id.
+    /// Stands for a resource that is not the stack's: its id.
     pub fn foreign(id: &str) -> Self {
         Self(id.to_owned())
     }

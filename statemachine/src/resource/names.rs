@@ -89,7 +89,7 @@ impl Names {
         self.need(&name.attribute(attribute))
     }
 
-    /// The name behind an id; an id that is none of ours stands for itself.
+    /// The name behind an id; the id of what is not the stack's stands for itself.
     pub fn name_of(&self, id: &str) -> Name {
         self.back.get(id).cloned().unwrap_or_else(|| Name::foreign(id))
     }

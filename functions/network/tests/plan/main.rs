@@ -59,7 +59,7 @@ async fn look(world: &World, stage: Stage, file: Option<&str>, names: Names) -> 
     let (ctx, ec2) = (Context::example(stage), world.client());
     let stack = file.map(stack);
     let resources = if stage == Stage::Egress {
-        resources::egress(&ctx, &ec2, &names, stack.as_ref(), false)
+        resources::egress(&ctx, &ec2, &names, stack.as_ref(), None)
     } else {
         match &stack {
             Some(stack) => {
