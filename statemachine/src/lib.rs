@@ -15,6 +15,7 @@ pub mod config;
 pub mod definition;
 pub mod difference;
 pub mod error;
+pub mod function;
 pub mod message;
 pub mod naming;
 pub mod owner;
@@ -26,4 +27,5 @@ pub mod template;
 pub mod tick;
 
 pub use error::{Error, ErrorKind, Result};
+pub use function::Function;
 pub use stage::{Part, Stage};

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Function;
+
 /// A stage. The order of the variants is the one of [`Stage::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,14 +70,14 @@ impl Stage {
     }
 
     /// The function that serves it.
-    pub fn function(self) -> &'static str {
+    pub fn function(self) -> Function {
         match self {
-            Stage::Foundation => "foundation",
-            Stage::Network | Stage::Egress => "network",
-            Stage::Certificate => "certificate",
-            Stage::Database => "database",
-            Stage::Ingress => "ingress",
-            Stage::Services => "services",
+            Stage::Foundation => Function::Foundation,
+            Stage::Network | Stage::Egress => Function::Network,
+            Stage::Certificate => Function::Certificate,
+            Stage::Database => Function::Database,
+            Stage::Ingress => Function::Ingress,
+            Stage::Services => Function::Services,
         }
     }
 
@@ -116,9 +118,9 @@ pub enum Part {
 
 impl Part {
     /// The function that serves it; none for what the installer makes.
-    pub fn function(self) -> Option<&'static str> {
+    pub fn function(self) -> Option<Function> {
         match self {
-            Part::Control => Some("control"),
+            Part::Control => Some(Function::Control),
             Part::Engine | Part::Github => None,
             Part::Stage(stage) => Some(stage.function()),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use aws::Function as _;
 use serde_json::{Value, json};
+use statemachine::Function;
 use statemachine::definition::FUNCTIONS;
 use statemachine::naming::bucket_arn;
 use statemachine::permission::{Permission, Scope};
@@ -16,20 +17,28 @@ pub(super) fn of(scope: &Scope, part: &str) -> Value {
 
 /// The permissions of a part's role.
 pub(super) fn permissions_of(scope: &Scope, part: &str) -> Vec<Permission> {
-    let own = match part {
-        "control" => control::permissions(scope),
-        "foundation" => foundation::Clients::permissions(scope),
-        "network" => network::Clients::permissions(scope),
-        "certificate" => certificate::Clients::permissions(scope),
-        "database" => database::Clients::permissions(scope),
-        "ingress" => ingress::Clients::permissions(scope),
-        "services" => services::Clients::permissions(scope),
-        "diagnose" => diagnose::permissions(scope),
-        "states" => return states(scope),
-        "events" => return vec![Permission::on(&["states:StartExecution"], [scope.state_machine()])],
-        _ => Vec::new(),
-    };
-    [own, everybody(scope, part)].concat()
+    match part {
+        "states" => states(scope),
+        "events" => vec![Permission::on(&["states:StartExecution"], [scope.state_machine()])],
+        part => {
+            let own = Function::named(part).map(|function| own(scope, function)).unwrap_or_default();
+            [own, everybody(scope, part)].concat()
+        }
+    }
+}
+
+/// What only this function needs.
+fn own(scope: &Scope, function: Function) -> Vec<Permission> {
+    match function {
+        Function::Control => control::permissions(scope),
+        Function::Foundation => foundation::Clients::permissions(scope),
+        Function::Network => network::Clients::permissions(scope),
+        Function::Certificate => certificate::Clients::permissions(scope),
+        Function::Database => database::Clients::permissions(scope),
+        Function::Ingress => ingress::Clients::permissions(scope),
+        Function::Services => services::Clients::permissions(scope),
+        Function::Diagnose => diagnose::permissions(scope),
+    }
 }
 
 /// What every function needs: its own log, and the run's record and lock.

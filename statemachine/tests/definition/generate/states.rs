@@ -124,7 +124,7 @@ pub(super) fn parallel(
 fn stage_task(name: &str, stage: Stage, mode: Mode, failed: &str, then: Then<'_>) -> State {
     let parameters = json!({ "stage": stage, "mode": mode, "document.$": "$" });
     let slot = Some(json!(format!("$.stages.{stage}")));
-    task(name, stage.function(), &parameters, slot, (&path(stage, "caught"), failed), then)
+    task(name, stage.function().name(), &parameters, slot, (&path(stage, "caught"), failed), then)
 }
 
 /// A call of a function. Without a result's path, its answer is the document.
