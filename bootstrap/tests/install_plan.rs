@@ -1,11 +1,8 @@
 //! Plans of the engine: over an empty account, in sync, with one thing changed, and with everything removed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudwatchlogs::operation::describe_log_groups::DescribeLogGroupsOutput;
 use aws_sdk_cloudwatchlogs::operation::list_tags_for_resource::ListTagsForResourceOutput as LogTags;
 use aws_sdk_cloudwatchlogs::types::LogGroup as RawGroup;
@@ -44,11 +41,8 @@ use aws_sdk_sfn::types::{
     CloudWatchLogsLogGroup, LogDestination, LogLevel, LoggingConfiguration, StateMachineStatus,
     StateMachineType,
 };
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, Rule, mock};
 use aws_smithy_types::DateTime;
-use aws_smithy_types::error::ErrorMetadata;
 use bootstrap::install::{
     Boundary, Clients, Function, FunctionZip, SERVICES, Target, VERSION, bucket, context, engine, event_rule,
     fingerprint, log_group, no_engine, role,
@@ -57,18 +51,11 @@ use events::EventRule;
 use foundation::bucket::{Bucket, Lifecycle};
 use foundation::log_group::LogGroup;
 use foundation::role::Role;
-use futures_util::future::BoxFuture;
 use statemachine::definition::{FUNCTIONS, definition};
-use statemachine::message::{Mode, StageReport};
-use statemachine::permission::Scope;
-use statemachine::plan::Action;
-use statemachine::resource::{DataPolicy, Name, Options};
-use statemachine::tick::{Hold, Input, Link, tick};
+use statemachine::message::StageReport;
+use statemachine::resource::{DataPolicy, Name, Names, Options};
 use statemachine::{ErrorKind, Result};
-
-fn scope() -> Scope {
-    Scope { app: "arive".to_owned(), account: "123456789012".to_owned(), region: "us-east-1".to_owned() }
-}
+use testing::{any_order, client, said, scope};
 
 fn target() -> Target {
     Target { architecture: "arm64".to_owned(), endpoint: None }
@@ -205,30 +192,13 @@ impl World {
     }
 
     fn clients(&self) -> Clients {
-        let nobody =
-            SharedCredentialsProvider::new(Credentials::new("nobody", "nothing", None, None, "test"));
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), nobody);
-        let answers = |rules: Vec<Rule>| {
-            let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-            rules.iter().fold(answers, MockResponseInterceptor::with_rule)
-        };
-        macro_rules! client {
-            ($sdk:ident, $rules:expr) => {
-                $sdk::Client::from_conf(
-                    $sdk::config::Builder::from(&config)
-                        .http_client(create_mock_http_client())
-                        .interceptor(answers($rules))
-                        .build(),
-                )
-            };
-        }
         Clients {
-            s3: client!(aws_sdk_s3, self.s3()),
-            iam: client!(aws_sdk_iam, self.iam()),
-            logs: client!(aws_sdk_cloudwatchlogs, self.logs()),
-            lambda: client!(aws_sdk_lambda, self.lambda()),
-            sfn: client!(aws_sdk_sfn, self.sfn()),
-            events: client!(aws_sdk_eventbridge, self.events()),
+            s3: client!(aws_sdk_s3, any_order(&self.s3())),
+            iam: client!(aws_sdk_iam, any_order(&self.iam())),
+            logs: client!(aws_sdk_cloudwatchlogs, any_order(&self.logs())),
+            lambda: client!(aws_sdk_lambda, any_order(&self.lambda())),
+            sfn: client!(aws_sdk_sfn, any_order(&self.sfn())),
+            events: client!(aws_sdk_eventbridge, any_order(&self.events())),
         }
     }
 
@@ -248,9 +218,7 @@ impl World {
         let mut rules =
             vec![mock!(Client::get_bucket_tagging).then_compute_response(move |_| match &tagging {
                 Ok(tags) => MockResponse::Output(tags.clone()),
-                Err(code) => MockResponse::Error(GetBucketTaggingError::generic(
-                    ErrorMetadata::builder().code(*code).message("there is none").build(),
-                )),
+                Err(code) => MockResponse::Error(GetBucketTaggingError::generic(said(*code))),
             })];
         let Some(bucket) = self.bucket.clone() else { return rules };
         let (policy, lifecycle) = (bucket.policy.clone(), bucket.lifecycle.clone());
@@ -354,8 +322,7 @@ impl World {
             }),
             mock!(Client::get_policy).then_compute_response(move |_| {
                 if boundary.is_none() {
-                    let error =
-                        ErrorMetadata::builder().code("NoSuchEntity").message("there is none").build();
+                    let error = said("NoSuchEntity");
                     return MockResponse::Error(GetPolicyError::generic(error));
                 }
                 let policy = Policy::builder()
@@ -437,12 +404,9 @@ impl World {
         vec![
             mock!(Client::describe_state_machine).then_compute_response(move |_| match &machine {
                 Some((machine, _)) => MockResponse::Output(machine.clone()),
-                None => MockResponse::Error(DescribeStateMachineError::generic(
-                    ErrorMetadata::builder()
-                        .code("StateMachineDoesNotExist")
-                        .message("there is none")
-                        .build(),
-                )),
+                None => {
+                    MockResponse::Error(DescribeStateMachineError::generic(said("StateMachineDoesNotExist")))
+                }
             }),
             mock!(Client::list_tags_for_resource).then_output(move || {
                 let tag = |(key, value): &(String, String)| {
@@ -467,12 +431,7 @@ impl World {
                         .state(if rule.enabled { RuleState::Enabled } else { RuleState::Disabled })
                         .build(),
                 ),
-                None => MockResponse::Error(DescribeRuleError::generic(
-                    ErrorMetadata::builder()
-                        .code("ResourceNotFoundException")
-                        .message("there is none")
-                        .build(),
-                )),
+                None => MockResponse::Error(DescribeRuleError::generic(said("ResourceNotFoundException"))),
             }),
             mock!(Client::list_targets_by_rule).then_output(|| {
                 let target = RuleTarget::builder()
@@ -511,62 +470,20 @@ fn lifecycle_rules(want: &Lifecycle) -> Vec<LifecycleRule> {
     rules.into_iter().map(|rule| rule.build().expect("a rule")).collect()
 }
 
-/// A plan neither asks nor notes anything.
-struct Unused;
-
-impl Link for Unused {
-    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
-        unreachable!("a plan writes nothing")
-    }
-}
-
 async fn look(world: &World, zips: &[FunctionZip]) -> Result<StageReport> {
     let stage = engine(&world.clients(), &scope(), zips, &target());
-    tick(stage, &context(&scope(), Options::default()), Mode::Plan, Input::default(), &Unused).await
+    testing::look(stage, &context(&scope(), Options::default()), Names::default()).await
 }
 
 async fn removal(world: &World, data: DataPolicy) -> StageReport {
     let options = Options { data, ..Options::default() };
     let stage = no_engine(&world.clients(), &scope());
     let ctx = context(&scope(), options);
-    tick(stage, &ctx, Mode::Plan, Input::default(), &Unused).await.expect("the look")
-}
-
-/// What would change, a line each.
-fn changes(report: &StageReport) -> String {
-    let mut text = String::new();
-    for item in &report.items {
-        let sign = match item.action {
-            Action::Keep => continue,
-            Action::Kept => '=',
-            Action::Wait => '.',
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Remake => '±',
-            Action::Delete => '-',
-            Action::Refuse => '!',
-        };
-        write!(text, "{sign} {}", item.name).expect("writing to a string");
-        for change in &item.changes {
-            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
-                .expect("writing to a string");
-        }
-        if let Some(reason) = &item.reason {
-            write!(text, "  {reason}").expect("writing to a string");
-        }
-        text.push('\n');
-    }
-    text
+    testing::look(stage, &ctx, Names::default()).await.expect("the look")
 }
 
 async fn plan(world: &World, zips: &[FunctionZip]) -> String {
-    changes(&look(world, zips).await.expect("the look"))
+    testing::plan(&look(world, zips).await.expect("the look"))
 }
 
 /// Hashes change with every change of the engine; what a snapshot shows is that there is one.
@@ -665,15 +582,15 @@ async fn a_status_that_is_not_listed_ends_the_look() {
 #[tokio::test]
 async fn a_removal_takes_everything_but_what_the_account_needs_or_data_holds() {
     let world = World::in_sync();
-    let refused = changes(&removal(&world, DataPolicy::Refuse).await);
+    let refused = testing::plan(&removal(&world, DataPolicy::Refuse).await);
     assert!(refused.starts_with("! bucket/provisioner  bucket/provisioner is not empty."), "{refused}");
-    let kept = changes(&removal(&world, DataPolicy::Keep).await);
+    let kept = testing::plan(&removal(&world, DataPolicy::Keep).await);
     assert!(kept.starts_with("= bucket/provisioner"), "{kept}");
-    insta::assert_snapshot!(changes(&removal(&world, DataPolicy::Delete).await));
+    insta::assert_snapshot!(testing::plan(&removal(&world, DataPolicy::Delete).await));
     let empty = World { objects: 0, ..World::in_sync() };
-    let plan = changes(&removal(&empty, DataPolicy::Refuse).await);
+    let plan = testing::plan(&removal(&empty, DataPolicy::Refuse).await);
     assert!(plan.starts_with("- bucket/provisioner\n"), "{plan}");
-    assert_eq!(changes(&removal(&World::default(), DataPolicy::Refuse).await), "");
+    assert_eq!(testing::plan(&removal(&World::default(), DataPolicy::Refuse).await), "");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_route53::Client;
-use aws_sdk_route53::config::{Builder, Credentials, SharedCredentialsProvider};
 use aws_sdk_route53::error::ErrorMetadata;
 use aws_sdk_route53::operation::change_resource_record_sets::{
     ChangeResourceRecordSetsError, ChangeResourceRecordSetsInput, ChangeResourceRecordSetsOutput,
@@ -11,10 +10,11 @@ use aws_sdk_route53::operation::change_resource_record_sets::{
 use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
 use aws_sdk_route53::primitives::DateTime;
 use aws_sdk_route53::types::{ChangeInfo, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType};
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 use certificate::record::{Kind, Record, Records};
 use statemachine::ErrorKind;
-use statemachine::resource::{Call, Context, Made, Name, Names, Resource as _};
+use statemachine::resource::{Call, Made, Name, Names, Resource as _};
+use testing::{any_order, client, context};
 
 const HOST: &str = "api.tryarive.com";
 
@@ -50,14 +50,14 @@ async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
         let page = ListResourceRecordSetsOutput::builder().resource_record_sets(found.clone());
         page.is_truncated(false).max_items(300).build().expect("a page")
     });
-    let records = records(&[&change, &list]);
+    let records = records(&[change, list]);
     let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
     let now = Record::new(HOST, Kind::Alias { load_balancer: Name::foreign("elsewhere") });
     let made = record
         .update(
             now,
             id.to_owned(),
-            Call { ctx: Context::example(statemachine::Stage::Services), client: records, ids: names() },
+            Call { ctx: context(statemachine::Stage::Services), client: records, ids: names() },
         )
         .await;
     let sent = sent.lock().expect("one thread").clone();
@@ -65,15 +65,9 @@ async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
 }
 
 /// The client of records over these answers.
-fn records(rules: &[&Rule]) -> Records {
-    let credentials =
-        SharedCredentialsProvider::new(Credentials::new("nobody", "nothing", None, None, "test"));
-    let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-    let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-    let answers = rules.iter().fold(answers, |answers, rule| answers.with_rule(rule));
-    let config = Builder::from(&config).http_client(create_mock_http_client()).interceptor(answers);
+fn records(rules: &[Rule]) -> Records {
     let hosts = vec![HOST.to_owned()];
-    Records::new(&Client::from_conf(config.build()), hosts.clone(), hosts)
+    Records::new(&client!(aws_sdk_route53, any_order(rules)), hosts.clone(), hosts)
 }
 
 fn set(kind: RrType, value: &str) -> ResourceRecordSet {
@@ -111,8 +105,8 @@ async fn an_alias_that_exists_already_is_looked_at_again() {
     let record = Record::new(HOST, Kind::Alias { load_balancer: Name::new("load-balancer", "main") });
     let made = record
         .create(Call {
-            ctx: Context::example(statemachine::Stage::Services),
-            client: records(&[&change]),
+            ctx: context(statemachine::Stage::Services),
+            client: records(&[change]),
             ids: names(),
         })
         .await;

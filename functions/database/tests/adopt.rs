@@ -1,9 +1,8 @@
 //! The calls that make what somebody else has made ours.
 
-use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_rds::operation::add_tags_to_resource::AddTagsToResourceOutput;
 use aws_sdk_secretsmanager::operation::tag_resource::TagResourceOutput;
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 use database::Clients;
 use database::cluster::{Cluster, Pause, Rds};
 use database::instance::{Instance, Instances};
@@ -11,31 +10,18 @@ use database::parameter_group::ParameterGroup;
 use database::secret::Password;
 use database::subnet_group::SubnetGroup;
 use database::url::DatabaseUrl;
-use statemachine::config;
-use statemachine::resource::{Call, Context, Names, Resource};
+use statemachine::resource::{Call, Names, Resource};
+use testing::{client, context, in_order, stack};
 
 const FILE: &str =
     "app = \"arive\"\nenvironment = \"production\"\n[services.worker]\ncommand = [\"work\"]\n[database]\n";
 
 /// Clients that take exactly these calls, in this order.
 fn clients(rds: &[&Rule], secrets: &[&Rule]) -> Clients {
-    let credentials = Credentials::new("nobody", "nothing", None, None, "test");
-    let config =
-        aws::config("us-east-1", Some("http://127.0.0.1:1"), SharedCredentialsProvider::new(credentials));
-    let answers = |rules: &[&Rule]| {
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        rules.iter().fold(answers, |answers, rule| answers.with_rule(rule))
-    };
-    let rds = aws_sdk_rds::config::Builder::from(&config)
-        .http_client(create_mock_http_client())
-        .interceptor(answers(rds));
-    let secrets = aws_sdk_secretsmanager::config::Builder::from(&config)
-        .http_client(create_mock_http_client())
-        .interceptor(answers(secrets));
     Clients {
-        rds: aws_sdk_rds::Client::from_conf(rds.build()),
-        secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
-        events: aws_sdk_eventbridge::Client::new(&config),
+        rds: client!(aws_sdk_rds, in_order(rds)),
+        secrets: client!(aws_sdk_secretsmanager, in_order(secrets)),
+        events: client!(aws_sdk_eventbridge, in_order(&[])),
     }
 }
 
@@ -60,7 +46,7 @@ async fn takes_over<R: Resource>(
     let client = client(clients(&[&add], &[]));
     one.adopt(
         id.to_owned(),
-        Call { ctx: Context::example(statemachine::Stage::Database), client, ids: Names::default() },
+        Call { ctx: context(statemachine::Stage::Database), client, ids: Names::default() },
     )
     .await
     .expect(kind);
@@ -69,8 +55,8 @@ async fn takes_over<R: Resource>(
 
 #[tokio::test]
 async fn groups_cluster_and_instance_get_our_tags() {
-    let ctx = Context::example(statemachine::Stage::Database);
-    let stack = config::parse(FILE.as_bytes(), "stepstack.toml").expect("the file is a good one");
+    let ctx = context(statemachine::Stage::Database);
+    let stack = stack(FILE);
     let database = stack.database.expect("a database");
     let group = ParameterGroup::of(database.major());
     let cluster = Cluster::of(&ctx, &database, &group, 1, Pause::No);
@@ -85,8 +71,8 @@ async fn groups_cluster_and_instance_get_our_tags() {
 /// A secret's value is nobody's to read for that.
 #[tokio::test]
 async fn secrets_get_our_tags_and_keep_their_values() {
-    let ctx = Context::example(statemachine::Stage::Database);
-    let stack = config::parse(FILE.as_bytes(), "stepstack.toml").expect("the file is a good one");
+    let ctx = context(statemachine::Stage::Database);
+    let stack = stack(FILE);
     let url = DatabaseUrl::of(&ctx, &stack.database.expect("a database"));
     let tag = |name: &'static str| {
         mock!(aws_sdk_secretsmanager::Client::tag_resource)

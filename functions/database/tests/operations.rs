@@ -3,19 +3,17 @@
 use std::collections::HashMap;
 
 use aws_sdk_rds::Client as RdsClient;
-use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_rds::operation::add_tags_to_resource::AddTagsToResourceOutput;
 use aws_sdk_rds::operation::restore_db_cluster_from_snapshot::RestoreDbClusterFromSnapshotOutput;
 use aws_sdk_rds::operation::stop_db_cluster::StopDbClusterOutput;
 use aws_sdk_secretsmanager::Client as SecretsClient;
-use aws_sdk_secretsmanager::error::ErrorMetadata;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::operation::get_random_password::GetRandomPasswordOutput;
 use aws_sdk_secretsmanager::operation::put_secret_value::{PutSecretValueError, PutSecretValueOutput};
 use aws_sdk_secretsmanager::operation::tag_resource::TagResourceOutput;
 use aws_sdk_secretsmanager::operation::untag_resource::UntagResourceOutput;
 use aws_sdk_secretsmanager::operation::update_secret_version_stage::UpdateSecretVersionStageOutput;
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 use database::Clients;
 use database::cluster::{Cluster, Pause, Rds};
 use database::kept::{Forget, KeptCluster, KeptClusters};
@@ -23,38 +21,22 @@ use database::parameter_group::ParameterGroup;
 use database::secret::Password;
 use statemachine::ErrorKind;
 use statemachine::config::Database;
-use statemachine::resource::{Call, Context, Made, Name, Names, Resource as _};
+use statemachine::resource::{Call, Made, Name, Names, Resource as _};
+use testing::{all_called, client, context, in_order, said};
 
 const RUN: &str = "20261123-101500-abcd";
 
 /// Clients that take exactly these calls, in this order.
 fn clients(rds: &[&Rule], secrets: &[&Rule]) -> Clients {
-    let credentials = Credentials::new("nobody", "nothing", None, None, "test");
-    let config =
-        aws::config("us-east-1", Some("http://127.0.0.1:1"), SharedCredentialsProvider::new(credentials));
-    let answers = |rules: &[&Rule]| {
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        rules.iter().fold(answers, |answers, rule| answers.with_rule(rule))
-    };
-    let rds = aws_sdk_rds::config::Builder::from(&config)
-        .http_client(create_mock_http_client())
-        .interceptor(answers(rds));
-    let secrets = aws_sdk_secretsmanager::config::Builder::from(&config)
-        .http_client(create_mock_http_client())
-        .interceptor(answers(secrets));
     Clients {
-        rds: RdsClient::from_conf(rds.build()),
-        secrets: SecretsClient::from_conf(secrets.build()),
-        events: aws_sdk_eventbridge::Client::new(&config),
+        rds: client!(aws_sdk_rds, in_order(rds)),
+        secrets: client!(aws_sdk_secretsmanager, in_order(secrets)),
+        events: client!(aws_sdk_eventbridge, in_order(&[])),
     }
 }
 
-fn assert_all_called(rules: &[&Rule]) {
-    assert!(rules.iter().all(|rule| rule.num_calls() == 1), "every call comes, and once");
-}
-
 fn password(rotation: Option<&str>) -> Password {
-    Password::of(&Context::example(statemachine::Stage::Database), rotation.map(str::to_owned))
+    Password::of(&context(statemachine::Stage::Database), rotation.map(str::to_owned))
 }
 
 /// What the rotation of [`RUN`] makes: the call's token is the version's id.
@@ -80,7 +62,7 @@ fn tagged_with_run() -> Rule {
 
 async fn change(want: Password, now: Password, secrets: &[&Rule]) -> statemachine::Result<Made> {
     let clients = clients(&[], secrets);
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     want.update(now, "arn:password".to_owned(), Call { ctx, client: clients.secrets, ids: Names::default() })
         .await
 }
@@ -94,19 +76,13 @@ async fn a_rotation_makes_one_version_whose_id_is_known_beforehand() {
     let made =
         change(password(Some(RUN)), password(None), &[&random, &put, &tag]).await.expect("it is changed");
     assert_eq!(made.attributes, [("version", version_of_run())]);
-    assert_all_called(&[&random, &put, &tag]);
+    all_called(&[&random, &put, &tag]);
 }
 
 #[tokio::test]
 async fn a_rotation_whose_answer_was_lost_is_not_made_twice() {
-    let put = mock!(SecretsClient::put_secret_value).then_error(|| {
-        PutSecretValueError::generic(
-            ErrorMetadata::builder()
-                .code("ResourceExistsException")
-                .message("a version with this token exists, with another value")
-                .build(),
-        )
-    });
+    let put = mock!(SecretsClient::put_secret_value)
+        .then_error(|| PutSecretValueError::generic(said("ResourceExistsException")));
     let (random, tag) = (random(), tagged_with_run());
     let earlier = Some("20261101-000000-0000");
     let made =
@@ -144,7 +120,7 @@ async fn a_rotation_is_taken_back_by_moving_the_label() {
     let made =
         change(password(None), password(Some(RUN)), &[&describe, &update, &untag]).await.expect("it is back");
     assert_eq!(made.attributes, [("version", "before".to_owned())]);
-    assert_all_called(&[&describe, &update, &untag]);
+    all_called(&[&describe, &update, &untag]);
 }
 
 #[tokio::test]
@@ -152,7 +128,7 @@ async fn taking_it_back_a_second_time_only_mends_the_tag() {
     let (describe, untag) = (described("before it all".to_owned()), untagged());
     let made = change(password(None), password(Some(RUN)), &[&describe, &untag]).await.expect("it is back");
     assert_eq!(made.attributes, [("version", "before it all".to_owned())]);
-    assert_all_called(&[&describe, &untag]);
+    all_called(&[&describe, &untag]);
 }
 
 fn cluster(generation: u32, pause: Pause) -> Cluster {
@@ -161,7 +137,7 @@ fn cluster(generation: u32, pause: Pause) -> Cluster {
     )
     .expect("a database with its defaults");
     Cluster::of(
-        &Context::example(statemachine::Stage::Database),
+        &context(statemachine::Stage::Database),
         &database,
         &ParameterGroup::of("15"),
         generation,
@@ -202,10 +178,10 @@ async fn a_restore_asks_for_everything_the_call_takes() {
     let clients = clients(&[&restore], &[]);
     let rds = Rds::new(&clients, 2).with_snapshot(Some("arive-production-before".to_owned()));
     let made = cluster(2, Pause::No)
-        .create(Call { ctx: Context::example(statemachine::Stage::Database), client: rds, ids: names() })
+        .create(Call { ctx: context(statemachine::Stage::Database), client: rds, ids: names() })
         .await;
     assert!(!made.expect("it is begun").settled);
-    assert_all_called(&[&restore]);
+    all_called(&[&restore]);
 }
 
 #[tokio::test]
@@ -226,11 +202,11 @@ async fn what_a_restore_leaves_is_tagged_as_kept() {
     want.update(
         now,
         identifier,
-        Call { ctx: Context::example(statemachine::Stage::Database), client: kept, ids: names() },
+        Call { ctx: context(statemachine::Stage::Database), client: kept, ids: names() },
     )
     .await
     .expect("it is kept");
-    assert_all_called(&[&tag]);
+    all_called(&[&tag]);
 }
 
 #[tokio::test]
@@ -241,22 +217,22 @@ async fn a_pause_stops_what_cannot_sleep_once_nothing_else_is_to_change() {
     let first = clients(&[&stop], &[]);
     let (want, now) = (cluster(1, Pause::Stop), cluster(1, Pause::No));
     let id = now.identifier.clone();
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     want.clone()
         .update(now.clone(), id.clone(), Call { ctx, client: Rds::new(&first, 1), ids: names() })
         .await
         .expect("it is stopped");
-    assert_all_called(&[&stop]);
+    all_called(&[&stop]);
 
     let modify = mock!(RdsClient::modify_db_cluster)
         .then_output(|| aws_sdk_rds::operation::modify_db_cluster::ModifyDbClusterOutput::builder().build());
     let second = clients(&[&modify], &[]);
     let other = Cluster { max_acu: 8.0, ..now };
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let waits = want
         .update(other, id, Call { ctx, client: Rds::new(&second, 1), ids: names() })
         .await
         .expect_err("it waits");
     assert_eq!(waits.kind, ErrorKind::NotReady);
-    assert_all_called(&[&modify]);
+    all_called(&[&modify]);
 }

@@ -1,8 +1,6 @@
 //! The calls of writes whose order or settings matter, in the order in which they must come.
 
 use aws_sdk_rds::Client as RdsClient;
-use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_rds::error::ErrorMetadata;
 use aws_sdk_rds::operation::add_tags_to_resource::AddTagsToResourceOutput;
 use aws_sdk_rds::operation::create_db_cluster::CreateDbClusterOutput;
 use aws_sdk_rds::operation::delete_db_cluster::{DeleteDBClusterError, DeleteDbClusterOutput};
@@ -18,7 +16,7 @@ use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueOutput;
 use aws_sdk_secretsmanager::operation::restore_secret::RestoreSecretOutput;
 use aws_sdk_secretsmanager::operation::tag_resource::TagResourceOutput;
 use aws_sdk_secretsmanager::types::Tag;
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 use database::Clients;
 use database::cluster::{Cluster, Pause, Rds};
 use database::parameter_group::ParameterGroup;
@@ -27,33 +25,17 @@ use database::url::DatabaseUrl;
 use statemachine::ErrorKind;
 use statemachine::config::Database;
 use statemachine::resource::{Call, Context, DataPolicy, Gone, Name, Names, Options, Resource};
+use testing::{all_called, client, context, in_order, said};
 
 const VALUE: &str = "abcdefghijklmnopqrstuvwxyz012345";
 
 /// Clients that take exactly these calls, in this order.
 fn clients(rds: &[&Rule], secrets: &[&Rule]) -> Clients {
-    let credentials = Credentials::new("nobody", "nothing", None, None, "test");
-    let config =
-        aws::config("us-east-1", Some("http://127.0.0.1:1"), SharedCredentialsProvider::new(credentials));
-    let answers = |rules: &[&Rule]| {
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        rules.iter().fold(answers, |answers, rule| answers.with_rule(rule))
-    };
-    let rds = aws_sdk_rds::config::Builder::from(&config)
-        .http_client(create_mock_http_client())
-        .interceptor(answers(rds));
-    let secrets = aws_sdk_secretsmanager::config::Builder::from(&config)
-        .http_client(create_mock_http_client())
-        .interceptor(answers(secrets));
     Clients {
-        rds: RdsClient::from_conf(rds.build()),
-        secrets: SecretsClient::from_conf(secrets.build()),
-        events: aws_sdk_eventbridge::Client::new(&config),
+        rds: client!(aws_sdk_rds, in_order(rds)),
+        secrets: client!(aws_sdk_secretsmanager, in_order(secrets)),
+        events: client!(aws_sdk_eventbridge, in_order(&[])),
     }
-}
-
-fn assert_all_called(rules: &[&Rule]) {
-    assert!(rules.iter().all(|rule| rule.num_calls() == 1), "every call comes, and once");
 }
 
 fn database() -> Database {
@@ -104,13 +86,13 @@ async fn a_cluster_gets_the_password_s_value_and_says_only_its_version() {
                 && request.engine_lifecycle_support() == Some("open-source-rds-extended-support-disabled")
         })
         .then_output(|| CreateDbClusterOutput::builder().build());
-    let (ctx, clients) = (Context::example(statemachine::Stage::Database), clients(&[&create], &[&read]));
+    let (ctx, clients) = (context(statemachine::Stage::Database), clients(&[&create], &[&read]));
     let made = cluster(&ctx)
         .create(Call { ctx, client: Rds::new(&clients, 1), ids: names() })
         .await
         .expect("it is made");
     assert!(!made.settled);
-    assert_all_called(&[&read, &create]);
+    all_called(&[&read, &create]);
 }
 
 #[tokio::test]
@@ -129,15 +111,14 @@ async fn a_rotated_password_is_set_before_the_tag_says_so() {
             request.resource_name() == Some("arn:cluster") && request.tags()[0].value() == Some("v2")
         })
         .then_output(|| AddTagsToResourceOutput::builder().build());
-    let (ctx, clients) =
-        (Context::example(statemachine::Stage::Database), clients(&[&modify, &tag], &[&read]));
+    let (ctx, clients) = (context(statemachine::Stage::Database), clients(&[&modify, &tag], &[&read]));
     let now = Cluster { password: Name::foreign("v1"), ..cluster(&ctx) };
     let id = now.identifier.clone();
     cluster(&ctx)
         .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
         .await
         .expect("it is changed");
-    assert_all_called(&[&read, &modify, &tag]);
+    all_called(&[&read, &modify, &tag]);
 }
 
 #[tokio::test]
@@ -145,14 +126,14 @@ async fn other_changes_do_not_read_the_password() {
     let modify = mock!(RdsClient::modify_db_cluster)
         .match_requests(|request| request.master_user_password().is_none())
         .then_output(|| ModifyDbClusterOutput::builder().build());
-    let (ctx, clients) = (Context::example(statemachine::Stage::Database), clients(&[&modify], &[]));
+    let (ctx, clients) = (context(statemachine::Stage::Database), clients(&[&modify], &[]));
     let now = Cluster { max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
     cluster(&ctx)
         .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
         .await
         .expect("it is changed");
-    assert_all_called(&[&modify]);
+    all_called(&[&modify]);
 }
 
 #[tokio::test]
@@ -160,7 +141,7 @@ async fn a_stopped_cluster_is_started_before_anything_else_of_it_changes() {
     let start = mock!(RdsClient::start_db_cluster)
         .match_requests(|request| request.db_cluster_identifier() == Some("arive-production-1"))
         .then_output(|| StartDbClusterOutput::builder().build());
-    let (ctx, clients) = (Context::example(statemachine::Stage::Database), clients(&[&start], &[]));
+    let (ctx, clients) = (context(statemachine::Stage::Database), clients(&[&start], &[]));
     let now = Cluster { running: false, max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
     let waits = cluster(&ctx)
@@ -169,7 +150,7 @@ async fn a_stopped_cluster_is_started_before_anything_else_of_it_changes() {
         .expect_err("it waits");
     // Not ready and not changed: the change of its capacity is this run's first.
     assert_eq!(waits.kind, ErrorKind::NotReady);
-    assert_all_called(&[&start]);
+    all_called(&[&start]);
 }
 
 fn protection_goes_off() -> Rule {
@@ -192,7 +173,7 @@ fn deleted_with(
 }
 
 fn refused(code: &'static str) -> DeleteDBClusterError {
-    DeleteDBClusterError::generic(ErrorMetadata::builder().code(code).message("No").build())
+    DeleteDBClusterError::generic(said(code))
 }
 
 async fn delete(ctx: Context, now: Option<Cluster>, rules: &[&Rule]) -> statemachine::Result<Gone> {
@@ -203,13 +184,13 @@ async fn delete(ctx: Context, now: Option<Cluster>, rules: &[&Rule]) -> statemac
         Call { ctx, client: Rds::new(&clients, 1), ids: names() },
     )
     .await;
-    assert_all_called(rules);
+    all_called(rules);
     gone
 }
 
 #[tokio::test]
 async fn a_cluster_goes_with_a_snapshot_named_by_the_run() {
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let off = protection_goes_off();
     let first = "arive-production-1-final-20261123-101500-abcd";
     let deleted = deleted_with(Some(first)).then_output(|| DeleteDbClusterOutput::builder().build());
@@ -233,7 +214,7 @@ async fn a_cluster_goes_with_a_snapshot_named_by_the_run() {
 
 #[tokio::test]
 async fn a_cluster_that_cannot_go_yet_is_no_failure() {
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let unprotected = Cluster { deletion_protection: false, ..cluster(&ctx) };
     let first = "arive-production-1-final-20261123-101500-abcd";
     let too_early = deleted_with(Some(first)).then_error(|| refused("InvalidDBClusterStateFault"));
@@ -268,7 +249,7 @@ fn scheduled_for_deletion() -> Rule {
 
 #[tokio::test]
 async fn a_password_is_made_with_its_tags_and_a_token() {
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let (random, token) = (random_password(), ctx.token(&Name::new("secret", "database-password")));
     let create = mock!(SecretsClient::create_secret)
         .match_requests(move |request| {
@@ -285,7 +266,7 @@ async fn a_password_is_made_with_its_tags_and_a_token() {
     assert_eq!((made.id.as_str(), made.settled), ("arn:password", true));
     assert_eq!(made.attributes, [("version", "v1".to_owned())]);
     assert!(!format!("{made:?}").contains(VALUE));
-    assert_all_called(&[&random, &create]);
+    all_called(&[&random, &create]);
 }
 
 fn found(ctx: &Context) -> DescribeSecretOutput {
@@ -296,7 +277,7 @@ fn found(ctx: &Context) -> DescribeSecretOutput {
 
 #[tokio::test]
 async fn a_password_on_its_way_out_comes_back_with_a_new_value() {
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let (random, create, ours) = (random_password(), scheduled_for_deletion(), found(&ctx));
     let describe = mock!(SecretsClient::describe_secret).then_output(move || ours.clone());
     let restore = mock!(SecretsClient::restore_secret).then_output(|| RestoreSecretOutput::builder().build());
@@ -311,12 +292,12 @@ async fn a_password_on_its_way_out_comes_back_with_a_new_value() {
         .await
         .expect("it is brought back");
     assert_eq!(made.attributes, [("version", "v3".to_owned())]);
-    assert_all_called(&rules);
+    all_called(&rules);
 }
 
 #[tokio::test]
 async fn a_stranger_s_secret_on_its_way_out_is_left_alone() {
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let (random, create) = (random_password(), scheduled_for_deletion());
     let another = found(&Context { app: "other".to_owned(), ..ctx.clone() });
     let describe = mock!(SecretsClient::describe_secret).then_output(move || another.clone());
@@ -335,7 +316,7 @@ async fn a_stranger_s_secret_on_its_way_out_is_left_alone() {
 
 #[tokio::test]
 async fn a_url_is_made_of_password_and_endpoint_and_its_tags_follow_its_value() {
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let read = password_is_read();
     let put = mock!(SecretsClient::put_secret_value)
         .match_requests(|request| {
@@ -360,12 +341,12 @@ async fn a_url_is_made_of_password_and_endpoint_and_its_tags_follow_its_value() 
         .await
         .expect("it is changed");
     assert_eq!(made.attributes, [("version", "u2".to_owned())]);
-    assert_all_called(&rules);
+    all_called(&rules);
 }
 
 #[tokio::test]
 async fn a_url_waits_for_the_cluster_s_endpoint() {
-    let ctx = Context::example(statemachine::Stage::Database);
+    let ctx = context(statemachine::Stage::Database);
     let read = password_is_read();
     let clients = clients(&[], &[&read]);
     let mut names = names();
@@ -383,7 +364,7 @@ async fn a_secret_can_be_brought_back_for_a_week_unless_data_may_go() {
     {
         let ctx = Context {
             options: Options { data, ..Options::default() },
-            ..Context::example(statemachine::Stage::Database)
+            ..context(statemachine::Stage::Database)
         };
         let deleted = mock!(SecretsClient::delete_secret)
             .match_requests(move |request| {
@@ -398,6 +379,6 @@ async fn a_secret_can_be_brought_back_for_a_week_unless_data_may_go() {
         )
         .await;
         assert_eq!(gone.ok(), Some(Gone::Now));
-        assert_all_called(&[&deleted]);
+        all_called(&[&deleted]);
     }
 }

@@ -5,42 +5,30 @@ use aws_sdk_cloudwatchlogs::operation::tag_resource::TagResourceOutput as LogsTa
 use aws_sdk_ecr::operation::tag_resource::TagResourceOutput as EcrTagged;
 use aws_sdk_ecs::operation::tag_resource::TagResourceOutput as EcsTagged;
 use aws_sdk_iam::operation::tag_role::TagRoleOutput;
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::operation::get_bucket_tagging::GetBucketTaggingOutput;
 use aws_sdk_s3::operation::put_bucket_tagging::PutBucketTaggingOutput;
 use aws_sdk_s3::types::Tag;
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::mock;
 use foundation::Clients;
 use foundation::bucket::{self, Buckets};
 use foundation::cluster::{self, Cluster};
 use foundation::log_group::{self, LogGroup, LogGroups};
 use foundation::repository;
 use foundation::role::{self, Roles};
-use statemachine::config::{self, Stack};
+use statemachine::config::Stack;
 use statemachine::resource::{Call, Context, Names, Resource as _};
+use testing::{client, in_order};
 
 const REPOSITORY: &str = "arn:aws:ecr:us-east-1:123456789012:repository/arive/production";
 const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/arive-production";
 
-macro_rules! client {
-    ($sdk:ident, $rules:expr) => {{
-        let credentials = Credentials::new("nobody", "nothing", None, None, "test");
-        let credentials = SharedCredentialsProvider::new(credentials);
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        let answers = $rules.iter().fold(answers, |answers, rule: &&Rule| answers.with_rule(rule));
-        let config = $sdk::config::Builder::from(&config).http_client(create_mock_http_client());
-        $sdk::Client::from_conf(config.interceptor(answers).build())
-    }};
-}
-
 fn stack() -> Stack {
     let file = "app = \"arive\"\nenvironment = \"production\"\n[services.worker]\ncommand = [\"work\"]\n";
-    config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one")
+    testing::stack(file)
 }
 
 fn context() -> Context {
-    Context::example(statemachine::Stage::Foundation)
+    testing::context(statemachine::Stage::Foundation)
 }
 
 fn names() -> Names {
@@ -73,7 +61,7 @@ async fn a_bucket_keeps_the_tags_that_it_has() {
             ]
         })
         .then_output(|| PutBucketTaggingOutput::builder().build());
-    let buckets = Buckets::of_stack(client!(aws_sdk_s3, [&get, &put]), &ctx, None, &[]);
+    let buckets = Buckets::of_stack(client!(aws_sdk_s3, in_order(&[&get, &put])), &ctx, None, &[]);
     let logs = bucket::logs(&ctx);
     logs.adopt(logs.bucket_name.clone(), Call { ctx, client: buckets, ids: Names::default() })
         .await
@@ -93,7 +81,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
         .then_output(|| TagRoleOutput::builder().build());
     let roles = role::of_stack(&ctx, &stack());
     let task = roles.iter().find(|role| role.what == "task").expect("a task role");
-    let iam = Roles::of_stack(&client!(aws_sdk_iam, [&tag]), &ctx);
+    let iam = Roles::of_stack(&client!(aws_sdk_iam, in_order(&[&tag])), &ctx);
     task.adopt("arive-production-task".to_owned(), Call { ctx: ctx.clone(), client: iam, ids: names() })
         .await
         .expect("tagged");
@@ -101,7 +89,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
     let tag = mock!(aws_sdk_ecs::Client::tag_resource)
         .match_requests(|input| input.resource_arn() == Some(CLUSTER) && input.tags().len() == 4)
         .then_output(|| EcsTagged::builder().build());
-    let ecs = client!(aws_sdk_ecs, [&tag]);
+    let ecs = client!(aws_sdk_ecs, in_order(&[&tag]));
     Cluster::new(&ctx)
         .adopt("arive-production".to_owned(), Call { ctx: ctx.clone(), client: ecs, ids: names() })
         .await
@@ -110,7 +98,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
     let tag = mock!(aws_sdk_ecr::Client::tag_resource)
         .match_requests(|input| input.resource_arn() == Some(REPOSITORY) && input.tags().len() == 4)
         .then_output(|| EcrTagged::builder().build());
-    let ecr = client!(aws_sdk_ecr, [&tag]);
+    let ecr = client!(aws_sdk_ecr, in_order(&[&tag]));
     let images = repository::Repository::new(&ctx, &stack());
     images
         .adopt("arive/production".to_owned(), Call { ctx: ctx.clone(), client: ecr, ids: names() })
@@ -127,7 +115,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
                 })
         })
         .then_output(|| LogsTagged::builder().build());
-    let logs = LogGroups::of_stack(&client!(aws_sdk_cloudwatchlogs, [&tag]), &ctx);
+    let logs = LogGroups::of_stack(&client!(aws_sdk_cloudwatchlogs, in_order(&[&tag])), &ctx);
     let group: LogGroup = log_group::of_service(&ctx, "worker", 7);
     group
         .adopt(group.log_group_name.clone(), Call { ctx, client: logs, ids: Names::default() })

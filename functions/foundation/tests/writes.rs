@@ -3,8 +3,6 @@
 use std::time::Instant;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Builder, Credentials, SharedCredentialsProvider};
-use aws_sdk_s3::error::ErrorMetadata;
 use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadOutput;
 use aws_sdk_s3::operation::create_bucket::{CreateBucketError, CreateBucketInput, CreateBucketOutput};
 use aws_sdk_s3::operation::delete_bucket::{DeleteBucketError, DeleteBucketOutput};
@@ -13,28 +11,19 @@ use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::put_public_access_block::PutPublicAccessBlockError;
 use aws_sdk_s3::types::{DeleteMarkerEntry, Error as Undeleted, MultipartUpload, ObjectVersion};
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 use foundation::bucket::{Bucket, Buckets, empty, logs};
 use statemachine::ErrorKind;
 use statemachine::resource::{Call, Context, DataPolicy, Gone, Names, Options, Resource as _};
+use testing::{all_called, client, in_order, said};
 
 /// A client that takes exactly these calls, in this order.
 fn client(rules: &[&Rule]) -> Client {
-    let credentials = Credentials::new("nobody", "nothing", None, None, "test");
-    let config =
-        aws::config("us-east-1", Some("http://127.0.0.1:1"), SharedCredentialsProvider::new(credentials));
-    let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-    let answers = rules.iter().fold(answers, |answers, rule| answers.with_rule(rule));
-    let config = Builder::from(&config).http_client(create_mock_http_client()).interceptor(answers);
-    Client::from_conf(config.build())
-}
-
-fn said(code: &str) -> ErrorMetadata {
-    ErrorMetadata::builder().code(code).message("S3 says no").build()
+    client!(aws_sdk_s3, in_order(rules))
 }
 
 fn context(region: &str) -> Context {
-    Context { region: region.to_owned(), ..Context::example(statemachine::Stage::Foundation) }
+    Context { region: region.to_owned(), ..testing::context(statemachine::Stage::Foundation) }
 }
 
 /// Creates the log bucket with these answers.
@@ -118,7 +107,7 @@ async fn a_bucket_is_emptied_of_versions_markers_and_unfinished_uploads() {
         .then_output(|| AbortMultipartUploadOutput::builder().build());
     let rules = [&versions, &delete, &none, &uploads, &abort];
     empty(&client(&rules), "arive-files", &context("us-east-1")).await.expect("an empty bucket");
-    assert!(rules.iter().all(|rule| rule.num_calls() == 1), "every call comes, and once");
+    all_called(&rules);
 }
 
 #[tokio::test]

@@ -1,12 +1,9 @@
 //! Plans of the stage: in sync, over an empty account, with one thing changed, and with everything removed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use aws::Function as _;
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::config::{Builder, Credentials, SharedCredentialsProvider};
-use aws_sdk_elasticloadbalancingv2::error::ErrorMetadata;
 use aws_sdk_elasticloadbalancingv2::operation::describe_listeners::DescribeListenersOutput;
 use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancer_attributes::DescribeLoadBalancerAttributesOutput;
 use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancers::{
@@ -21,17 +18,13 @@ use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancerAttribute, LoadBalancerState, LoadBalancerStateEnum, RedirectActionConfig, Tag,
     TagDescription,
 };
-use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
-use futures_util::future::BoxFuture;
+use aws_smithy_mocks::mock;
 use ingress::Clients;
-use serde_json::json;
-use statemachine::config;
-use statemachine::message::{Document, Mode, Next, Operation, StageReport, Stages, Trigger, Verdict};
-use statemachine::permission::{Scope, policy};
-use statemachine::plan::Action;
-use statemachine::resource::{Context, Name, Names, Options};
-use statemachine::tick::{Hold, Input, Link, tick};
+use statemachine::message::{Operation, StageReport};
+use statemachine::permission::policy;
+use statemachine::resource::{Name, Names};
 use statemachine::{Error, ErrorKind, Result, Stage};
+use testing::{any_order, assert_narrow, client, context, document, said, scope, stack, whole};
 
 const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/arive-production/1";
@@ -101,7 +94,7 @@ impl World {
             }),
             None => mock!(Client::describe_load_balancers).then_error(|| {
                 let gone =
-                    LoadBalancerNotFoundException::builder().meta(code("LoadBalancerNotFound")).build();
+                    LoadBalancerNotFoundException::builder().meta(said("LoadBalancerNotFound")).build();
                 DescribeLoadBalancersError::LoadBalancerNotFoundException(gone)
             }),
         };
@@ -127,28 +120,18 @@ impl World {
             DescribeTagsOutput::builder().set_tag_descriptions(Some(described.collect())).build()
         });
         let lost = mock!(Client::describe_tags).then_error(|| {
-            let gone = LoadBalancerNotFoundException::builder().meta(code("LoadBalancerNotFound")).build();
+            let gone = LoadBalancerNotFoundException::builder().meta(said("LoadBalancerNotFound")).build();
             DescribeTagsError::LoadBalancerNotFoundException(gone)
         });
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-        let answers = if self.loses_it { answers.with_rule(&lost) } else { answers };
-        let all = [&balancers, &attributes, &listeners, &tags];
-        let answers = all.into_iter().fold(answers, MockResponseInterceptor::with_rule);
-        let credentials =
-            SharedCredentialsProvider::new(Credentials::new("nobody", "nothing", None, None, "test"));
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-        let config = Builder::from(&config).http_client(create_mock_http_client()).interceptor(answers);
-        Clients { elb: Client::from_conf(config.build()) }
+        let mut rules = vec![balancers, attributes, listeners];
+        rules.push(if self.loses_it { lost } else { tags });
+        Clients { elb: client!(aws_sdk_elasticloadbalancingv2, any_order(&rules)) }
     }
 }
 
-fn code(code: &str) -> ErrorMetadata {
-    ErrorMetadata::builder().code(code).build()
-}
-
 fn tags(stage: Stage, name: &str) -> Vec<Tag> {
-    let tags = Context::example(stage).tags(&Name::from_tag(name)).into_iter();
-    tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    let tag = |key, value| Tag::builder().key(key).value(value).build();
+    testing::tags(stage, &Name::from_tag(name), tag)
 }
 
 fn not_found() -> RawAction {
@@ -181,92 +164,21 @@ fn names() -> Names {
     names
 }
 
-/// A plan neither asks nor notes anything.
-struct Unused;
-
-impl Link for Unused {
-    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
-        unreachable!("a plan writes nothing")
-    }
-}
-
-/// What control hands to a stage. From JSON, as the state machine does: a new field with a default is none of
-/// these tests' business.
-fn document(file: Option<&str>) -> Document {
-    let stack =
-        file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
-    let document = json!({
-        "run": {
-            "id": "20261123-101500-abcd",
-            "execution": "",
-            "app": "arive",
-            "environment": "production",
-            "operation": Operation::Plan,
-            "trigger": Trigger::Cli,
-            "started_at": "2026-11-23T10:15:00Z",
-            "options": Options::default(),
-            "lock": 0,
-        },
-        "stack": stack,
-        "known_hosts": [],
-        "known_buckets": [],
-        "intent": {},
-        "stages": Stages::default(),
-        "verdict": Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
-        "looks": 0,
-    });
-    serde_json::from_value(document).expect("a document")
-}
-
 async fn look_with(world: &World, file: Option<&str>, names: Names) -> Result<StageReport> {
-    let ctx = Context::example(statemachine::Stage::Ingress);
-    let resources = world.clients().resources(&ctx, &document(file), &names).await?;
-    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    let ctx = context(statemachine::Stage::Ingress);
+    let document = document(Operation::Plan, file.map(stack));
+    let resources = world.clients().resources(&ctx, &document, &names).await?;
+    testing::look(resources, &ctx, names).await
 }
 
 async fn look(world: &World, file: Option<&str>) -> StageReport {
     look_with(world, file, names()).await.expect("the look")
 }
 
-/// What would change, a line each; creates with what they will be.
-fn changes(report: &StageReport) -> String {
-    let mut text = String::new();
-    for item in &report.items {
-        let sign = match item.action {
-            Action::Keep | Action::Kept => continue,
-            Action::Wait => '.',
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Remake => '±',
-            Action::Delete => '-',
-            Action::Refuse => '!',
-        };
-        write!(text, "{sign} {}", item.name).expect("writing to a string");
-        for change in &item.changes {
-            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
-                .expect("writing to a string");
-        }
-        if let Some(reason) = &item.reason {
-            write!(text, "  {reason}").expect("writing to a string");
-        }
-        if let Some(to) = &item.to {
-            write!(text, "  {to}").expect("writing to a string");
-        }
-        text.push('\n');
-    }
-    text
-}
-
 #[tokio::test]
 async fn in_sync_nothing_changes() {
     let report = look(&World::in_sync(), Some(FILE)).await;
-    assert_eq!(changes(&report), "");
+    assert_eq!(whole(&report), "");
     let main = Name::new("load-balancer", "main");
     assert_eq!(report.names.id(&main), Some(BALANCER));
     assert_eq!(report.names.attribute(&main, "full_name"), Some("app/arive-production/1"));
@@ -277,17 +189,17 @@ async fn in_sync_nothing_changes() {
 
 #[tokio::test]
 async fn an_empty_account_gets_everything() {
-    let plan = changes(&look(&World::default(), Some(FILE)).await);
+    let plan = whole(&look(&World::default(), Some(FILE)).await);
     insta::assert_snapshot!("empty", plan);
     let before_any_other_stage =
         look_with(&World::default(), Some(FILE), Names::default()).await.expect("the look");
-    assert_eq!(changes(&before_any_other_stage), plan);
+    assert_eq!(whole(&before_any_other_stage), plan);
 }
 
 #[tokio::test]
 async fn without_a_domain_port_80_is_the_way_in() {
     let file = FILE.replace("domain = \"tryarive.com\"\n", "");
-    insta::assert_snapshot!("without_domain", changes(&look(&World::in_sync(), Some(&file)).await));
+    insta::assert_snapshot!("without_domain", whole(&look(&World::in_sync(), Some(&file)).await));
 }
 
 #[tokio::test]
@@ -300,14 +212,14 @@ async fn drift_is_an_update_of_the_field() {
     let balancer = world.balancer.as_mut().expect("one load balancer");
     balancer.availability_zones.as_mut().expect("its zones").pop();
     balancer.security_groups = Some(vec!["sg-stranger".to_owned()]);
-    insta::assert_snapshot!("drift", changes(&look(&world, Some(FILE)).await));
+    insta::assert_snapshot!("drift", whole(&look(&world, Some(FILE)).await));
 }
 
 #[tokio::test]
 async fn a_listener_that_was_deleted_is_made_again() {
     let mut world = World::in_sync();
     world.listeners.remove(0);
-    let plan = changes(&look(&world, Some(FILE)).await);
+    let plan = whole(&look(&world, Some(FILE)).await);
     assert!(plan.starts_with("+ listener/http"), "{plan}");
     assert_eq!(plan.lines().count(), 1, "{plan}");
 }
@@ -316,17 +228,17 @@ async fn a_listener_that_was_deleted_is_made_again() {
 async fn without_a_public_service_or_a_stack_all_of_it_goes() {
     let worker = FILE.replace("[services.api]\nport = 8000", "[services.worker]\ncommand = [\"work\"]");
     let gone = "- load-balancer/main\n- listener/http\n";
-    assert_eq!(changes(&look(&World::in_sync(), Some(&worker)).await), gone);
-    assert_eq!(changes(&look(&World::in_sync(), None).await), gone);
-    assert_eq!(changes(&look(&World::default(), None).await), "");
+    assert_eq!(whole(&look(&World::in_sync(), Some(&worker)).await), gone);
+    assert_eq!(whole(&look(&World::in_sync(), None).await), gone);
+    assert_eq!(whole(&look(&World::default(), None).await), "");
 }
 
 #[tokio::test]
 async fn a_stranger_s_is_refused_and_never_removed() {
     let mut world = World::in_sync();
     world.owned.clear();
-    insta::assert_snapshot!("theirs", changes(&look(&world, Some(FILE)).await));
-    assert_eq!(changes(&look(&world, None).await), "");
+    insta::assert_snapshot!("theirs", whole(&look(&world, Some(FILE)).await));
+    assert_eq!(whole(&look(&world, None).await), "");
 }
 
 #[tokio::test]
@@ -334,7 +246,7 @@ async fn a_load_balancer_comes_and_fails() {
     let plan = async |state| {
         let zone = AvailabilityZone::builder().subnet_id("subnet-public-b").build();
         let balancer = Some(balancer(state).availability_zones(zone).build());
-        changes(&look(&World { balancer, ..World::in_sync() }, Some(FILE)).await)
+        whole(&look(&World { balancer, ..World::in_sync() }, Some(FILE)).await)
     };
     insta::assert_snapshot!("provisioning", plan(LoadBalancerStateEnum::Provisioning).await);
     insta::assert_snapshot!("failed", plan(LoadBalancerStateEnum::Failed).await);
@@ -359,14 +271,8 @@ async fn what_goes_while_it_is_looked_at_makes_the_look_repeat() {
 
 #[test]
 fn the_role_s_policy_is_narrow() {
-    let scope =
-        Scope { app: "arive".to_owned(), account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
-    let permissions = Clients::permissions(&scope);
-    for permission in &permissions {
-        assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
-        let everywhere = permission.resources.iter().any(|resource| resource == "*");
-        assert_eq!(everywhere, permission.reason.is_some(), "{permission:?}");
-    }
+    let permissions = Clients::permissions(&scope());
+    assert_narrow(&permissions);
     // Without these, CreateLoadBalancer is denied on AWS, though not by the emulator.
     let document = policy(&permissions).to_string();
     assert!(document.contains("ec2:DescribeSubnets"), "{document}");

@@ -13,12 +13,12 @@ use certificate::Clients;
 use certificate::delegation::{Delegation, Resolver};
 use futures_util::future::BoxFuture;
 use statemachine::Result;
-use statemachine::config;
 use statemachine::message::{Document, Mode, Operation, StageReport, Status};
-use statemachine::permission::{Scope, policy};
-use statemachine::plan::{Action, Progress};
+use statemachine::permission::policy;
+use statemachine::plan::Progress;
 use statemachine::resource::{Context, DataPolicy, Name, Options};
 use statemachine::tick::{Hold, Input, Link, PARKED, tick};
+use testing::{context, scope, stack, whole};
 
 use world::{HOST, SERVERS, World, alias, arn, private_zone, record, validation};
 
@@ -92,47 +92,16 @@ async fn look(world: &World, asked: Asked<'_>) -> StageReport {
 async fn try_look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let Asked { file, known, data, mode, dns } = asked;
     let options = Options { data, ..Options::default() };
-    let ctx = Context { options, ..Context::example(statemachine::Stage::Certificate) };
-    let stack =
-        file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
+    let ctx = Context { options, ..context(statemachine::Stage::Certificate) };
+    let stack = file.map(stack);
     let known_hosts = known.iter().map(|host| (*host).to_owned()).collect();
-    let document = Document { known_hosts, ..Document::example(Operation::Plan, stack) };
+    let document = Document { known_hosts, ..testing::document(Operation::Plan, stack) };
     let resources = world.clients().describe(&ctx, &document, &Dns(dns)).await?;
     tick(resources, &ctx, mode, Input::default(), &Held).await
 }
 
-/// What would change, a line each; creates with what they will be.
-fn changes(report: &StageReport) -> String {
-    let mut text = String::new();
-    for item in &report.items {
-        let sign = match item.action {
-            Action::Keep => continue,
-            Action::Kept => '=',
-            Action::Wait => '.',
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Remake => '±',
-            Action::Delete => '-',
-            Action::Refuse => '!',
-        };
-        write!(text, "{sign} {}", item.name).expect("writing to a string");
-        for change in &item.changes {
-            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
-                .expect("writing to a string");
-        }
-        if let Some(reason) = &item.reason {
-            write!(text, "  {reason}").expect("writing to a string");
-        }
-        if let Some(to) = &item.to {
-            write!(text, "  {to}").expect("writing to a string");
-        }
-        text.push('\n');
-    }
-    text
-}
-
 async fn plan(world: &World, asked: Asked<'_>) -> String {
-    changes(&look(world, asked).await)
+    whole(&look(world, asked).await)
 }
 
 fn main_certificate() -> Name {
@@ -143,7 +112,7 @@ fn main_certificate() -> Name {
 async fn in_sync_nothing_changes() {
     for world in [World::in_sync(), World::in_our_zone()] {
         let report = look(&world, Asked::of(FILE)).await;
-        assert_eq!(changes(&report), "");
+        assert_eq!(whole(&report), "");
         assert_eq!(report.names.id(&main_certificate()), Some(arn("ours").as_str()));
         let zone = Name::new("hosted-zone", "main");
         assert_eq!(report.names.id(&zone), Some("Z2"));
@@ -165,8 +134,8 @@ async fn a_zone_that_exists_is_used() {
     let file = FILE.replace("tryarive.com", "app.tryarive.com");
     let report = look(&world, Asked::of(&file)).await;
     assert_eq!(report.names.attribute(&Name::new("hosted-zone", "main"), "name"), Some("tryarive.com"));
-    assert!(!changes(&report).contains("+ hosted-zone"), "{}", changes(&report));
-    assert!(changes(&report).contains("api.app.tryarive.com"), "{}", changes(&report));
+    assert!(!whole(&report).contains("+ hosted-zone"), "{}", whole(&report));
+    assert!(whole(&report).contains("api.app.tryarive.com"), "{}", whole(&report));
 }
 
 #[tokio::test]
@@ -241,14 +210,14 @@ async fn a_domain_that_is_elsewhere_parks_its_certificate() {
     assert_eq!(report.status, Status::Ready);
     let parked = report.items.iter().find(|item| item.name == main_certificate()).expect("the certificate");
     assert_eq!(parked.progress, Progress::Parked);
-    insta::assert_snapshot!("parked", changes(&report));
+    insta::assert_snapshot!("parked", whole(&report));
     assert!(report.names.attribute(&main_certificate(), PARKED).is_some());
     // No answer is not "fine", and no reason to give up either.
     let report = look(&world, make(Delegation::NotChecked("no answer".to_owned()))).await;
     assert_eq!(report.status, Status::NotReady);
     // Once issued, nobody has to do anything.
     let report = look(&World::in_sync(), make(elsewhere)).await;
-    assert_eq!((report.status, changes(&report)), (Status::Ready, String::new()));
+    assert_eq!((report.status, whole(&report)), (Status::Ready, String::new()));
 }
 
 #[tokio::test]
@@ -320,9 +289,7 @@ async fn an_unlisted_status_is_an_error_and_not_probably_fine() {
 
 #[test]
 fn the_role_s_policy_is_narrow() {
-    let scope =
-        Scope { app: "arive".to_owned(), account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
-    let permissions = Clients::permissions(&scope);
+    let permissions = Clients::permissions(&scope());
     for permission in &permissions {
         assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
         let anything = |resource: &String| resource == "*" || resource.ends_with("/*");

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_acm::error::ErrorMetadata as AcmError;
 use aws_sdk_acm::operation::describe_certificate::{DescribeCertificateError, DescribeCertificateOutput};
 use aws_sdk_acm::operation::list_certificates::ListCertificatesOutput;
 use aws_sdk_acm::operation::list_tags_for_certificate::ListTagsForCertificateOutput;
@@ -18,11 +17,10 @@ use aws_sdk_route53::types::{
     AliasTarget, HostedZone, HostedZoneConfig, ResourceRecord, ResourceRecordSet, ResourceTagSet, RrType,
     Tag, TagResourceType,
 };
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, Rule, mock};
 use certificate::Clients;
-use statemachine::resource::{Context, Name};
+use statemachine::resource::Name;
+use testing::{any_order, client, context, said};
 
 /// The one public host of the reference stack.
 pub(crate) const HOST: &str = "api.tryarive.com";
@@ -99,23 +97,9 @@ impl World {
 
     /// Clients that answer from this world, and nothing but reading calls.
     pub(crate) fn clients(&self) -> Clients {
-        let credentials = aws_sdk_acm::config::SharedCredentialsProvider::new(
-            aws_sdk_acm::config::Credentials::new("nobody", "nothing", None, None, "test"),
-        );
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-        let answers = |rules: Vec<Rule>| {
-            let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-            rules.iter().fold(answers, MockResponseInterceptor::with_rule)
-        };
-        let acm = aws_sdk_acm::config::Builder::from(&config)
-            .http_client(create_mock_http_client())
-            .interceptor(answers(self.acm()));
-        let route53 = aws_sdk_route53::config::Builder::from(&config)
-            .http_client(create_mock_http_client())
-            .interceptor(answers(self.route53()));
         Clients {
-            acm: aws_sdk_acm::Client::from_conf(acm.build()),
-            route53: aws_sdk_route53::Client::from_conf(route53.build()),
+            acm: client!(aws_sdk_acm, any_order(&self.acm())),
+            route53: client!(aws_sdk_route53, any_order(&self.route53())),
             emulated: true,
         }
     }
@@ -140,9 +124,9 @@ impl World {
                     Some((detail, _)) => MockResponse::Output(
                         DescribeCertificateOutput::builder().certificate(detail.clone()).build(),
                     ),
-                    None => MockResponse::Error(DescribeCertificateError::generic(
-                        AcmError::builder().code("ResourceNotFoundException").message("It is gone").build(),
-                    )),
+                    None => MockResponse::Error(DescribeCertificateError::generic(said(
+                        "ResourceNotFoundException",
+                    ))),
                 }
             }),
             mock!(aws_sdk_acm::Client::list_tags_for_certificate).then_compute_output(move |request| {
@@ -203,7 +187,7 @@ pub(crate) fn arn(id: &str) -> String {
 }
 
 fn tags(name: &Name) -> Vec<(String, String)> {
-    Context::example(statemachine::Stage::Certificate).tags(name)
+    context(statemachine::Stage::Certificate).tags(name)
 }
 
 pub(crate) fn zone(id: &str, name: &str) -> HostedZone {

@@ -3,22 +3,18 @@
 mod operations;
 mod world;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aws::Function as _;
 use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
 use database::Clients;
-use futures_util::future::BoxFuture;
-use serde_json::Value;
-use statemachine::config;
-use statemachine::message::{Document, Mode, Operation, StageReport};
-use statemachine::permission::{Scope, policy};
-use statemachine::plan::{Action, Item};
+use statemachine::message::{Document, Operation, StageReport};
+use statemachine::permission::policy;
+use statemachine::plan::Action;
 use statemachine::resource::{Context, DataPolicy, Name, Names, Options};
-use statemachine::tick::{Hold, Input, Link, tick};
 use statemachine::{ErrorKind, Result};
+use testing::{assert_narrow, context, longest_scope, scope, stack, whole};
 
 use world::{PASSWORD_NAME, World, network, secret, tags};
 
@@ -33,25 +29,9 @@ port = 8000
 engine_version = "15"
 "#;
 
-/// A plan neither asks nor notes anything.
-struct Unused;
-
-impl Link for Unused {
-    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
-        unreachable!("a plan writes nothing")
-    }
-}
-
 fn document(file: Option<&str>) -> Document {
-    let stack =
-        file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
-    Document::example(Operation::Plan, stack)
+    let stack = file.map(stack);
+    testing::document(Operation::Plan, stack)
 }
 
 async fn look_with(world: &World, file: Option<&str>, names: Names, options: Options) -> Result<StageReport> {
@@ -59,56 +39,17 @@ async fn look_with(world: &World, file: Option<&str>, names: Names, options: Opt
 }
 
 async fn look_at(world: &World, document: &Document, names: Names, options: Options) -> Result<StageReport> {
-    let ctx = Context { options, ..Context::example(statemachine::Stage::Database) };
+    let ctx = Context { options, ..context(statemachine::Stage::Database) };
     let resources = world.clients().resources(&ctx, document, &names).await?;
-    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    testing::look(resources, &ctx, names).await
 }
 
 async fn look(world: &World, file: Option<&str>) -> StageReport {
     look_with(world, file, network(), Options::default()).await.expect("the look")
 }
 
-/// What would change, a line each.
-fn changes(report: &StageReport) -> String {
-    lines(report, |_| None)
-}
-
-/// The same with what is to be made.
-fn whole(report: &StageReport) -> String {
-    lines(report, |item| item.to.as_ref())
-}
-
-fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
-    let mut text = String::new();
-    for item in &report.items {
-        let sign = match item.action {
-            Action::Keep => continue,
-            Action::Kept => '=',
-            Action::Wait => '.',
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Remake => '±',
-            Action::Delete => '-',
-            Action::Refuse => '!',
-        };
-        write!(text, "{sign} {}", item.name).expect("writing to a string");
-        for change in &item.changes {
-            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
-                .expect("writing to a string");
-        }
-        if let Some(reason) = &item.reason {
-            write!(text, "  {reason}").expect("writing to a string");
-        }
-        if let Some(to) = to(item) {
-            write!(text, "  {to}").expect("writing to a string");
-        }
-        text.push('\n');
-    }
-    text
-}
-
 async fn plan(world: &World, file: Option<&str>) -> String {
-    changes(&look(world, file).await)
+    testing::plan(&look(world, file).await)
 }
 
 #[tokio::test]
@@ -149,7 +90,7 @@ async fn the_version_of_a_new_cluster_is_resolved_once() {
     assert_eq!(told, Some("15.12"));
     let world = World { versions: Vec::new(), ..World::empty() };
     let mut document = document(Some(FILE));
-    assert!(changes(&look(&world, Some(FILE)).await).contains("! db-cluster/main"));
+    assert!(testing::plan(&look(&world, Some(FILE)).await).contains("! db-cluster/main"));
     document.stages.database.outputs = report.names.clone();
     let again = look_at(&world, &document, network(), Options::default()).await.expect("the look");
     assert_eq!(whole(&again), whole(&report));
@@ -232,13 +173,13 @@ async fn what_aws_cannot_change_is_refused() {
     let allowed = Options { allow_downtime: true, ..Options::default() };
     let upgrade = FILE.replace("\"15\"", "\"16\"");
     let upgrade = look_with(&world, Some(&upgrade), network(), allowed.clone()).await.expect("the look");
-    writeln!(text, "a major upgrade with --allow-downtime:\n{}", changes(&upgrade))
+    writeln!(text, "a major upgrade with --allow-downtime:\n{}", testing::plan(&upgrade))
         .expect("writing to a string");
 
     let mut newer = World::in_sync();
     newer.clusters[0].engine_version = Some("16.8".to_owned());
     let downgrade = look_with(&newer, Some(FILE), network(), allowed).await.expect("the look");
-    writeln!(text, "a downgrade:\n{}", changes(&downgrade)).expect("writing to a string");
+    writeln!(text, "a downgrade:\n{}", testing::plan(&downgrade)).expect("writing to a string");
 
     let mut failed = World::in_sync();
     failed.clusters[0].status = Some("inaccessible-encryption-credentials".to_owned());
@@ -252,10 +193,8 @@ async fn a_stranger_s_is_not_touched() {
     world.tags.clear();
     world.clusters[0].tag_list = None;
     // Copied tags do not make it ours: the stage is another's.
-    let foreign = Context {
-        stage: statemachine::Stage::Network.into(),
-        ..Context::example(statemachine::Stage::Database)
-    };
+    let foreign =
+        Context { stage: statemachine::Stage::Network.into(), ..context(statemachine::Stage::Database) };
     let foreign = foreign.tags(&Name::new("db-instance", "main")).into_iter();
     let foreign = foreign.map(|(key, value)| Tag::builder().key(key).value(value).build());
     world.instances[0].tag_list = Some(foreign.collect());
@@ -266,7 +205,7 @@ async fn a_stranger_s_is_not_touched() {
     assert_eq!(plan(&world, None).await, "");
     let adopt = Options { adopt: true, ..Options::default() };
     let report = look_with(&world, Some(FILE), network(), adopt).await.expect("the look");
-    insta::assert_snapshot!("adopted", changes(&report));
+    insta::assert_snapshot!("adopted", testing::plan(&report));
 }
 
 #[tokio::test]
@@ -275,7 +214,7 @@ async fn what_is_removed_goes_but_for_its_data() {
     for policy in [DataPolicy::Refuse, DataPolicy::Snapshot, DataPolicy::Keep] {
         let options = Options { data: policy, ..Options::default() };
         let report = look_with(&World::in_sync(), None, network(), options).await.expect("the look");
-        writeln!(text, "{policy:?}:\n{}", changes(&report)).expect("writing to a string");
+        writeln!(text, "{policy:?}:\n{}", testing::plan(&report)).expect("writing to a string");
     }
     insta::assert_snapshot!("removed", text);
 }
@@ -331,20 +270,10 @@ async fn an_unlisted_status_is_an_error() {
 
 #[test]
 fn the_role_s_policy_is_narrow_and_fits() {
-    let scope = Scope {
-        app: "a".repeat(20),
-        account: "123456789012".to_owned(),
-        region: "ap-southeast-1".to_owned(),
-    };
-    let permissions = Clients::permissions(&scope);
-    for permission in &permissions {
-        assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
-        let everywhere = permission.resources.iter().any(|resource| resource == "*");
-        assert_eq!(everywhere, permission.reason.is_some(), "{permission:?}");
-    }
+    let permissions = Clients::permissions(&longest_scope());
+    assert_narrow(&permissions);
     // A role's inline policies may have 10,240 characters, and every function also reads and writes its record.
     let length = policy(&permissions).to_string().len();
     assert!(length < 8_000, "{length} characters");
-    let arive = Scope { app: "arive".to_owned(), region: "us-east-1".to_owned(), ..scope };
-    insta::assert_snapshot!("policy", format!("{:#}", policy(&Clients::permissions(&arive))));
+    insta::assert_snapshot!("policy", format!("{:#}", policy(&Clients::permissions(&scope()))));
 }

@@ -4,8 +4,9 @@ use aws_sdk_rds::types::DbClusterSnapshot;
 use statemachine::message::{By, Document, Operation, Trigger};
 use statemachine::plan::Action;
 use statemachine::resource::{Name, Options};
+use testing::whole;
 
-use super::{FILE, changes, document, look_at, network, whole};
+use super::{FILE, document, look_at, network};
 use crate::world::{World, tags};
 
 fn by(operation: Operation) -> By {
@@ -26,7 +27,7 @@ fn asking(operation: Operation) -> Document {
 
 async fn plan(world: &World, document: &Document) -> String {
     let report = look_at(world, document, network(), Options::default()).await.expect("the look");
-    changes(&report)
+    testing::plan(&report)
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn after_a_restore_nothing_changes_and_the_earlier_cluster_is_shown_as_kep
     let mut document = restoring();
     document.run.operation = Operation::Apply;
     let report = look_at(&restored(), &document, network(), Options::default()).await.expect("the look");
-    assert_eq!(changes(&report), "= db-cluster/1  kept on purpose: arive-production-1\n");
+    assert_eq!(testing::plan(&report), "= db-cluster/1  kept on purpose: arive-production-1\n");
     assert_eq!(
         report.names.attribute(&Name::new("db-cluster", "1"), "kept"),
         Some("2026-11-23 20261123-101500-abcd")
@@ -117,7 +118,7 @@ async fn a_kept_cluster_goes_when_it_is_forgotten_or_when_the_stack_goes() {
     document.run.parameters.snapshot = Some("arive-production-1".to_owned());
     let options = Options { data: statemachine::resource::DataPolicy::Snapshot, ..Options::default() };
     let report = look_at(&restored(), &document, network(), options.clone()).await.expect("the look");
-    assert_eq!(changes(&report), "- db-cluster/1\n");
+    assert_eq!(testing::plan(&report), "- db-cluster/1\n");
 
     let mut gone = restoring();
     (gone.stack, gone.run.operation) = (None, Operation::Destroy);

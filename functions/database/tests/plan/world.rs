@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use aws_sdk_eventbridge::operation::list_rules::ListRulesOutput;
 use aws_sdk_rds::Client as Rds;
-use aws_sdk_rds::error::ErrorMetadata;
 use aws_sdk_rds::operation::describe_db_cluster_parameter_groups::DescribeDbClusterParameterGroupsOutput;
 use aws_sdk_rds::operation::describe_db_cluster_parameters::DescribeDbClusterParametersOutput;
 use aws_sdk_rds::operation::describe_db_cluster_snapshots::{
@@ -26,12 +25,11 @@ use aws_sdk_rds::types::{
 use aws_sdk_secretsmanager::Client as SecretsManager;
 use aws_sdk_secretsmanager::operation::describe_secret::{DescribeSecretError, DescribeSecretOutput};
 use aws_sdk_secretsmanager::types::Tag as SecretTag;
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, Rule, mock};
 use database::Clients;
 use database::parameter_group::ParameterGroup;
-use statemachine::resource::{Context, Name, Names, Resource as _};
+use statemachine::resource::{Name, Names, Resource as _};
+use testing::{any_order, client, context, said};
 
 pub(crate) const ENDPOINT: &str = "arive-production-1.cluster-abc.us-east-1.rds.amazonaws.com";
 pub(crate) const PASSWORD_NAME: &str = "arive/production/database-password";
@@ -69,7 +67,7 @@ pub(crate) fn network() -> Names {
 
 pub(crate) fn tags(name: &Name, more: &[(&str, &str)]) -> Vec<Tag> {
     let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let all = Context::example(statemachine::Stage::Database).tags(name).into_iter().chain(more);
+    let all = context(statemachine::Stage::Database).tags(name).into_iter().chain(more);
     all.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
@@ -197,30 +195,13 @@ impl World {
 
     /// Clients that answer from this world, and nothing but reading calls.
     pub(crate) fn clients(&self) -> Clients {
-        let credentials = aws_sdk_rds::config::SharedCredentialsProvider::new(
-            aws_sdk_rds::config::Credentials::new("nobody", "nothing", None, None, "test"),
-        );
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-        let answers = |rules: Vec<Rule>| {
-            let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-            rules.iter().fold(answers, MockResponseInterceptor::with_rule)
-        };
-        let rds = aws_sdk_rds::config::Builder::from(&config)
-            .http_client(create_mock_http_client())
-            .interceptor(answers(self.rds()));
-        let secrets = aws_sdk_secretsmanager::config::Builder::from(&config)
-            .http_client(create_mock_http_client())
-            .interceptor(answers(vec![self.secrets_manager()]));
         let rules = self.rules.clone();
         let rules = mock!(aws_sdk_eventbridge::Client::list_rules)
             .then_output(move || ListRulesOutput::builder().set_rules(Some(rules.clone())).build());
-        let events = aws_sdk_eventbridge::config::Builder::from(&config)
-            .http_client(create_mock_http_client())
-            .interceptor(answers(vec![rules]));
         Clients {
-            rds: Rds::from_conf(rds.build()),
-            secrets: SecretsManager::from_conf(secrets.build()),
-            events: aws_sdk_eventbridge::Client::from_conf(events.build()),
+            rds: client!(aws_sdk_rds, any_order(&self.rds())),
+            secrets: client!(aws_sdk_secretsmanager, any_order(&[self.secrets_manager()])),
+            events: client!(aws_sdk_eventbridge, any_order(&[rules])),
         }
     }
 
@@ -235,7 +216,6 @@ impl World {
         let (subnet_groups, clusters, instances) =
             (self.subnet_groups.clone(), self.clusters.clone(), self.instances.clone());
         let snapshots = self.snapshots.clone();
-        let missing = |code: &str| ErrorMetadata::builder().code(code).message("It does not exist").build();
         vec![
             mock!(Rds::describe_db_engine_versions).then_output(move || {
                 DescribeDbEngineVersionsOutput::builder()
@@ -258,7 +238,7 @@ impl World {
             // Asked for one that does not exist, RDS answers with an error and not with an empty list.
             mock!(Rds::describe_db_subnet_groups).then_compute_response(move |_| {
                 if subnet_groups.is_empty() {
-                    let error = DescribeDBSubnetGroupsError::generic(missing("DBSubnetGroupNotFoundFault"));
+                    let error = DescribeDBSubnetGroupsError::generic(said("DBSubnetGroupNotFoundFault"));
                     return MockResponse::Error(error);
                 }
                 let output = DescribeDbSubnetGroupsOutput::builder();
@@ -272,7 +252,7 @@ impl World {
                             .db_cluster_snapshots(found.clone())
                             .build(),
                     ),
-                    None => MockResponse::Error(DescribeDBClusterSnapshotsError::generic(missing(
+                    None => MockResponse::Error(DescribeDBClusterSnapshotsError::generic(said(
                         "DBClusterSnapshotNotFoundFault",
                     ))),
                 }
@@ -282,7 +262,7 @@ impl World {
                 let mut clusters = clusters.clone();
                 clusters.retain(|cluster| cluster.db_cluster_identifier() == asked);
                 if clusters.is_empty() {
-                    let error = DescribeDBClustersError::generic(missing("DBClusterNotFoundFault"));
+                    let error = DescribeDBClustersError::generic(said("DBClusterNotFoundFault"));
                     return MockResponse::Error(error);
                 }
                 let output = DescribeDbClustersOutput::builder();
@@ -293,7 +273,7 @@ impl World {
                 let mut instances = instances.clone();
                 instances.retain(|instance| instance.db_instance_identifier() == asked);
                 if instances.is_empty() {
-                    let error = DescribeDBInstancesError::generic(missing("DBInstanceNotFound"));
+                    let error = DescribeDBInstancesError::generic(said("DBInstanceNotFound"));
                     return MockResponse::Error(error);
                 }
                 let output = DescribeDbInstancesOutput::builder();
@@ -307,12 +287,7 @@ impl World {
         mock!(SecretsManager::describe_secret).then_compute_response(move |request| {
             match secrets.iter().find(|secret| secret.name() == request.secret_id()) {
                 Some(secret) => MockResponse::Output(secret.clone()),
-                None => MockResponse::Error(DescribeSecretError::generic(
-                    aws_sdk_secretsmanager::error::ErrorMetadata::builder()
-                        .code("ResourceNotFoundException")
-                        .message("Secrets Manager can't find the specified secret.")
-                        .build(),
-                )),
+                None => MockResponse::Error(DescribeSecretError::generic(said("ResourceNotFoundException"))),
             }
         })
     }

@@ -1,26 +1,26 @@
 //! Plans with `--adopt`: what stands in our place is taken over, and changed where it differs.
 
 use aws_sdk_s3::types::CorsRule;
-use statemachine::message::{Document, Mode, Operation, StageReport};
-use statemachine::resource::{Context, Options};
-use statemachine::tick::{Input, tick};
+use statemachine::message::{Operation, StageReport};
+use statemachine::resource::{Context, Names, Options};
 use statemachine::{ErrorKind, Result};
+use testing::{context, stack};
 
 use super::world::{LOGS, UPLOADS, World};
-use super::{FILE, Unused, changes, in_sync, stack};
+use super::{FILE, in_sync};
 
 async fn look(world: &World) -> Result<StageReport> {
     let ctx = Context {
         options: Options { adopt: true, ..Options::default() },
-        ..Context::example(statemachine::Stage::Foundation)
+        ..context(statemachine::Stage::Foundation)
     };
-    let document = Document::example(Operation::Plan, Some(stack(FILE)));
+    let document = testing::document(Operation::Plan, Some(stack(FILE)));
     let resources = foundation::resources::foundation(&world.clients(), &ctx, &document);
-    tick(resources, &ctx, Mode::Plan, Input::default(), &Unused).await
+    testing::look(resources, &ctx, Names::default()).await
 }
 
 async fn plan(world: &World) -> String {
-    changes(&look(world).await.expect("the look"))
+    testing::plan(&look(world).await.expect("the look"))
 }
 
 /// The stack as described, none of it with our tags.

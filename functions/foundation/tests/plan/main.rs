@@ -3,22 +3,17 @@
 mod adopt;
 mod world;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aws::Function as _;
 use aws_sdk_ecr::types::ImageTagMutability;
 use aws_sdk_s3::types::{CorsRule, LifecycleExpiration};
 use foundation::{Clients, resources};
-use futures_util::future::BoxFuture;
-use serde_json::Value;
 use statemachine::Result;
-use statemachine::config::{self, Stack};
-use statemachine::message::{Document, Mode, Operation, StageReport};
-use statemachine::permission::{Scope, policy};
-use statemachine::plan::{Action, Item};
-use statemachine::resource::{Context, DataPolicy, Name, Options};
-use statemachine::tick::{Hold, Input, Link, tick};
+use statemachine::message::{Document, Operation, StageReport};
+use statemachine::permission::policy;
+use statemachine::resource::{Context, DataPolicy, Names, Options};
+use testing::{context, scope, stack, whole};
 
 use world::{Bucket, LOGS, UPLOADS, World, cluster, log_group, repository, rule};
 
@@ -41,25 +36,6 @@ port = 8000
 [services.worker]
 command = ["work"]
 "#;
-
-/// A plan neither asks nor notes anything.
-struct Unused;
-
-impl Link for Unused {
-    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
-        unreachable!("a plan writes nothing")
-    }
-}
-
-fn stack(file: &str) -> Stack {
-    config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one")
-}
 
 fn in_sync() -> World {
     World::in_sync(&stack(FILE))
@@ -85,55 +61,16 @@ impl<'a> Asked<'a> {
 
 async fn look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let options = Options { data: asked.data, ..Options::default() };
-    let ctx = Context { options, ..Context::example(statemachine::Stage::Foundation) };
+    let ctx = Context { options, ..context(statemachine::Stage::Foundation) };
     let known: Vec<String> = asked.known_buckets.iter().map(|name| (*name).to_owned()).collect();
     let document =
-        Document { known_buckets: known, ..Document::example(Operation::Plan, asked.file.map(stack)) };
+        Document { known_buckets: known, ..testing::document(Operation::Plan, asked.file.map(stack)) };
     let resources = resources::foundation(&world.clients(), &ctx, &document);
-    tick(resources, &ctx, Mode::Plan, Input::default(), &Unused).await
-}
-
-/// What would change, a line each.
-fn changes(report: &StageReport) -> String {
-    lines(report, |_| None)
-}
-
-/// The same with what is to be made.
-fn whole(report: &StageReport) -> String {
-    lines(report, |item| item.to.as_ref())
-}
-
-fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
-    let mut text = String::new();
-    for item in &report.items {
-        let sign = match item.action {
-            Action::Keep => continue,
-            Action::Kept => '=',
-            Action::Wait => '.',
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Remake => '±',
-            Action::Delete => '-',
-            Action::Refuse => '!',
-        };
-        write!(text, "{sign} {}", item.name).expect("writing to a string");
-        for change in &item.changes {
-            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
-                .expect("writing to a string");
-        }
-        if let Some(reason) = &item.reason {
-            write!(text, "  {reason}").expect("writing to a string");
-        }
-        if let Some(to) = to(item) {
-            write!(text, "  {to}").expect("writing to a string");
-        }
-        text.push('\n');
-    }
-    text
+    testing::look(resources, &ctx, Names::default()).await
 }
 
 async fn plan(world: &World, asked: Asked<'_>) -> String {
-    changes(&look(world, asked).await.expect("the look"))
+    testing::plan(&look(world, asked).await.expect("the look"))
 }
 
 #[tokio::test]
@@ -352,9 +289,7 @@ async fn the_file_decides_what_tasks_may_do() {
 
 #[test]
 fn the_function_may_do_this_and_no_more() {
-    let scope =
-        Scope { app: "arive".to_owned(), account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
-    let permissions = Clients::permissions(&scope);
+    let permissions = Clients::permissions(&scope());
     for permission in &permissions {
         assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
         let everywhere = permission.resources.iter().any(|resource| resource == "*");

@@ -37,12 +37,11 @@ use aws_sdk_s3::types::{
     LifecycleRule, LifecycleRuleFilter, LoggingEnabled, MultipartUpload, NoncurrentVersionExpiration,
     ObjectVersion, PublicAccessBlockConfiguration,
 };
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, Rule, mock};
 use foundation::{Clients, role};
 use statemachine::config::Stack;
-use statemachine::resource::{Context, Name};
+use statemachine::resource::Name;
+use testing::{any_order, client, context};
 
 pub(crate) const LOGS: &str = "arive-production-logs-123456789012";
 pub(crate) const UPLOADS: &str = "arive-uploads-production";
@@ -81,7 +80,7 @@ pub(crate) struct Bucket {
 
 /// The tags of ours.
 pub(crate) fn tags(name: &str) -> Tags {
-    Context::example(statemachine::Stage::Foundation).tags(&Name::from_tag(name))
+    context(statemachine::Stage::Foundation).tags(&Name::from_tag(name))
 }
 
 /// A role as IAM tells of it: documents are percent-encoded.
@@ -207,7 +206,7 @@ fn buckets() -> BTreeMap<String, Bucket> {
 impl World {
     /// The foundation of this stack, as described.
     pub(crate) fn in_sync(stack: &Stack) -> Self {
-        let ctx = Context::example(statemachine::Stage::Foundation);
+        let ctx = context(statemachine::Stage::Foundation);
         Self {
             roles: role::of_stack(&ctx, stack).iter().map(role).collect(),
             log_groups: vec![
@@ -245,31 +244,13 @@ impl World {
 
     /// Clients that answer from this world, and nothing but reading calls.
     pub(crate) fn clients(&self) -> Clients {
-        let credentials = aws_sdk_iam::config::SharedCredentialsProvider::new(
-            aws_sdk_iam::config::Credentials::new("nobody", "nothing", None, None, "test"),
-        );
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-        let answers = |rules: Vec<Rule>| {
-            let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-            rules.iter().fold(answers, MockResponseInterceptor::with_rule)
-        };
-        macro_rules! client {
-            ($sdk:ident, $rules:expr) => {
-                $sdk::Client::from_conf(
-                    $sdk::config::Builder::from(&config)
-                        .http_client(create_mock_http_client())
-                        .interceptor(answers($rules))
-                        .build(),
-                )
-            };
-        }
-        let s3 = self.bucket_settings().into_iter().chain(self.bucket_contents()).collect();
+        let s3: Vec<Rule> = self.bucket_settings().into_iter().chain(self.bucket_contents()).collect();
         Clients {
-            iam: client!(aws_sdk_iam, self.iam()),
-            logs: client!(aws_sdk_cloudwatchlogs, self.logs()),
-            ecs: client!(aws_sdk_ecs, self.ecs()),
-            s3: client!(aws_sdk_s3, s3),
-            ecr: client!(aws_sdk_ecr, self.ecr()),
+            iam: client!(aws_sdk_iam, any_order(&self.iam())),
+            logs: client!(aws_sdk_cloudwatchlogs, any_order(&self.logs())),
+            ecs: client!(aws_sdk_ecs, any_order(&self.ecs())),
+            s3: client!(aws_sdk_s3, any_order(&s3)),
+            ecr: client!(aws_sdk_ecr, any_order(&self.ecr())),
         }
     }
 

@@ -2,24 +2,20 @@
 
 mod world;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aws::Function as _;
 use aws_sdk_ec2::types::{
     IpPermission, IpRange, NatGatewayState, Route, RouteState, SecurityGroupRule, SubnetState,
 };
-use futures_util::future::BoxFuture;
 use network::seen::Seen;
 use network::{Clients, resources, vpc};
-use serde_json::Value;
-use statemachine::config::{self, Stack};
-use statemachine::message::{Mode, StageReport};
-use statemachine::permission::{Scope, policy};
-use statemachine::plan::{Action, Item};
-use statemachine::resource::{Context, Name, Names};
-use statemachine::tick::{Hold, Input, Link, tick};
+use statemachine::message::StageReport;
+use statemachine::permission::policy;
+use statemachine::plan::Action;
+use statemachine::resource::{Name, Names};
 use statemachine::{Error, Result, Stage};
+use testing::{assert_narrow, context, longest_scope, plan, scope, stack, whole};
 
 use world::{World, group, interface_endpoint, nat_gateway, route_table, way_in};
 
@@ -36,27 +32,8 @@ command = ["work"]
 [database]
 "#;
 
-/// A plan neither asks nor notes anything.
-struct Unused;
-
-impl Link for Unused {
-    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
-        unreachable!("a plan writes nothing")
-    }
-}
-
-fn stack(file: &str) -> Stack {
-    config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one")
-}
-
 async fn look(world: &World, stage: Stage, file: Option<&str>, names: Names) -> Result<StageReport> {
-    let (ctx, ec2) = (Context::example(stage), world.client());
+    let (ctx, ec2) = (context(stage), world.client());
     let stack = file.map(stack);
     let resources = if stage == Stage::Egress {
         resources::egress(&ctx, &ec2, &names, stack.as_ref(), None)
@@ -70,7 +47,7 @@ async fn look(world: &World, stage: Stage, file: Option<&str>, names: Names) -> 
             None => resources::no_network(&ec2),
         }
     };
-    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    testing::look(resources, &ctx, names).await
 }
 
 async fn network(world: &World, file: Option<&str>) -> StageReport {
@@ -85,44 +62,6 @@ async fn egress(world: &World, file: Option<&str>) -> StageReport {
     names.insert_with(&role, "arive-production-flow-log", &[("arn", arn.to_owned())]);
     names.insert(Name::new("log-group", "vpc.flow"), "/vpc/arive-production/flow");
     look(world, Stage::Egress, file, names).await.expect("the look")
-}
-
-/// What would change, a line each.
-fn changes(report: &StageReport) -> String {
-    lines(report, |_| None)
-}
-
-/// The same with what is to be made.
-fn whole(report: &StageReport) -> String {
-    lines(report, |item| item.to.as_ref())
-}
-
-fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
-    let mut text = String::new();
-    for item in &report.items {
-        let sign = match item.action {
-            Action::Keep | Action::Kept => continue,
-            Action::Wait => '.',
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Remake => '±',
-            Action::Delete => '-',
-            Action::Refuse => '!',
-        };
-        write!(text, "{sign} {}", item.name).expect("writing to a string");
-        for change in &item.changes {
-            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
-                .expect("writing to a string");
-        }
-        if let Some(reason) = &item.reason {
-            write!(text, "  {reason}").expect("writing to a string");
-        }
-        if let Some(to) = to(item) {
-            write!(text, "  {to}").expect("writing to a string");
-        }
-        text.push('\n');
-    }
-    text
 }
 
 #[tokio::test]
@@ -148,12 +87,15 @@ async fn an_empty_account_gets_everything() {
 async fn without_a_vpc_nothing_in_it_is_looked_for() {
     let mut world = World::in_sync();
     world.vpcs.clear();
-    let plan = changes(&network(&world, Some(FILE)).await);
-    assert!(!plan.contains("+ route-table") && !plan.contains("+ security-group/"), "{plan}");
+    let first = plan(&network(&world, Some(FILE)).await);
+    assert!(!first.contains("+ route-table") && !first.contains("+ security-group/"), "{first}");
     world.subnets.clear();
-    let plan = changes(&network(&world, Some(FILE)).await);
-    assert!(plan.contains("+ route-table/public") && plan.contains("+ security-group/database"), "{plan}");
-    assert!(changes(&network(&world, None).await).contains("- route-table/public"));
+    let second = plan(&network(&world, Some(FILE)).await);
+    assert!(
+        second.contains("+ route-table/public") && second.contains("+ security-group/database"),
+        "{second}"
+    );
+    assert!(plan(&network(&world, None).await).contains("- route-table/public"));
 }
 
 /// The stage `network` lists all endpoints, and tells `egress` whether there are any of its own.
@@ -166,8 +108,8 @@ async fn endpoints_of_egress_are_listed_where_network_has_seen_some() {
     assert_eq!(count(&network(&world, Some(FILE)).await).as_deref(), Some("0"));
     world.vpc_endpoints.push(interface_endpoint("logs"));
     assert_eq!(count(&network(&world, Some(FILE)).await).as_deref(), Some("1"));
-    assert_eq!(changes(&egress(&world, Some(FILE)).await), "- vpc-endpoint/logs\n");
-    assert!(changes(&egress(&world, None).await).contains("- vpc-endpoint/logs\n"));
+    assert_eq!(plan(&egress(&world, Some(FILE)).await), "- vpc-endpoint/logs\n");
+    assert!(plan(&egress(&world, None).await).contains("- vpc-endpoint/logs\n"));
 }
 
 /// A subnet that this run has not made yet keeps the zone that its look has chosen.
@@ -191,7 +133,7 @@ async fn the_ways_out_differ_in_what_they_own() {
     for way in ["nat-per-zone", "endpoints", "public"] {
         let file = FILE.replace("\"nat\"", &format!("{way:?}"));
         writeln!(text, "{way}:").expect("writing to a string");
-        text += &changes(&egress(&world, Some(&file)).await);
+        text += &plan(&egress(&world, Some(&file)).await);
     }
     insta::assert_snapshot!("ways_out", text);
 }
@@ -217,7 +159,7 @@ async fn endpoints_take_calls_from_the_services_alone_and_exec_needs_one_more() 
         ]
     );
     let exec = file.replace("command = [\"work\"]", "exec = true\nread_only_root = false");
-    let plan = changes(&egress(&world, Some(&exec)).await);
+    let plan = plan(&egress(&world, Some(&exec)).await);
     assert!(plan.contains("+ vpc-endpoint/ssmmessages"), "{plan}");
 }
 
@@ -270,8 +212,8 @@ async fn drift_is_an_update_of_the_field() {
     drifted.subnets[0].map_public_ip_on_launch = Some(true);
     drifted.vpc_endpoints[0].route_table_ids = Some(vec!["rtb-private-a".to_owned()]);
     drifted.rules[0].description = None;
-    plans += &changes(&network(&drifted, Some(FILE)).await);
-    plans += &changes(&egress(&drifted, Some(FILE)).await);
+    plans += &plan(&network(&drifted, Some(FILE)).await);
+    plans += &plan(&egress(&drifted, Some(FILE)).await);
     insta::assert_snapshot!("drift", plans);
 }
 
@@ -285,7 +227,7 @@ async fn a_rule_added_by_hand_goes_and_one_of_a_stranger_s_group_does_not() {
         .is_egress(true);
     world.rules.push(icmp.ip_protocol("icmp").from_port(8).to_port(-1).prefix_list_id("pl-1").build());
     world.rules.push(way_in("stranger", 22, "0.0.0.0/0", ""));
-    insta::assert_snapshot!(changes(&network(&world, Some(FILE)).await), @r"
+    insta::assert_snapshot!(plan(&network(&world, Some(FILE)).await), @r"
     - security-group-rule/database-out-icmp-8--1-to-pl-1
     - security-group-rule/service-api-in-22-from-198.51.100.0/24
     ");
@@ -294,7 +236,7 @@ async fn a_rule_added_by_hand_goes_and_one_of_a_stranger_s_group_does_not() {
 #[tokio::test]
 async fn a_service_that_leaves_takes_its_group_and_rules_along() {
     let less = FILE.replace("[services.worker]\ncommand = [\"work\"]\n", "");
-    insta::assert_snapshot!(changes(&network(&World::in_sync(), Some(&less)).await), @r"
+    insta::assert_snapshot!(plan(&network(&World::in_sync(), Some(&less)).await), @r"
     - security-group/service-worker
     - security-group-rule/database-in-5432-from-service-worker
     - security-group-rule/service-worker-out-everything-to-internet
@@ -304,14 +246,14 @@ async fn a_service_that_leaves_takes_its_group_and_rules_along() {
 #[tokio::test]
 async fn without_a_stack_everything_goes() {
     let world = World::in_sync();
-    let plans = changes(&egress(&world, None).await) + &changes(&network(&world, None).await);
+    let plans = plan(&egress(&world, None).await) + &plan(&network(&world, None).await);
     insta::assert_snapshot!("removed", plans);
 }
 
 #[tokio::test]
 async fn addresses_cannot_change() {
     let file = FILE.replace("egress = \"nat\"", "egress = \"nat\"\ncidr = \"10.1.0.0/16\"");
-    let plan = changes(&network(&World::in_sync(), Some(&file)).await);
+    let plan = plan(&network(&World::in_sync(), Some(&file)).await);
     insta::assert_snapshot!("addresses", plan);
 }
 
@@ -319,7 +261,7 @@ async fn addresses_cannot_change() {
 async fn zones_once_chosen_stay() {
     let mut world = World::in_sync();
     world.zones.clear();
-    assert_eq!(changes(&network(&world, Some(FILE)).await), "");
+    assert_eq!(plan(&network(&world, Some(FILE)).await), "");
 
     // The private subnets of zone b are to come where the public one is.
     let mut world = World::in_sync();
@@ -348,7 +290,7 @@ async fn groups_are_ours_by_tag_and_by_name() {
     (copy.group_id, copy.group_name) = (Some("sg-copy".to_owned()), Some("a copy, tags and all".to_owned()));
     world.groups.insert(0, copy);
     let report = network(&world, Some(FILE)).await;
-    assert_eq!(changes(&report), "");
+    assert_eq!(plan(&report), "");
     assert_eq!(report.names.id(&Name::new("security-group", "database")), Some("sg-database"));
 }
 
@@ -356,7 +298,7 @@ async fn groups_are_ours_by_tag_and_by_name() {
 async fn a_nat_gateway_comes_goes_and_fails() {
     let plan = async |state, file: Option<&str>| {
         let world = World { nat_gateways: vec![nat_gateway(state)], ..World::in_sync() };
-        changes(&egress(&world, file).await)
+        plan(&egress(&world, file).await)
     };
     insta::assert_snapshot!(plan(NatGatewayState::Pending, Some(FILE)).await, @". nat-gateway/a  AWS is still at work on it");
     insta::assert_snapshot!(plan(NatGatewayState::Failed, Some(FILE)).await, @"± nat-gateway/a  it failed: Network vpc-main has no Internet gateway attached (Gateway.NotAttached)");
@@ -376,7 +318,7 @@ async fn a_route_to_a_nat_gateway_that_is_gone_is_led_to_the_new_one() {
     for table in &mut world.route_tables[1..] {
         table.routes.as_mut().expect("routes")[2].state = Some(RouteState::Blackhole);
     }
-    insta::assert_snapshot!(changes(&egress(&world, Some(FILE)).await), @r#"
+    insta::assert_snapshot!(plan(&egress(&world, Some(FILE)).await), @r#"
     + nat-gateway/a
     ~ route/private-a  nat_gateway: "nat-a" -> "nat-gateway/a"
     ~ route/private-b  nat_gateway: "nat-a" -> "nat-gateway/a"
@@ -388,7 +330,7 @@ async fn a_stranger_s_way_out_is_refused() {
     let mut world = World::in_sync();
     world.route_tables[1] =
         route_table("private-a", &["private-a"], Route::builder().transit_gateway_id("tgw-1"));
-    let plan = changes(&egress(&world, Some(FILE)).await);
+    let plan = plan(&egress(&world, Some(FILE)).await);
     assert!(
         plan.starts_with("! route/private-a  route/private-a exists already as rtb-private-a|0.0.0.0/0"),
         "{plan}"
@@ -410,7 +352,7 @@ async fn an_interface_without_private_names_is_mended() {
         *table = route_table(what, &[what], Route::builder());
         table.routes.as_mut().expect("routes").pop();
     }
-    let plan = changes(&egress(&world, Some(&file)).await);
+    let plan = plan(&egress(&world, Some(&file)).await);
     assert_eq!(plan, "~ vpc-endpoint/ecr.api  private_dns: false -> true\n");
 }
 
@@ -440,20 +382,10 @@ async fn an_unlisted_status_is_an_error_and_not_probably_fine() {
 
 #[test]
 fn the_role_s_policy_is_narrow_and_fits() {
-    let scope = Scope {
-        app: "a".repeat(20),
-        account: "123456789012".to_owned(),
-        region: "ap-southeast-1".to_owned(),
-    };
-    let permissions = Clients::permissions(&scope);
-    for permission in &permissions {
-        assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
-        let everywhere = permission.resources.iter().any(|resource| resource == "*");
-        assert_eq!(everywhere, permission.reason.is_some(), "{permission:?}");
-    }
+    let permissions = Clients::permissions(&longest_scope());
+    assert_narrow(&permissions);
     let document = policy(&permissions).to_string();
     // A role's inline policies may have 10,240 characters, and every function also reads and writes its record.
     assert!(document.len() < 8_000, "{} characters", document.len());
-    let arive = Scope { app: "arive".to_owned(), region: "us-east-1".to_owned(), ..scope };
-    insta::assert_snapshot!("policy", format!("{:#}", policy(&Clients::permissions(&arive))));
+    insta::assert_snapshot!("policy", format!("{:#}", policy(&Clients::permissions(&scope()))));
 }

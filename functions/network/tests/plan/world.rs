@@ -2,7 +2,6 @@
 //! thing in it.
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::config::{Builder, Credentials, SharedCredentialsProvider};
 use aws_sdk_ec2::operation::describe_addresses::DescribeAddressesOutput;
 use aws_sdk_ec2::operation::describe_availability_zones::DescribeAvailabilityZonesOutput;
 use aws_sdk_ec2::operation::describe_flow_logs::DescribeFlowLogsOutput;
@@ -26,11 +25,12 @@ use aws_sdk_ec2::types::{
     RouteTableAssociation, RuleAction, SecurityGroup, SecurityGroupIdentifier, SecurityGroupRule, State,
     Subnet, SubnetState, Tag, TrafficType, Vpc, VpcEndpoint, VpcEndpointType, VpcState,
 };
-use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::mock;
 use network::vpc_endpoint;
 use serde_json::Value;
 use statemachine::Stage;
-use statemachine::resource::{Context, Name};
+use statemachine::resource::Name;
+use testing::{any_order, client, context};
 
 /// What EC2 has.
 #[derive(Clone, Debug, Default)]
@@ -204,23 +204,17 @@ impl World {
         let nats = answer!(describe_nat_gateways, DescribeNatGatewaysOutput, set_nat_gateways, nat_gateways);
         let logs = answer!(describe_flow_logs, DescribeFlowLogsOutput, set_flow_logs, flow_logs);
         let all = [
-            &attribute, &groups, &zones, &vpcs, &gateways, &acls, &tables, &subnets, &endpoints, &rules,
-            &addresses, &nats, &logs,
+            attribute, groups, zones, vpcs, gateways, acls, tables, subnets, endpoints, rules, addresses,
+            nats, logs,
         ];
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-        let answers = all.into_iter().fold(answers, MockResponseInterceptor::with_rule);
-        let credentials =
-            SharedCredentialsProvider::new(Credentials::new("nobody", "nothing", None, None, "test"));
-        let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-        let config = Builder::from(&config).http_client(create_mock_http_client()).interceptor(answers);
-        Client::from_conf(config.build())
+        client!(aws_sdk_ec2, any_order(&all))
     }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the builders take an option")]
 pub(crate) fn tags(stage: Stage, name: &str) -> Option<Vec<Tag>> {
-    let tags = Context::example(stage).tags(&Name::from_tag(name)).into_iter();
-    Some(tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect())
+    let tag = |key, value| Tag::builder().key(key).value(value).build();
+    Some(testing::tags(stage, &Name::from_tag(name), tag))
 }
 
 fn network_acl() -> NetworkAcl {
@@ -282,7 +276,7 @@ fn subnet(what: &str, cidr: &str, zone: &str) -> Subnet {
 
 fn s3_endpoint() -> VpcEndpoint {
     let policy: Value =
-        vpc_endpoint::VpcEndpoint::s3(&Context::example(statemachine::Stage::Network), Vec::new()).policy;
+        vpc_endpoint::VpcEndpoint::s3(&context(statemachine::Stage::Network), Vec::new()).policy;
     VpcEndpoint::builder()
         .vpc_endpoint_id("vpce-s3")
         .service_name("com.amazonaws.us-east-1.s3")
@@ -300,7 +294,7 @@ fn s3_endpoint() -> VpcEndpoint {
 /// An interface endpoint of the stage `egress`, without its private DNS names.
 pub(crate) fn interface_endpoint(what: &str) -> VpcEndpoint {
     let policy: Value = vpc_endpoint::VpcEndpoint::interface(
-        &Context::example(statemachine::Stage::Egress),
+        &context(statemachine::Stage::Egress),
         what,
         Vec::new(),
         Vec::new(),

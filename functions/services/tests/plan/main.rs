@@ -2,23 +2,15 @@
 
 mod world;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
 use aws::Function as _;
 use aws_sdk_ecs::types::DeploymentRolloutState;
-use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
 use services::Clients;
-use statemachine::config;
-use statemachine::message::{
-    Document, Image, Mode, Next, Operation, StageReport, Stages, Trigger, Verdict, Wanted,
-};
-use statemachine::permission::{Scope, policy};
-use statemachine::plan::{Action, Item};
-use statemachine::resource::{Context, Name, Names, Options};
-use statemachine::tick::{Hold, Input, Link, tick};
+use statemachine::message::{Document, Image, Operation, StageReport, Wanted};
+use statemachine::permission::policy;
+use statemachine::plan::Action;
+use statemachine::resource::{Name, Names};
 use statemachine::{ErrorKind, Result};
+use testing::{context, longest_scope, stack, whole};
 
 use world::{
     NEW, OLD, World, alias, arn_of, definition, deployment, host_rule, https, names, scalable_target,
@@ -43,56 +35,19 @@ command = ["work"]
 name = "arive"
 "#;
 
-/// A plan neither asks nor notes anything.
-struct Unused;
-
-impl Link for Unused {
-    fn hold(&self) -> BoxFuture<'_, Result<Hold>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn notes(&self) -> BoxFuture<'_, Result<BTreeMap<Name, u64>>> {
-        unreachable!("a plan writes nothing")
-    }
-    fn note(&self, _: BTreeMap<Name, u64>) -> BoxFuture<'_, Result<()>> {
-        unreachable!("a plan writes nothing")
-    }
-}
-
-/// What control hands to a stage. From JSON, as the state machine does: a new field with a default is none of
-/// these tests' business.
 fn document(file: Option<&str>, operation: Operation, digest: Option<&str>) -> Document {
-    let stack =
-        file.map(|file| config::parse(file.as_bytes(), "stepstack.toml").expect("the file is a good one"));
-    let image =
-        digest.map(|digest| Wanted::New(Image { digest: digest.to_owned(), tag: None, architecture: None }));
-    let document = json!({
-        "run": {
-            "id": "20261123-101500-abcd",
-            "execution": "",
-            "app": "arive",
-            "environment": "production",
-            "operation": operation,
-            "trigger": Trigger::Cli,
-            "started_at": "2026-11-23T10:15:00Z",
-            "options": Options::default(),
-            "lock": 0,
-        },
-        "stack": stack,
-        "image": image,
-        "known_hosts": ["api.tryarive.com"],
-        "known_buckets": [],
-        "intent": {},
-        "stages": Stages::default(),
-        "verdict": Verdict { next: Next::Look, retry_after_s: 0, message: String::new() },
-        "looks": 0,
-    });
-    serde_json::from_value(document).expect("a document")
+    let image = |digest: &str| Image { digest: digest.to_owned(), tag: None, architecture: None };
+    Document {
+        image: digest.map(|digest| Wanted::New(image(digest))),
+        known_hosts: vec!["api.tryarive.com".to_owned()],
+        ..testing::document(operation, file.map(stack))
+    }
 }
 
 async fn look_with(world: &World, document: Document, names: Names) -> Result<StageReport> {
-    let ctx = Context::example(statemachine::Stage::Services);
+    let ctx = context(statemachine::Stage::Services);
     let resources = world.clients().resources(&ctx, &document, &names).await?;
-    tick(resources, &ctx, Mode::Plan, Input { names, ..Input::default() }, &Unused).await
+    testing::look(resources, &ctx, names).await
 }
 
 async fn look(world: &World, file: Option<&str>) -> StageReport {
@@ -100,45 +55,7 @@ async fn look(world: &World, file: Option<&str>) -> StageReport {
 }
 
 async fn plan(world: &World) -> String {
-    changes(&look(world, Some(FILE)).await)
-}
-
-/// What would change, a line each.
-fn changes(report: &StageReport) -> String {
-    lines(report, |_| None)
-}
-
-/// The same with what is to be made.
-fn whole(report: &StageReport) -> String {
-    lines(report, |item| item.to.as_ref())
-}
-
-fn lines(report: &StageReport, to: impl Fn(&Item) -> Option<&Value>) -> String {
-    let mut text = String::new();
-    for item in &report.items {
-        let sign = match item.action {
-            Action::Keep | Action::Kept => continue,
-            Action::Wait => '.',
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Remake => '±',
-            Action::Delete => '-',
-            Action::Refuse => '!',
-        };
-        write!(text, "{sign} {}", item.name).expect("writing to a string");
-        for change in &item.changes {
-            write!(text, "  {}: {} -> {}", change.field, change.from, change.to)
-                .expect("writing to a string");
-        }
-        if let Some(reason) = &item.reason {
-            write!(text, "  {reason}").expect("writing to a string");
-        }
-        if let Some(to) = to(item) {
-            write!(text, "  {to}").expect("writing to a string");
-        }
-        text.push('\n');
-    }
-    text
+    testing::plan(&look(world, Some(FILE)).await)
 }
 
 fn digest(report: &StageReport) -> Option<&str> {
@@ -162,7 +79,7 @@ async fn an_empty_account_gets_everything() {
 async fn before_any_other_stage_the_first_push_is_waited_for_and_the_rest_is_planned() {
     let document = document(Some(FILE), Operation::Plan, None);
     let report = look_with(&World::default(), document, Names::default()).await.expect("the look");
-    insta::assert_snapshot!("before_any_other_stage", changes(&report));
+    insta::assert_snapshot!("before_any_other_stage", testing::plan(&report));
     assert_eq!(report.waiting.len(), 1);
     assert_eq!(report.waiting[0].what, "the first image");
 }
@@ -192,7 +109,7 @@ async fn drift_is_an_update_of_the_field() {
 async fn an_image_deployed_is_a_new_revision_that_the_service_follows() {
     let document = document(Some(FILE), Operation::Deploy, Some(NEW));
     let report = look_with(&World::in_sync(), document, names()).await.expect("the look");
-    insta::assert_snapshot!("deploy", changes(&report));
+    insta::assert_snapshot!("deploy", testing::plan(&report));
     assert_eq!(digest(&report), Some(NEW));
 }
 
@@ -203,7 +120,7 @@ async fn an_apply_keeps_the_image_that_runs() {
     world.images = vec![(NEW, "latest")];
     let document = document(Some(FILE), Operation::Apply, None);
     let report = look_with(&world, document, names()).await.expect("the look");
-    assert_eq!((changes(&report).as_str(), digest(&report)), ("", Some(OLD)));
+    assert_eq!((testing::plan(&report).as_str(), digest(&report)), ("", Some(OLD)));
 }
 
 #[tokio::test]
@@ -245,7 +162,7 @@ async fn a_log_group_or_role_deleted_behind_our_back_blocks_nothing() {
     names.remove(&Name::new("log-group", "api"));
     names.remove(&Name::new("role", "task"));
     let report = look_with(&World::in_sync(), document(Some(FILE), Operation::Plan, None), names).await;
-    assert_eq!(changes(&report.expect("the look")), "");
+    assert_eq!(testing::plan(&report.expect("the look")), "");
 }
 
 #[tokio::test]
@@ -294,31 +211,31 @@ async fn a_service_is_settled_only_when_what_was_asked_for_runs() {
 #[tokio::test]
 async fn a_service_that_leaves_takes_what_leads_to_it_along() {
     let less = FILE.replace("[services.worker]\ncommand = [\"work\"]\n", "");
-    insta::assert_snapshot!("worker_removed", changes(&look(&World::in_sync(), Some(&less)).await));
+    insta::assert_snapshot!("worker_removed", testing::plan(&look(&World::in_sync(), Some(&less)).await));
     let (_, after) = FILE.split_once("[services.worker]").expect("a worker");
     let (before, _) = FILE.split_once("[services.api]").expect("an API");
     let less = format!("{before}[services.worker]{after}");
-    insta::assert_snapshot!("api_removed", changes(&look(&World::in_sync(), Some(&less)).await));
+    insta::assert_snapshot!("api_removed", testing::plan(&look(&World::in_sync(), Some(&less)).await));
 }
 
 #[tokio::test]
 async fn a_service_becomes_private_or_moves_to_another_port_in_place() {
     let file = FILE.replace("8000", "9000");
-    insta::assert_snapshot!("port", changes(&look(&World::in_sync(), Some(&file)).await));
+    insta::assert_snapshot!("port", testing::plan(&look(&World::in_sync(), Some(&file)).await));
     let file = FILE.replace("port = 8000\nhost = \"api.tryarive.com\"\n", "");
-    insta::assert_snapshot!("private", changes(&look(&World::in_sync(), Some(&file)).await));
+    insta::assert_snapshot!("private", testing::plan(&look(&World::in_sync(), Some(&file)).await));
 }
 
 #[tokio::test]
 async fn without_a_domain_rules_stand_on_port_80() {
     let file = FILE.replace("domain = \"tryarive.com\"\n", "").replace("host = \"api.tryarive.com\"\n", "");
-    insta::assert_snapshot!("without_domain", changes(&look(&World::in_sync(), Some(&file)).await));
+    insta::assert_snapshot!("without_domain", testing::plan(&look(&World::in_sync(), Some(&file)).await));
 }
 
 #[tokio::test]
 async fn without_a_stack_everything_goes() {
-    insta::assert_snapshot!("removed", changes(&look(&World::in_sync(), None).await));
-    assert_eq!(changes(&look(&World::default(), None).await), "");
+    insta::assert_snapshot!("removed", testing::plan(&look(&World::in_sync(), None).await));
+    assert_eq!(testing::plan(&look(&World::default(), None).await), "");
 }
 
 #[tokio::test]
@@ -327,11 +244,11 @@ async fn autoscaling_takes_the_count_over() {
     let mut world = World::in_sync();
     world.services[0].desired_count = 3;
     world.services[0].running_count = 3;
-    assert_eq!(changes(&look(&world, Some(&file)).await), "+ scaling-target/api\n");
+    assert_eq!(testing::plan(&look(&world, Some(&file)).await), "+ scaling-target/api\n");
     world.scalable_targets = vec![scalable_target(2, 4)];
-    assert_eq!(changes(&look(&world, Some(&file)).await), "");
+    assert_eq!(testing::plan(&look(&world, Some(&file)).await), "");
     world.scalable_targets = vec![scalable_target(2, 9)];
-    assert_eq!(changes(&look(&world, Some(&file)).await), "~ scaling-target/api  max: 9 -> 4\n");
+    assert_eq!(testing::plan(&look(&world, Some(&file)).await), "~ scaling-target/api  max: 9 -> 4\n");
     // No longer asked for, the count is the file's again.
     insta::assert_snapshot!("scale_removed", plan(&world).await);
 }
@@ -343,7 +260,7 @@ async fn strangers_in_our_places_are_refused_and_never_removed() {
     world.records[0] = alias("api.tryarive.com", "stranger-1.us-east-1.elb.amazonaws.com");
     world.services[1].tags = None;
     insta::assert_snapshot!("theirs", plan(&world).await);
-    insta::assert_snapshot!("theirs_removed", changes(&look(&world, None).await));
+    insta::assert_snapshot!("theirs_removed", testing::plan(&look(&world, None).await));
 }
 
 #[tokio::test]
@@ -357,7 +274,7 @@ async fn another_environment_s_parts_are_none_of_ours() {
     copy.task_definition_arn = Some("arn:task-definition/arive-production-copy:1".to_owned());
     world.definitions.insert(0, (name, copy));
     let report = look(&world, Some(FILE)).await;
-    assert_eq!(changes(&report), "");
+    assert_eq!(testing::plan(&report), "");
     let group = services::target_group::name("api", 8000);
     assert_eq!(report.names.id(&group), Some(target_group_arn("api").as_str()));
 }
@@ -373,12 +290,7 @@ async fn an_unlisted_status_is_an_error_and_not_probably_fine() {
 
 #[test]
 fn the_role_s_policy_is_narrow_and_fits() {
-    let scope = Scope {
-        app: "a".repeat(20),
-        account: "123456789012".to_owned(),
-        region: "ap-southeast-1".to_owned(),
-    };
-    let permissions = Clients::permissions(&scope);
+    let permissions = Clients::permissions(&longest_scope());
     for permission in &permissions {
         assert!(permission.actions.iter().all(|action| !action.contains('*')), "{permission:?}");
         assert!(

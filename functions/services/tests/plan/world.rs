@@ -41,10 +41,12 @@ use aws_sdk_eventbridge::operation::list_targets_by_rule::ListTargetsByRuleOutpu
 use aws_sdk_eventbridge::types::{RuleState, Target};
 use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
 use aws_sdk_route53::types::{AliasTarget, ResourceRecordSet, RrType};
-use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::mock;
 use services::task_definition::TaskDefinition as Described;
 use services::{Clients, listener_rule, target_group};
-use statemachine::resource::{Context, Name, Names, Resource as _, short_hash};
+use statemachine::Stage;
+use statemachine::resource::{Name, Names, Resource as _, short_hash};
+use testing::{any_order, client, context, tags};
 
 pub(crate) const OLD: &str = "sha256:1111";
 pub(crate) const NEW: &str = "sha256:2222";
@@ -102,28 +104,13 @@ impl World {
     }
 
     pub(crate) fn clients(&self) -> Clients {
-        macro_rules! client {
-            ($sdk:ident, $rules:expr) => {{
-                let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-                let rules = $rules;
-                let answers = rules.iter().fold(answers, |answers, rule| answers.with_rule(rule));
-                let credentials =
-                    aws_sdk_ecs::config::Credentials::new("nobody", "nothing", None, None, "test");
-                let credentials = aws_sdk_ecs::config::SharedCredentialsProvider::new(credentials);
-                let config = aws::config("us-east-1", Some("http://127.0.0.1:1"), credentials);
-                let config = $sdk::config::Builder::from(&config)
-                    .http_client(create_mock_http_client())
-                    .interceptor(answers);
-                $sdk::Client::from_conf(config.build())
-            }};
-        }
         Clients {
-            ecs: client!(aws_sdk_ecs, self.ecs()),
-            elb: client!(aws_sdk_elasticloadbalancingv2, self.elb()),
-            route53: client!(aws_sdk_route53, self.route53()),
-            ecr: client!(aws_sdk_ecr, self.ecr()),
-            events: client!(aws_sdk_eventbridge, self.events()),
-            autoscaling: client!(aws_sdk_applicationautoscaling, self.autoscaling()),
+            ecs: client!(aws_sdk_ecs, any_order(&self.ecs())),
+            elb: client!(aws_sdk_elasticloadbalancingv2, any_order(&self.elb())),
+            route53: client!(aws_sdk_route53, any_order(&self.route53())),
+            ecr: client!(aws_sdk_ecr, any_order(&self.ecr())),
+            events: client!(aws_sdk_eventbridge, any_order(&self.events())),
+            autoscaling: client!(aws_sdk_applicationautoscaling, any_order(&self.autoscaling())),
         }
     }
 
@@ -154,11 +141,10 @@ impl World {
         let owned = self.owned.clone();
         let tags = mock!(Client::describe_tags).then_compute_output(move |input: &DescribeTagsInput| {
             let described = input.resource_arns().iter().map(|arn| {
-                let tags = owned.get(arn).map(|name| {
-                    let tag = aws_sdk_elasticloadbalancingv2::types::Tag::builder;
-                    let tags = tags_of(name).into_iter();
-                    tags.map(|(key, value)| tag().key(key).value(value).build()).collect()
-                });
+                let tag = |key, value| {
+                    aws_sdk_elasticloadbalancingv2::types::Tag::builder().key(key).value(value).build()
+                };
+                let tags = owned.get(arn).map(|name| tags(Stage::Services, name, tag));
                 TagDescription::builder().resource_arn(arn).set_tags(tags).build()
             });
             DescribeTagsOutput::builder().set_tag_descriptions(Some(described.collect())).build()
@@ -258,7 +244,7 @@ impl World {
             ListRulesOutput::builder().set_rules(Some(rule.clone().into_iter().collect())).build()
         });
         let targets = mock!(Client::list_targets_by_rule).then_output(|| {
-            let scope = Context::example(statemachine::Stage::Services).scope();
+            let scope = context(statemachine::Stage::Services).scope();
             let target = Target::builder()
                 .id("state-machine")
                 .arn(scope.state_machine())
@@ -267,11 +253,11 @@ impl World {
             ListTargetsByRuleOutput::builder().targets(target.expect("a target")).build()
         });
         let tags = mock!(Client::list_tags_for_resource).then_output(|| {
-            let tag = |(key, value): (String, String)| {
+            let tag = |key, value| {
                 aws_sdk_eventbridge::types::Tag::builder().key(key).value(value).build().expect("a tag")
             };
-            let tags = tags_of(&Name::new("event-rule", "image-push")).into_iter().map(tag);
-            ListTagsForResourceOutput::builder().set_tags(Some(tags.collect())).build()
+            let tags = tags(Stage::Services, &Name::new("event-rule", "image-push"), tag);
+            ListTagsForResourceOutput::builder().set_tags(Some(tags)).build()
         });
         vec![describe, targets, tags]
     }
@@ -339,13 +325,9 @@ pub(crate) fn names() -> Names {
 const PATTERN: &str = r#"{"detail-type": ["ECR Image Action"], "source": ["aws.ecr"], "detail": {"result": ["SUCCESS"],
     "action-type": ["PUSH"], "repository-name": ["arive/production"], "image-tag": ["latest"]}}"#;
 
-fn tags_of(name: &Name) -> Vec<(String, String)> {
-    Context::example(statemachine::Stage::Services).tags(name)
-}
-
 fn ecs_tags(name: &Name) -> Vec<aws_sdk_ecs::types::Tag> {
-    let tag = aws_sdk_ecs::types::Tag::builder;
-    tags_of(name).into_iter().map(|(key, value)| tag().key(key).value(value).build()).collect()
+    let tag = |key, value| aws_sdk_ecs::types::Tag::builder().key(key).value(value).build();
+    tags(Stage::Services, name, tag)
 }
 
 fn role_arn(role: &str) -> String {
