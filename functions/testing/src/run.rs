@@ -1,47 +1,19 @@
 //! A run: what it gets, and what its resources are called.
 
-use std::time::{Duration, Instant};
-
 use statemachine::Part;
 use statemachine::config::{self, Stack};
-use statemachine::message::{Document, Operation, Parameters, Run, Trigger};
+use statemachine::message::{Document, Operation};
 use statemachine::permission::Scope;
-use statemachine::resource::{Context, Name, Options};
+use statemachine::resource::{Context, Name};
 
 /// The context of a stage (or of the engine), with 50 seconds left.
 pub fn context(stage: impl Into<Part>) -> Context {
-    Context {
-        app: "arive".to_owned(),
-        environment: "production".to_owned(),
-        stage: stage.into(),
-        account: "123456789012".to_owned(),
-        region: "us-east-1".to_owned(),
-        run: "20261123-101500-abcd".to_owned(),
-        options: Options::default(),
-        deadline: Instant::now() + Duration::from_secs(50),
-    }
+    Context::example(stage)
 }
 
 /// The document of a run that has not looked yet. Without a stack it removes everything.
 pub fn document(operation: Operation, stack: Option<Stack>) -> Document {
-    let run = Run {
-        id: "20261123-101500-abcd".to_owned(),
-        execution: "arn:aws:states:us-east-1:123456789012:execution:stepstack-arive:x".to_owned(),
-        app: "arive".to_owned(),
-        environment: "production".to_owned(),
-        operation,
-        trigger: Trigger::Cli,
-        caller: None,
-        started_at: "2026-11-23T10:15:00Z".to_owned(),
-        plan: None,
-        options: Options::default(),
-        parameters: Parameters::default(),
-        config_key: None,
-        lock: 1,
-        lock_ms: 0,
-        lock_etag: None,
-    };
-    Document::new(run, stack)
+    Document::example(operation, stack)
 }
 
 /// The stack that this file describes.
