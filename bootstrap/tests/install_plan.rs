@@ -553,7 +553,7 @@ async fn a_bucket_without_tags_is_one_whose_making_was_cut_off() {
     let world = World { bucket_tags: None, ..World::in_sync() };
     insta::assert_snapshot!(plan(&world, &zips()).await);
     let empty = World { objects: 0, ..World { bucket_tags: None, ..World::in_sync() } };
-    let removed = changes(&removal(&empty, DataPolicy::Refuse).await);
+    let removed = testing::plan(&removal(&empty, DataPolicy::Refuse).await);
     assert!(removed.starts_with("- bucket/provisioner\n"), "{removed}");
     let strangers = Some(vec![("team".to_owned(), "data".to_owned())]);
     let world = World { bucket_tags: strangers, ..World::in_sync() };
