@@ -121,10 +121,9 @@ fn decide_removal<R: Resource>(found: &Found<R>, options: &Options) -> Step {
 
 /// One line of a plan: a resource, and what happens to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Item {
-    /// Which resource.
     pub name: Name,
-    /// What happens to it.
     pub action: Action,
     /// The fields that differ, for updates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -10,18 +10,15 @@ pub(super) const UPLOAD_WITHIN: Duration = Duration::from_mins(5);
 
 /// The installer's clients.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each client is named after its service")]
 pub struct Clients {
     /// S3, by path where AWS is an emulator.
     pub s3: aws_sdk_s3::Client,
-    /// IAM.
     pub iam: aws_sdk_iam::Client,
-    /// CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// Lambda, with time for uploads.
     pub lambda: aws_sdk_lambda::Client,
-    /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
-    /// EventBridge.
     pub events: aws_sdk_eventbridge::Client,
 }
 

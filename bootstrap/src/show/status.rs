@@ -11,12 +11,12 @@ use super::stages::stages;
 
 /// All that `status` shows.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Glance<'a> {
     /// `app/env`
     pub stack: &'a str,
     /// The account's number.
     pub account: &'a str,
-    /// The region.
     pub region: &'a str,
     /// The last run that was to change something.
     pub run: &'a str,
@@ -24,7 +24,6 @@ pub struct Glance<'a> {
     pub record: &'a RunRecord,
     /// And how it ended.
     pub result: Option<&'a RunResult>,
-    /// The lock.
     pub lock: Option<&'a Lock>,
     /// The stages of that run.
     pub stages: &'a [StageReport],

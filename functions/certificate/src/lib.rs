@@ -21,10 +21,9 @@ use crate::record::{Kind, Record, Records};
 
 /// The function's clients.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each client is named after its service")]
 pub struct Clients {
-    /// Certificate Manager.
     pub acm: aws_sdk_acm::Client,
-    /// Route 53.
     pub route53: aws_sdk_route53::Client,
     /// Whether AWS is an emulator: then nobody delegates a domain to it, and DNS is not asked.
     pub emulated: bool,

@@ -10,24 +10,20 @@ use statemachine::resource::Options;
 
 /// What a trigger asks for.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Ask {
-    /// What started it.
     pub trigger: Trigger,
     /// Who, where it is known: only the command line names a person.
     pub caller: Option<String>,
-    /// The environment.
     pub environment: String,
-    /// What for.
     pub operation: Operation,
     /// Where the configuration stands; absent: it is the one accepted last.
     pub source: Option<Source>,
-    /// What the operation is told.
     pub parameters: Parameters,
     /// It waits for a run that holds the lock, instead of being refused.
     pub waits: bool,
     /// The plan's id that the joined plan must have.
     pub plan: Option<String>,
-    /// What the caller allows.
     pub options: Options,
 }
 

@@ -37,6 +37,7 @@ const NO_EXTENDED_SUPPORT: &str = "open-source-rds-extended-support-disabled";
 
 /// An Aurora PostgreSQL Serverless v2 cluster.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Cluster {
     /// `{app}-{env}-1`; a restore makes the next.
     pub identifier: String,
@@ -50,19 +51,14 @@ pub struct Cluster {
     pub password: Name,
     /// Somebody can stop a cluster; AWS starts it again after seven days.
     pub running: bool,
-    /// Capacity, in ACUs.
     pub min_acu: f64,
-    /// Capacity, in ACUs.
     pub max_acu: f64,
     /// Seconds without a connection after which it sleeps, where `min_acu` is 0.
     pub pause_after_s: Option<i32>,
-    /// For how many days backups stay.
     pub backup_retention_days: i32,
-    /// Whether AWS refuses to delete it.
     pub deletion_protection: bool,
     /// Cannot change.
     pub encrypted: bool,
-    /// Whether logging in by IAM is possible.
     pub iam_authentication: bool,
     /// Logs that go to CloudWatch.
     pub log_exports: BTreeSet<String>,
@@ -70,7 +66,6 @@ pub struct Cluster {
     pub copies_tags: bool,
     /// Where it stands. Cannot change.
     pub subnet_group: Name,
-    /// Its parameters.
     pub parameter_group: Name,
     /// Who gets in.
     pub security_groups: BTreeSet<Name>,

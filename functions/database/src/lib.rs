@@ -37,12 +37,10 @@ use crate::version::LiveVersion;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each client is named after its service")]
 pub struct Clients {
-    /// RDS.
     pub rds: aws_sdk_rds::Client,
-    /// Secrets Manager.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// EventBridge.
     pub events: aws_sdk_eventbridge::Client,
 }
 

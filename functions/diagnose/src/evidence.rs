@@ -35,14 +35,13 @@ pub struct StoppedTask {
 
 /// A target that is not healthy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Target {
-    /// The service.
     pub service: String,
     /// `Target.FailedHealthChecks`, `Target.ResponseCodeMismatch`, `Target.Timeout`.
     pub reason: String,
     /// Elastic Load Balancing's words.
     pub description: String,
-    /// The path that is checked.
     pub path: String,
 }
 

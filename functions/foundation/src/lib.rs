@@ -25,16 +25,12 @@ use crate::role::Role;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each client is named after its service")]
 pub struct Clients {
-    /// IAM.
     pub iam: aws_sdk_iam::Client,
-    /// CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
-    /// ECS.
     pub ecs: aws_sdk_ecs::Client,
-    /// S3.
     pub s3: aws_sdk_s3::Client,
-    /// ECR.
     pub ecr: aws_sdk_ecr::Client,
 }
 

@@ -34,18 +34,13 @@ use crate::task_definition::TaskDefinition;
 
 /// The function's clients.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each client is named after its service")]
 pub struct Clients {
-    /// ECS.
     pub ecs: aws_sdk_ecs::Client,
-    /// Elastic Load Balancing.
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
-    /// Route 53.
     pub route53: aws_sdk_route53::Client,
-    /// ECR.
     pub ecr: aws_sdk_ecr::Client,
-    /// EventBridge.
     pub events: aws_sdk_eventbridge::Client,
-    /// Application Auto Scaling.
     pub autoscaling: aws_sdk_applicationautoscaling::Client,
 }
 

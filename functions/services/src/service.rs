@@ -20,8 +20,8 @@ pub const GRACE_S: i32 = 30;
 
 /// A service on Fargate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Service {
-    /// Its name.
     pub service: String,
     /// The revision that it runs.
     pub task_definition: Name,
@@ -29,7 +29,6 @@ pub struct Service {
     pub desired_count: Option<i32>,
     /// Where its tasks stand.
     pub subnets: BTreeSet<Name>,
-    /// Their groups.
     pub security_groups: BTreeSet<Name>,
     /// Whether each task has an address of its own in the internet.
     pub public_address: bool,
@@ -37,7 +36,6 @@ pub struct Service {
     pub target_group: Option<Name>,
     /// The port behind it.
     pub port: Option<i32>,
-    /// ECS Exec.
     pub exec: bool,
     /// A deployment that fails is rolled back (and reported as a failure by the loop).
     pub circuit_breaker: bool,

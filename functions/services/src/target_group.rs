@@ -23,14 +23,12 @@ const DEREGISTRATION: &str = "deregistration_delay.timeout_seconds";
 /// Where a public service's tasks are reached. Port and VPC cannot change: they are its identity, and
 /// another port is another group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct TargetGroup {
-    /// The service.
     pub service: String,
     /// Of the tasks.
     pub port: i32,
-    /// The path that is checked.
     pub health_check_path: String,
-    /// Seconds between checks.
     pub health_check_interval_s: i32,
     /// Checks that make a target healthy.
     pub healthy_threshold: i32,

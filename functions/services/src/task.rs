@@ -36,10 +36,9 @@ pub struct Task {
 
 /// Where a task stands. It is told once, when the task starts.
 #[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Place {
-    /// Its subnets.
     pub subnets: BTreeSet<Name>,
-    /// Its groups.
     pub security_groups: BTreeSet<Name>,
     /// Whether it has an address of its own in the internet.
     pub public_address: bool,

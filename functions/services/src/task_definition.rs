@@ -22,8 +22,8 @@ const TMP_MIB: i32 = 64;
 /// A revision of a service's family. AWS never changes one: all of it is its identity, another description
 /// is another revision, the service follows, and the old one is left over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct TaskDefinition {
-    /// The service.
     pub service: String,
     /// By digest: `sha256:…`.
     pub digest: String,
@@ -31,7 +31,6 @@ pub struct TaskDefinition {
     pub architecture: String,
     /// Empty: the image's own.
     pub command: Vec<String>,
-    /// The port that is opened.
     pub port: Option<i32>,
     /// CPU units.
     pub cpu: String,
@@ -41,7 +40,6 @@ pub struct TaskDefinition {
     pub environment: BTreeMap<String, String>,
     /// Environment out of secrets: ARNs, each pinned to its current version, so that a rotation is a change.
     pub secrets: BTreeMap<String, String>,
-    /// Its log group.
     pub log_group: Name,
     /// Read-only root file system, with a tmpfs at `/tmp`.
     pub read_only_root: bool,

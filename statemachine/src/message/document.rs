@@ -112,27 +112,23 @@ impl Document {
 
 /// Why a run puts back what was there before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct PuttingBack {
-    /// What failed.
     pub failure: Failure,
-    /// What diagnose found about it.
     pub diagnosis: Option<Diagnosis>,
 }
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Run {
     /// `YYYYMMDD-HHMMSS-xxxx`.
     pub id: String,
     /// ARN of the execution.
     pub execution: String,
-    /// The app.
     pub app: String,
-    /// The environment.
     pub environment: String,
-    /// What it is for.
     pub operation: Operation,
-    /// What started it.
     pub trigger: Trigger,
     /// Who, where it is known.
     pub caller: Option<String>,
@@ -140,9 +136,7 @@ pub struct Run {
     pub started_at: String,
     /// The plan's id that the joined plan must have.
     pub plan: Option<String>,
-    /// What the caller allows.
     pub options: Options,
-    /// What the operation is told.
     #[serde(default)]
     pub parameters: Parameters,
     /// Key of the configuration it works from.

@@ -52,14 +52,12 @@ impl Wanted {
 
 /// Who laid something over the file, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct By {
-    /// The run.
     pub run: String,
     /// When, RFC 3339.
     pub at: String,
-    /// What it was for.
     pub operation: Operation,
-    /// What started it.
     pub trigger: Trigger,
     /// Who, where it is known.
     pub caller: Option<String>,

@@ -58,12 +58,11 @@ pub enum Status {
 
 /// What calls a stage's function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct StageCall {
-    /// The stage.
     pub stage: Stage,
     /// What it may do.
     pub mode: Mode,
-    /// The machine's document.
     pub document: Document,
 }
 

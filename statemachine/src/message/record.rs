@@ -12,16 +12,15 @@ use crate::resource::{Name, Names};
 /// A stage's full report, written anew by each tick. What makes and removes writes it into the run's record; it
 /// also travels with the document as long as it is small ([`StageReport::travels`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct StageReport {
     /// The stage, or what else owns the resources.
     pub stage: Part,
     /// What the tick was allowed to do.
     pub mode: Mode,
-    /// How it stands.
     pub status: Status,
     /// When to look again.
     pub retry_after_s: u32,
-    /// Its resources.
     pub items: Vec<Item>,
     /// Ids and attributes of what it owns.
     pub names: Names,
@@ -29,9 +28,7 @@ pub struct StageReport {
     pub made: BTreeSet<Name>,
     /// Fields that the run has changed: `service/api#desired_count`.
     pub changed: BTreeSet<Name>,
-    /// What only the user can bring about.
     pub waiting: Vec<Waiting>,
-    /// What failed.
     pub failure: Option<Failure>,
     /// Why it stopped.
     pub stopped: Option<String>,

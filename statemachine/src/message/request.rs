@@ -9,12 +9,10 @@ use crate::resource::Options;
 
 /// What every trigger starts the state machine with: ours, or an event as AWS sends it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Request {
-    /// The app.
     pub app: String,
-    /// The environment.
     pub environment: String,
-    /// What is asked for.
     pub operation: Operation,
     /// Key of the configuration in the provisioner's bucket. Absent: the one last accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,14 +20,12 @@ pub struct Request {
     /// The plan's id that the joined plan must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// What an operation is told.
     #[serde(default)]
     pub parameters: Parameters,
     /// An operation waits for a run that holds the lock; otherwise it is refused. An apply and a destroy
     /// always wait.
     #[serde(default)]
     pub wait: bool,
-    /// What the caller allows.
     #[serde(default)]
     pub options: Options,
     /// Who asks: the caller's ARN, as the CLI read it.

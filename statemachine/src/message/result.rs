@@ -57,20 +57,17 @@ impl Outcome {
 
 /// A run's last object, `result.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct RunResult {
-    /// How it ended.
     pub outcome: Outcome,
     /// One or two sentences.
     pub message: String,
     /// What failed, if something did: the stage, resource and AWS's message.
     pub failure: Option<Failure>,
-    /// What diagnose found about it.
     pub diagnosis: Option<Diagnosis>,
-    /// What only the user can bring about.
     pub waiting: Vec<Waiting>,
     /// For people and programs: `url`, `name_servers`, `repository`, `database_endpoint`, `state_machine`.
     pub outputs: BTreeMap<String, String>,
-    /// The plan's id.
     pub plan: Option<String>,
     /// RFC 3339.
     pub ended_at: String,

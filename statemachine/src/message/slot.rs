@@ -12,8 +12,8 @@ use crate::{ErrorKind, Stage};
 
 /// What the document knows of a stage: what its next tick and the later stages need, no more.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Slot {
-    /// How it stands.
     pub status: Status,
     /// When to call it again.
     pub retry_after_s: u32,
@@ -33,11 +33,9 @@ pub struct Slot {
     pub since_ms: u64,
     /// Ticks in the present mode.
     pub ticks: u32,
-    /// The present mode.
     pub mode: Option<Mode>,
     /// Whether the run makes anything of it: decided when the plans are joined.
     pub make: bool,
-    /// Its last report.
     #[serde(default)]
     pub report: Report,
     /// What a Catch of the state machine caught of its function.
@@ -62,12 +60,10 @@ pub enum Report {
 
 /// What a report tells beyond what the slot says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Told {
-    /// The stage's resources.
     pub items: Vec<Item>,
-    /// What only the user can bring about.
     pub waiting: Vec<Waiting>,
-    /// What failed.
     pub failure: Option<Failure>,
     /// Why it stopped.
     pub stopped: Option<String>,

@@ -18,10 +18,9 @@ pub const NAME_TAG: &str = "stepstack:name";
 
 /// Where and for whom a stage runs. Cheap to clone.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Context {
-    /// The app's name.
     pub app: String,
-    /// The environment's name.
     pub environment: String,
     /// The stage that runs, or what else owns resources.
     pub stage: Part,
@@ -31,7 +30,6 @@ pub struct Context {
     pub region: String,
     /// The run's id.
     pub run: String,
-    /// What the caller allows.
     pub options: Options,
     /// No call is started after it.
     pub deadline: Instant,

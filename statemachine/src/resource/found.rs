@@ -82,10 +82,9 @@ pub enum State<R> {
 
 /// A resource that was found.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Found<R> {
-    /// Which one and whose.
     pub identity: Identity,
-    /// How it is.
     pub state: State<R>,
 }
 

@@ -115,10 +115,9 @@ pub trait Resource: Clone + Debug + PartialEq + Serialize + Send + Sync + 'stati
 
 /// What the calls about one resource are given besides the resource.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Call<C> {
-    /// Where and for whom.
     pub ctx: Context,
-    /// The kind's client.
     pub client: C,
     /// The ids of all that exists, by name.
     pub ids: Names,

@@ -38,10 +38,10 @@ const TIMEOUT_S: i32 = 90;
 
 /// A function, as its newest published version is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
 pub struct Function {
     /// `network`
     pub what: String,
-    /// For people.
     pub description: String,
     /// SHA-256 of the zip, in base64. Empty: nothing was published, or the last update failed.
     pub code_sha256: String,
@@ -51,11 +51,8 @@ pub struct Function {
     pub runtime: String,
     /// `bootstrap`
     pub handler: String,
-    /// In MB.
     pub memory_mb: i32,
-    /// In seconds.
     pub timeout_s: i32,
-    /// Its role.
     pub role: Name,
     /// Its environment; no secrets.
     pub environment: BTreeMap<String, String>,
