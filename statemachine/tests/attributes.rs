@@ -95,8 +95,13 @@ impl Resource for Cluster {
     async fn create(self, _: Call<Cloud>) -> Result<Made> {
         unreachable!("it is there")
     }
-    async fn update(self, _: Self, id: String, Call { client: cloud, ids, .. }: Call<Cloud>) -> Result<Made> {
-        let version = ids.need_attribute(&secret(), "version")?;
+    async fn update(
+        self,
+        _: Self,
+        id: String,
+        Call { client: cloud, names, .. }: Call<Cloud>,
+    ) -> Result<Made> {
+        let version = names.need_attribute(&secret(), "version")?;
         cloud.lock().expect("one thread").1 = version.parse().expect("a number");
         Ok(Made::settled(id))
     }

@@ -84,12 +84,12 @@ macro_rules! kind {
                 let found = Self { what: Name::from_tag(&record.name).what().to_owned(), size: record.size, uses };
                 Ok(if record.settles_in > 0 { State::Changing(Some(found)) } else { State::Settled(found) })
             }
-            async fn create(self, Call { client: cloud, ids, .. }: Call<Cloud>) -> Result<Made> {
-                let uses = self.uses.as_ref().map(|name| ids.need(name)).transpose()?;
+            async fn create(self, Call { client: cloud, names, .. }: Call<Cloud>) -> Result<Made> {
+                let uses = self.uses.as_ref().map(|name| names.need(name)).transpose()?;
                 create(&cloud, &self.name(), self.size, uses)
             }
-            async fn update(self, _: Self, id: String, Call { client: cloud, ids, .. }: Call<Cloud>) -> Result<Made> {
-                let uses = self.uses.as_ref().map(|name| ids.need(name)).transpose()?;
+            async fn update(self, _: Self, id: String, Call { client: cloud, names, .. }: Call<Cloud>) -> Result<Made> {
+                let uses = self.uses.as_ref().map(|name| names.need(name)).transpose()?;
                 let mut world = cloud.lock().expect("one thread");
                 if !world.forgets_updates {
                     let record = world.things.get_mut(&id).expect("it was found");

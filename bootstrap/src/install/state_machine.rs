@@ -93,11 +93,11 @@ impl StateMachine {
         }
     }
 
-    fn logging(&self, ctx: &Context, ids: &Names) -> Result<LoggingConfiguration> {
+    fn logging(&self, ctx: &Context, names: &Names) -> Result<LoggingConfiguration> {
         let level = LogLevel::from(self.log_level.as_str());
         let mut logging = LoggingConfiguration::builder().level(level).include_execution_data(self.logs_data);
         if let Some(group) = &self.log_group {
-            let arn = format!("{}:*", ctx.scope().log_group_arn(&ids.need(group)?));
+            let arn = format!("{}:*", ctx.scope().log_group_arn(&names.need(group)?));
             let group = CloudWatchLogsLogGroup::builder().log_group_arn(arn).build();
             logging =
                 logging.destinations(LogDestination::builder().cloud_watch_logs_log_group(group).build());
@@ -112,8 +112,9 @@ impl StateMachine {
     }
 
     /// The definition with the newest versions in it.
-    fn filled(ids: &Names) -> Result<String> {
-        let arn = |what: &'static str| Ok((what, ids.need_attribute(&names::function(what), "version_arn")?));
+    fn filled(names: &Names) -> Result<String> {
+        let arn =
+            |what: &'static str| Ok((what, names.need_attribute(&names::function(what), "version_arn")?));
         let arns = FUNCTIONS.into_iter().map(arn).collect::<Result<BTreeMap<&str, String>>>()?;
         Ok(definition(|what| arns.get(what).cloned().unwrap_or_default()))
     }
@@ -206,30 +207,30 @@ impl Resource for StateMachine {
         }))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let tags = ctx.tags(&names::state_machine()).into_iter().chain(self.own_tags());
         let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let create = client
             .create_state_machine()
             .name(&self.state_machine_name)
             .r#type(StateMachineType::Standard)
-            .definition(Self::filled(&ids)?)
-            .role_arn(ids.need_attribute(&self.role, "arn")?)
-            .logging_configuration(self.logging(&ctx, &ids)?)
+            .definition(Self::filled(&names)?)
+            .role_arn(names.need_attribute(&self.role, "arn")?)
+            .logging_configuration(self.logging(&ctx, &names)?)
             .set_tags(Some(tags));
         let made = create.send().await.map_err(failed("states:CreateStateMachine"))?;
         Ok(Made::settled(made.state_machine_arn))
     }
 
-    async fn update(self, now: Self, id: String, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let untagged = |machine: &Self| Self { version: None, fingerprint: None, ..machine.clone() };
         if untagged(&self) != untagged(&now) {
             let update = client
                 .update_state_machine()
                 .state_machine_arn(&id)
-                .definition(Self::filled(&ids)?)
-                .role_arn(ids.need_attribute(&self.role, "arn")?)
-                .logging_configuration(self.logging(&ctx, &ids)?);
+                .definition(Self::filled(&names)?)
+                .role_arn(names.need_attribute(&self.role, "arn")?)
+                .logging_configuration(self.logging(&ctx, &names)?);
             update.send().await.map_err(failed("states:UpdateStateMachine"))?;
         }
         // Last: the tags say that all of this version is in place.

@@ -207,11 +207,11 @@ impl Resource for Record {
         Ok(State::Settled(Self::new(host, Kind::Alias { load_balancer })))
     }
 
-    async fn create(self, Call { client, ids, .. }: Call<Records>) -> Result<Made> {
-        let set = self.record_set(&ids)?;
+    async fn create(self, Call { client, names, .. }: Call<Records>) -> Result<Made> {
+        let set = self.record_set(&names)?;
         let id = id_of(&set);
         // CREATE, never UPSERT: a stranger's record is not written over.
-        let zone = ids.need(&hosted_zone::name())?;
+        let zone = names.need(&hosted_zone::name())?;
         match change(&client.route53, &zone, [(ChangeAction::Create, set)]).await {
             Ok(()) => Ok(Made::settled(id)),
             // The same validation record for another certificate of this host: it serves both.
@@ -227,10 +227,10 @@ impl Resource for Record {
         }
     }
 
-    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Records>) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, names, .. }: Call<Records>) -> Result<Made> {
         // The loop has found that what stands there is ours, or was told to adopt it.
-        let set = self.record_set(&ids)?;
-        let zone = ids.need(&hosted_zone::name())?;
+        let set = self.record_set(&names)?;
+        let zone = names.need(&hosted_zone::name())?;
         let new_id = id_of(&set);
         let mut changes = Vec::new();
         // A record of another type that is taken over leaves in the same moment: a CNAME bears none beside it.
@@ -244,9 +244,9 @@ impl Resource for Record {
         Ok(Made::settled(new_id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Records>) -> Result<Gone> {
+    async fn delete(id: String, _: Option<Self>, Call { client, names, .. }: Call<Records>) -> Result<Gone> {
         // A delete has to name the whole record as it is.
-        let Some(zone) = ids.id(&hosted_zone::name()) else { return Ok(Gone::Now) };
+        let Some(zone) = names.id(&hosted_zone::name()) else { return Ok(Gone::Now) };
         let sets = list(&client.route53, zone).await?;
         match sets.into_iter().find(|set| id_of(set) == id) {
             Some(set) => gone(change(&client.route53, zone, [(ChangeAction::Delete, set)]).await, Gone::Now),
@@ -256,7 +256,7 @@ impl Resource for Record {
 }
 
 impl Record {
-    fn record_set(&self, ids: &Names) -> Result<ResourceRecordSet> {
+    fn record_set(&self, names: &Names) -> Result<ResourceRecordSet> {
         let internal = |error: aws_sdk_route53::error::BuildError| Error::internal(error.to_string());
         match &self.kind {
             Kind::Validation { certificate } => {
@@ -264,7 +264,7 @@ impl Record {
                 let not_yet = || {
                     Error::not_ready(format!("{certificate} does not say yet how to validate {}", self.host))
                 };
-                let text = ids.attribute(certificate, "validation").ok_or_else(not_yet)?;
+                let text = names.attribute(certificate, "validation").ok_or_else(not_yet)?;
                 let record = validations(text).find(|one| one.host == self.host).ok_or_else(not_yet)?;
                 let value = ResourceRecord::builder().value(record.value).build().map_err(internal)?;
                 let set =
@@ -273,8 +273,8 @@ impl Record {
             }
             Kind::Alias { load_balancer } => {
                 let target = AliasTarget::builder()
-                    .dns_name(ids.need_attribute(load_balancer, "dns_name")?)
-                    .hosted_zone_id(ids.need_attribute(load_balancer, "zone_id")?)
+                    .dns_name(names.need_attribute(load_balancer, "dns_name")?)
+                    .hosted_zone_id(names.need_attribute(load_balancer, "zone_id")?)
                     .evaluate_target_health(false)
                     .build()
                     .map_err(internal)?;

@@ -57,7 +57,7 @@ async fn update(id: &str, found: ResourceRecordSet) -> (Made, Vec<String>) {
         .update(
             now,
             id.to_owned(),
-            Call { ctx: context(statemachine::Stage::Services), client: records, ids: names() },
+            Call { ctx: context(statemachine::Stage::Services), client: records, names: names() },
         )
         .await;
     let sent = sent.lock().expect("one thread").clone();
@@ -107,7 +107,7 @@ async fn an_alias_that_exists_already_is_looked_at_again() {
         .create(Call {
             ctx: context(statemachine::Stage::Services),
             client: records(&[change]),
-            ids: names(),
+            names: names(),
         })
         .await;
     assert_eq!(made.map_err(|error| error.kind).expect_err("it is refused"), ErrorKind::NotReady);

@@ -128,8 +128,8 @@ impl Cluster {
             .build()
     }
 
-    fn group_ids(&self, ids: &Names) -> Result<Vec<String>> {
-        self.security_groups.iter().map(|group| ids.need(group)).collect()
+    fn group_ids(&self, names: &Names) -> Result<Vec<String>> {
+        self.security_groups.iter().map(|group| names.need(group)).collect()
     }
 }
 
@@ -214,16 +214,16 @@ impl Resource for Cluster {
             .then(|| format!("The database stands in {} and cannot move.", now.subnet_group))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Rds>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Rds>) -> Result<Made> {
         let made = match client.snapshot.clone() {
-            Some(snapshot) => self.restore(&ctx, &client, &ids, snapshot).await,
-            None => self.make(&ctx, &client, &ids).await,
+            Some(snapshot) => self.restore(&ctx, &client, &names, snapshot).await,
+            None => self.make(&ctx, &client, &names).await,
         };
         match made {
             Ok(made) => {
                 // Of one that is still creating, what hangs on it reads the attributes from the look that follows.
                 let done = made.filter(|made| made.status() == Some("available"));
-                let identity = done.and_then(|made| Self::identify(&ctx, &made, &ids));
+                let identity = done.and_then(|made| Self::identify(&ctx, &made, &names));
                 Ok(Made {
                     settled: identity.is_some(),
                     attributes: identity.map(|identity| identity.attributes).unwrap_or_default(),
@@ -240,7 +240,7 @@ impl Resource for Cluster {
         put_on(&client.clients.rds, "cluster", &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Rds>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, names, .. }: Call<Rds>) -> Result<Made> {
         if !now.running {
             // What else differs follows once it runs; until then nothing of it has been changed.
             return Err(start(&client.clients.rds, &id).await);
@@ -262,8 +262,8 @@ impl Resource for Cluster {
             .deletion_protection(self.deletion_protection)
             .enable_iam_database_authentication(self.iam_authentication)
             .copy_tags_to_snapshot(self.copies_tags)
-            .db_cluster_parameter_group_name(ids.need(&self.parameter_group)?)
-            .set_vpc_security_group_ids(Some(self.group_ids(&ids)?));
+            .db_cluster_parameter_group_name(names.need(&self.parameter_group)?)
+            .set_vpc_security_group_ids(Some(self.group_ids(&names)?));
         if self.log_exports != now.log_exports {
             let on = self.log_exports.difference(&now.log_exports).cloned().collect();
             let off = now.log_exports.difference(&self.log_exports).cloned().collect();
@@ -278,14 +278,14 @@ impl Resource for Cluster {
                 modify.set_engine_version(client.engine_version.clone()).allow_major_version_upgrade(true);
         }
         if new_password {
-            modify = modify.master_user_password(secret::value(&client.clients.secrets, &ids).await?);
+            modify = modify.master_user_password(secret::value(&client.clients.secrets, &names).await?);
         }
         modify.send().await.map_err(failed("rds:ModifyDBCluster"))?;
         if new_password {
             // The tag says which version it has, so it comes after the change.
             let tag =
-                Tag::builder().key(PASSWORD_VERSION).value(ids.need_attribute(&self.password, "version")?);
-            let arn = ids.need_attribute(&name(), "arn")?;
+                Tag::builder().key(PASSWORD_VERSION).value(names.need_attribute(&self.password, "version")?);
+            let arn = names.need_attribute(&name(), "arn")?;
             let add =
                 client.clients.rds.add_tags_to_resource().resource_name(arn).tags(tag.build()).send().await;
             add.map_err(failed("rds:AddTagsToResource"))?;

@@ -148,12 +148,12 @@ impl Resource for Instance {
             .then(|| format!("The instance {} belongs to {} and cannot move.", now.identifier, now.cluster))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Instances>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Instances>) -> Result<Made> {
         let create = client
             .rds
             .create_db_instance()
             .db_instance_identifier(&self.identifier)
-            .db_cluster_identifier(ids.need(&self.cluster)?)
+            .db_cluster_identifier(names.need(&self.cluster)?)
             .engine(ENGINE)
             .db_instance_class(&self.class)
             .auto_minor_version_upgrade(self.minor_upgrades)
@@ -197,10 +197,10 @@ impl Resource for Instance {
     async fn delete(
         id: String,
         now: Option<Self>,
-        Call { client, ids, .. }: Call<Instances>,
+        Call { client, names, .. }: Call<Instances>,
     ) -> Result<Gone> {
         if let Some(now) = now.filter(|now| !now.running)
-            && let Some(cluster) = ids.id(&now.cluster)
+            && let Some(cluster) = names.id(&now.cluster)
         {
             return Err(cluster::start(&client.rds, cluster).await);
         }

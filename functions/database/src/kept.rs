@@ -123,9 +123,14 @@ impl Resource for KeptCluster {
         Err(Error::internal("a kept cluster is never made"))
     }
 
-    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<KeptClusters>) -> Result<Made> {
+    async fn update(
+        self,
+        _: Self,
+        id: String,
+        Call { client, names, .. }: Call<KeptClusters>,
+    ) -> Result<Made> {
         let tag = Tag::builder().key(KEPT).value(self.kept.clone().unwrap_or_default()).build();
-        let arn = ids.need_attribute(&self.name(), "arn")?;
+        let arn = names.need_attribute(&self.name(), "arn")?;
         let add = client.rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await;
         add.map_err(failed("rds:AddTagsToResource"))?;
         Ok(Made::settled(id))

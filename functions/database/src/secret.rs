@@ -216,11 +216,11 @@ async fn random(client: &Client) -> Result<String> {
 }
 
 /// The current value of the password, for those who hand it on within AWS.
-pub(crate) async fn value(client: &Client, ids: &Names) -> Result<String> {
+pub(crate) async fn value(client: &Client, names: &Names) -> Result<String> {
     let get = client
         .get_secret_value()
-        .secret_id(ids.need(&name())?)
-        .version_id(ids.need_attribute(&name(), "version")?);
+        .secret_id(names.need(&name())?)
+        .version_id(names.need_attribute(&name(), "version")?);
     let value = get.send().await.map_err(failed("secretsmanager:GetSecretValue"))?;
     required(value.secret_string().map(str::to_owned), "secret", "a text")
 }

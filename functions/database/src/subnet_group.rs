@@ -110,12 +110,12 @@ impl Resource for SubnetGroup {
         }
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let create = client
             .create_db_subnet_group()
             .db_subnet_group_name(&self.group_name)
             .db_subnet_group_description(format!("Private subnets of {}", ctx.stack()))
-            .set_subnet_ids(Some(self.ids(&ids)?))
+            .set_subnet_ids(Some(self.ids(&names)?))
             .set_tags(Some(tags(&ctx, &self.name(), &[])));
         match create.send().await.map_err(failed("rds:CreateDBSubnetGroup")) {
             Ok(_) => Ok(Made::settled(self.group_name)),
@@ -129,9 +129,9 @@ impl Resource for SubnetGroup {
         put_on(&client, "subgrp", &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
         let modify =
-            client.modify_db_subnet_group().db_subnet_group_name(&id).set_subnet_ids(Some(self.ids(&ids)?));
+            client.modify_db_subnet_group().db_subnet_group_name(&id).set_subnet_ids(Some(self.ids(&names)?));
         modify.send().await.map_err(failed("rds:ModifyDBSubnetGroup"))?;
         Ok(Made::settled(id))
     }
@@ -150,7 +150,7 @@ impl Resource for SubnetGroup {
 }
 
 impl SubnetGroup {
-    fn ids(&self, ids: &Names) -> Result<Vec<String>> {
-        self.subnets.iter().map(|subnet| ids.need(subnet)).collect()
+    fn ids(&self, names: &Names) -> Result<Vec<String>> {
+        self.subnets.iter().map(|subnet| names.need(subnet)).collect()
     }
 }

@@ -50,24 +50,24 @@ impl DatabaseUrl {
     }
 
     /// The URL itself: only ever handed to Secrets Manager.
-    async fn value(&self, client: &Client, ids: &Names) -> Result<String> {
+    async fn value(&self, client: &Client, names: &Names) -> Result<String> {
         let (user, database) =
             self.login.split_once('@').ok_or_else(|| Error::internal("a login has an @"))?;
-        let password = secret::value(client, ids).await?;
-        let (endpoint, port) = (self.endpoint(ids)?, ids.need_attribute(&self.cluster, "port")?);
+        let password = secret::value(client, names).await?;
+        let (endpoint, port) = (self.endpoint(names)?, names.need_attribute(&self.cluster, "port")?);
         Ok(format!("postgresql://{user}:{password}@{endpoint}:{port}/{database}"))
     }
 
-    fn endpoint(&self, ids: &Names) -> Result<String> {
-        let endpoint = ids.attribute(&self.cluster, "endpoint").filter(|endpoint| !endpoint.is_empty());
+    fn endpoint(&self, names: &Names) -> Result<String> {
+        let endpoint = names.attribute(&self.cluster, "endpoint").filter(|endpoint| !endpoint.is_empty());
         endpoint
             .map(str::to_owned)
             .ok_or_else(|| Error::not_ready("The database cluster has no endpoint yet."))
     }
 
-    fn facts(&self, ids: &Names) -> Result<[(&'static str, String); 3]> {
-        let version = ids.need_attribute(&self.password, "version")?;
-        Ok([(PASSWORD_VERSION, version), (ENDPOINT, self.endpoint(ids)?), (LOGIN, self.login.clone())])
+    fn facts(&self, names: &Names) -> Result<[(&'static str, String); 3]> {
+        let version = names.need_attribute(&self.password, "version")?;
+        Ok([(PASSWORD_VERSION, version), (ENDPOINT, self.endpoint(names)?), (LOGIN, self.login.clone())])
     }
 }
 
@@ -119,8 +119,8 @@ impl Resource for DatabaseUrl {
         }))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
-        let (value, facts) = (self.value(&client, &ids).await?, self.facts(&ids)?);
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
+        let (value, facts) = (self.value(&client, &names).await?, self.facts(&names)?);
         secret::make(&client, &ctx, &self.name(), &self.secret_name, &value, &facts).await
     }
 
@@ -128,8 +128,8 @@ impl Resource for DatabaseUrl {
         secret::take_over(&client, &id, &ctx, &self.name()).await
     }
 
-    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
-        let (value, facts) = (self.value(&client, &ids).await?, self.facts(&ids)?);
+    async fn update(self, _: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
+        let (value, facts) = (self.value(&client, &names).await?, self.facts(&names)?);
         let tags =
             facts.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         secret::change(&client, &id, &value, tags).await

@@ -46,7 +46,7 @@ async fn takes_over<R: Resource>(
     let client = client(clients(&[&add], &[]));
     one.adopt(
         id.to_owned(),
-        Call { ctx: context(statemachine::Stage::Database), client, ids: Names::default() },
+        Call { ctx: context(statemachine::Stage::Database), client, names: Names::default() },
     )
     .await
     .expect(kind);
@@ -85,9 +85,11 @@ async fn secrets_get_our_tags_and_keep_their_values() {
     let secrets = clients(&[], &[&password_tag, &url_tag]).secrets;
     let password = Password::of(&ctx, None);
     password
-        .adopt("arn".to_owned(), Call { ctx: ctx.clone(), client: secrets.clone(), ids: Names::default() })
+        .adopt("arn".to_owned(), Call { ctx: ctx.clone(), client: secrets.clone(), names: Names::default() })
         .await
         .expect("tagged");
-    url.adopt("arn".to_owned(), Call { ctx, client: secrets, ids: Names::default() }).await.expect("tagged");
+    url.adopt("arn".to_owned(), Call { ctx, client: secrets, names: Names::default() })
+        .await
+        .expect("tagged");
     assert_eq!((password_tag.num_calls(), url_tag.num_calls()), (1, 1));
 }

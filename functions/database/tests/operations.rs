@@ -63,8 +63,12 @@ fn tagged_with_run() -> Rule {
 async fn change(want: Password, now: Password, secrets: &[&Rule]) -> statemachine::Result<Made> {
     let clients = clients(&[], secrets);
     let ctx = context(statemachine::Stage::Database);
-    want.update(now, "arn:password".to_owned(), Call { ctx, client: clients.secrets, ids: Names::default() })
-        .await
+    want.update(
+        now,
+        "arn:password".to_owned(),
+        Call { ctx, client: clients.secrets, names: Names::default() },
+    )
+    .await
 }
 
 #[tokio::test]
@@ -178,7 +182,7 @@ async fn a_restore_asks_for_everything_the_call_takes() {
     let clients = clients(&[&restore], &[]);
     let rds = Rds::new(&clients, 2).with_snapshot(Some("arive-production-before".to_owned()));
     let made = cluster(2, Pause::No)
-        .create(Call { ctx: context(statemachine::Stage::Database), client: rds, ids: names() })
+        .create(Call { ctx: context(statemachine::Stage::Database), client: rds, names: names() })
         .await;
     assert!(!made.expect("it is begun").settled);
     all_called(&[&restore]);
@@ -202,7 +206,7 @@ async fn what_a_restore_leaves_is_tagged_as_kept() {
     want.update(
         now,
         identifier,
-        Call { ctx: context(statemachine::Stage::Database), client: kept, ids: names() },
+        Call { ctx: context(statemachine::Stage::Database), client: kept, names: names() },
     )
     .await
     .expect("it is kept");
@@ -219,7 +223,7 @@ async fn a_pause_stops_what_cannot_sleep_once_nothing_else_is_to_change() {
     let id = now.identifier.clone();
     let ctx = context(statemachine::Stage::Database);
     want.clone()
-        .update(now.clone(), id.clone(), Call { ctx, client: Rds::new(&first, 1), ids: names() })
+        .update(now.clone(), id.clone(), Call { ctx, client: Rds::new(&first, 1), names: names() })
         .await
         .expect("it is stopped");
     all_called(&[&stop]);
@@ -230,7 +234,7 @@ async fn a_pause_stops_what_cannot_sleep_once_nothing_else_is_to_change() {
     let other = Cluster { max_acu: 8.0, ..now };
     let ctx = context(statemachine::Stage::Database);
     let waits = want
-        .update(other, id, Call { ctx, client: Rds::new(&second, 1), ids: names() })
+        .update(other, id, Call { ctx, client: Rds::new(&second, 1), names: names() })
         .await
         .expect_err("it waits");
     assert_eq!(waits.kind, ErrorKind::NotReady);

@@ -88,7 +88,7 @@ async fn a_cluster_gets_the_password_s_value_and_says_only_its_version() {
         .then_output(|| CreateDbClusterOutput::builder().build());
     let (ctx, clients) = (context(statemachine::Stage::Database), clients(&[&create], &[&read]));
     let made = cluster(&ctx)
-        .create(Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .create(Call { ctx, client: Rds::new(&clients, 1), names: names() })
         .await
         .expect("it is made");
     assert!(!made.settled);
@@ -115,7 +115,7 @@ async fn a_rotated_password_is_set_before_the_tag_says_so() {
     let now = Cluster { password: Name::foreign("v1"), ..cluster(&ctx) };
     let id = now.identifier.clone();
     cluster(&ctx)
-        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), names: names() })
         .await
         .expect("it is changed");
     all_called(&[&read, &modify, &tag]);
@@ -130,7 +130,7 @@ async fn other_changes_do_not_read_the_password() {
     let now = Cluster { max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
     cluster(&ctx)
-        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), names: names() })
         .await
         .expect("it is changed");
     all_called(&[&modify]);
@@ -145,7 +145,7 @@ async fn a_stopped_cluster_is_started_before_anything_else_of_it_changes() {
     let now = Cluster { running: false, max_acu: 8.0, ..cluster(&ctx) };
     let id = now.identifier.clone();
     let waits = cluster(&ctx)
-        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), ids: names() })
+        .update(now, id, Call { ctx, client: Rds::new(&clients, 1), names: names() })
         .await
         .expect_err("it waits");
     // Not ready and not changed: the change of its capacity is this run's first.
@@ -181,7 +181,7 @@ async fn delete(ctx: Context, now: Option<Cluster>, rules: &[&Rule]) -> statemac
     let gone = Cluster::delete(
         "arive-production-1".to_owned(),
         now,
-        Call { ctx, client: Rds::new(&clients, 1), ids: names() },
+        Call { ctx, client: Rds::new(&clients, 1), names: names() },
     )
     .await;
     all_called(rules);
@@ -260,7 +260,7 @@ async fn a_password_is_made_with_its_tags_and_a_token() {
         .then_output(|| CreateSecretOutput::builder().arn("arn:password").version_id("v1").build());
     let clients = clients(&[], &[&random, &create]);
     let made = Password::of(&ctx, None)
-        .create(Call { ctx, client: clients.secrets, ids: Names::default() })
+        .create(Call { ctx, client: clients.secrets, names: Names::default() })
         .await
         .expect("it is made");
     assert_eq!((made.id.as_str(), made.settled), ("arn:password", true));
@@ -288,7 +288,7 @@ async fn a_password_on_its_way_out_comes_back_with_a_new_value() {
     let rules = [&random, &create, &describe, &restore, &put, &tag];
     let clients = clients(&[], &rules);
     let made = Password::of(&ctx, None)
-        .create(Call { ctx, client: clients.secrets, ids: Names::default() })
+        .create(Call { ctx, client: clients.secrets, names: Names::default() })
         .await
         .expect("it is brought back");
     assert_eq!(made.attributes, [("version", "v3".to_owned())]);
@@ -303,7 +303,7 @@ async fn a_stranger_s_secret_on_its_way_out_is_left_alone() {
     let describe = mock!(SecretsClient::describe_secret).then_output(move || another.clone());
     let clients = clients(&[], &[&random, &create, &describe]);
     let error = Password::of(&ctx, None)
-        .create(Call { ctx, client: clients.secrets, ids: Names::default() })
+        .create(Call { ctx, client: clients.secrets, names: Names::default() })
         .await
         .expect_err("it is not ours");
     assert_eq!(error.kind, ErrorKind::Exists);
@@ -337,7 +337,7 @@ async fn a_url_is_made_of_password_and_endpoint_and_its_tags_follow_its_value() 
     let want = DatabaseUrl::of(&ctx, &database());
     let now = DatabaseUrl { password: Name::foreign("v1"), ..want.clone() };
     let made = want
-        .update(now, "arn:url".to_owned(), Call { ctx, client: clients.secrets, ids: names() })
+        .update(now, "arn:url".to_owned(), Call { ctx, client: clients.secrets, names: names() })
         .await
         .expect("it is changed");
     assert_eq!(made.attributes, [("version", "u2".to_owned())]);
@@ -352,8 +352,7 @@ async fn a_url_waits_for_the_cluster_s_endpoint() {
     let mut names = names();
     names.insert(Name::new("db-cluster", "main").attribute("endpoint"), "");
     let url = DatabaseUrl::of(&ctx, &database());
-    let error =
-        url.create(Call { ctx, client: clients.secrets, ids: names }).await.expect_err("it has to wait");
+    let error = url.create(Call { ctx, client: clients.secrets, names }).await.expect_err("it has to wait");
     assert_eq!(error.kind, ErrorKind::NotReady);
 }
 
@@ -375,7 +374,7 @@ async fn a_secret_can_be_brought_back_for_a_week_unless_data_may_go() {
         let gone = Password::delete(
             "arn:password".to_owned(),
             None,
-            Call { ctx, client: clients.secrets, ids: Names::default() },
+            Call { ctx, client: clients.secrets, names: Names::default() },
         )
         .await;
         assert_eq!(gone.ok(), Some(Gone::Now));

@@ -132,8 +132,8 @@ impl Resource for Cluster {
         Ok(Made::settled(self.cluster_name).with("arn", arn))
     }
 
-    async fn adopt(&self, _: String, Call { ctx, client, ids }: Call<Client>) -> Result<()> {
-        let arn = ids.need_attribute(&name(), "arn")?;
+    async fn adopt(&self, _: String, Call { ctx, client, names }: Call<Client>) -> Result<()> {
+        let arn = names.need_attribute(&name(), "arn")?;
         let tag = client.tag_resource().resource_arn(arn).set_tags(Some(tags(&ctx))).send().await;
         tag.map_err(failed("ecs:TagResource"))?;
         Ok(())

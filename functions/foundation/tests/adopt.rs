@@ -63,7 +63,7 @@ async fn a_bucket_keeps_the_tags_that_it_has() {
         .then_output(|| PutBucketTaggingOutput::builder().build());
     let buckets = Buckets::of_stack(client!(aws_sdk_s3, in_order(&[&get, &put])), &ctx, None, &[]);
     let logs = bucket::logs(&ctx);
-    logs.adopt(logs.bucket_name.clone(), Call { ctx, client: buckets, ids: Names::default() })
+    logs.adopt(logs.bucket_name.clone(), Call { ctx, client: buckets, names: Names::default() })
         .await
         .expect("tagged");
     assert_eq!((get.num_calls(), put.num_calls()), (1, 1));
@@ -82,7 +82,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
     let roles = role::of_stack(&ctx, &stack());
     let task = roles.iter().find(|role| role.what == "task").expect("a task role");
     let iam = Roles::of_stack(&client!(aws_sdk_iam, in_order(&[&tag])), &ctx);
-    task.adopt("arive-production-task".to_owned(), Call { ctx: ctx.clone(), client: iam, ids: names() })
+    task.adopt("arive-production-task".to_owned(), Call { ctx: ctx.clone(), client: iam, names: names() })
         .await
         .expect("tagged");
 
@@ -91,7 +91,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
         .then_output(|| EcsTagged::builder().build());
     let ecs = client!(aws_sdk_ecs, in_order(&[&tag]));
     Cluster::new(&ctx)
-        .adopt("arive-production".to_owned(), Call { ctx: ctx.clone(), client: ecs, ids: names() })
+        .adopt("arive-production".to_owned(), Call { ctx: ctx.clone(), client: ecs, names: names() })
         .await
         .expect("tagged");
 
@@ -101,7 +101,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
     let ecr = client!(aws_sdk_ecr, in_order(&[&tag]));
     let images = repository::Repository::new(&ctx, &stack());
     images
-        .adopt("arive/production".to_owned(), Call { ctx: ctx.clone(), client: ecr, ids: names() })
+        .adopt("arive/production".to_owned(), Call { ctx: ctx.clone(), client: ecr, names: names() })
         .await
         .expect("tagged");
 
@@ -118,7 +118,7 @@ async fn a_role_a_cluster_a_repository_and_a_log_group_get_our_tags() {
     let logs = LogGroups::of_stack(&client!(aws_sdk_cloudwatchlogs, in_order(&[&tag])), &ctx);
     let group: LogGroup = log_group::of_service(&ctx, "worker", 7);
     group
-        .adopt(group.log_group_name.clone(), Call { ctx, client: logs, ids: Names::default() })
+        .adopt(group.log_group_name.clone(), Call { ctx, client: logs, names: Names::default() })
         .await
         .expect("tagged");
 }

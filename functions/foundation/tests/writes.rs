@@ -30,7 +30,7 @@ fn context(region: &str) -> Context {
 async fn create(region: &str, rules: &[&Rule]) -> statemachine::Result<statemachine::resource::Made> {
     let ctx = context(region);
     let buckets = Buckets::of_stack(client(rules), &ctx, None, &[]);
-    logs(&ctx).create(Call { ctx, client: buckets, ids: Names::default() }).await
+    logs(&ctx).create(Call { ctx, client: buckets, names: Names::default() }).await
 }
 
 fn refused_block() -> Rule {
@@ -142,7 +142,7 @@ async fn uploads_are_only_deleted_with_consent() {
         let ctx = Context { options: Options { data, ..Options::default() }, ..context("us-east-1") };
         let buckets = Buckets::of_stack(client(rules), &ctx, None, &[]);
         let now = Some(uploads(&ctx));
-        Bucket::delete("arive-files".to_owned(), now, Call { ctx, client: buckets, ids: Names::default() })
+        Bucket::delete("arive-files".to_owned(), now, Call { ctx, client: buckets, names: Names::default() })
             .await
     };
     let full = mock!(Client::delete_bucket).then_error(|| DeleteBucketError::generic(said("BucketNotEmpty")));

@@ -138,14 +138,14 @@ impl Resource for Listener {
         Ok(State::Settled(Self { what, port, default_action, tls }))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let create = client
             .create_listener()
-            .load_balancer_arn(ids.need(&load_balancer::name())?)
+            .load_balancer_arn(names.need(&load_balancer::name())?)
             .port(self.port)
             .protocol(self.protocol())
             .default_actions(action(&self.default_action)?)
-            .set_certificates(self.certificates(&ids)?)
+            .set_certificates(self.certificates(&names)?)
             .set_ssl_policy(self.tls.as_ref().map(|tls| tls.policy.clone()))
             .set_tags(Some(tags(&ctx, &self.name())));
         let made = match create.send().await.map_err(failed("elasticloadbalancing:CreateListener")) {
@@ -160,14 +160,14 @@ impl Resource for Listener {
         Ok(Made::settled(required(arn, "listener", "an ARN")?))
     }
 
-    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
         let modify = client
             .modify_listener()
             .listener_arn(&id)
             .port(self.port)
             .protocol(self.protocol())
             .default_actions(action(&self.default_action)?)
-            .set_certificates(self.certificates(&ids)?)
+            .set_certificates(self.certificates(&names)?)
             .set_ssl_policy(self.tls.as_ref().map(|tls| tls.policy.clone()));
         modify.send().await.map_err(failed("elasticloadbalancing:ModifyListener"))?;
         Ok(Made::settled(id))
@@ -184,9 +184,9 @@ impl Listener {
         if self.tls.is_some() { ProtocolEnum::Https } else { ProtocolEnum::Http }
     }
 
-    fn certificates(&self, ids: &Names) -> Result<Option<Vec<Certificate>>> {
+    fn certificates(&self, names: &Names) -> Result<Option<Vec<Certificate>>> {
         let Some(tls) = &self.tls else { return Ok(None) };
-        Ok(Some(vec![Certificate::builder().certificate_arn(ids.need(&tls.certificate)?).build()]))
+        Ok(Some(vec![Certificate::builder().certificate_arn(names.need(&tls.certificate)?).build()]))
     }
 }
 

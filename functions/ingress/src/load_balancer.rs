@@ -169,9 +169,9 @@ impl Resource for LoadBalancer {
         }
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let all =
-            |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+            |some: &BTreeSet<Name>| some.iter().map(|name| names.need(name)).collect::<Result<Vec<_>>>();
         let create = client
             .create_load_balancer()
             .name(&self.balancer_name)
@@ -190,9 +190,9 @@ impl Resource for LoadBalancer {
         Ok(Made { id: arn.to_owned(), settled: active && set.is_ok(), attributes: identity.attributes })
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
         let all =
-            |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+            |some: &BTreeSet<Name>| some.iter().map(|name| names.need(name)).collect::<Result<Vec<_>>>();
         if self.subnets != now.subnets {
             let set = client.set_subnets().load_balancer_arn(&id).set_subnets(Some(all(&self.subnets)?));
             set.send().await.map_err(failed("elasticloadbalancing:SetSubnets"))?;

@@ -18,7 +18,7 @@ async fn create(code: &'static str) -> Result<Made> {
         .create(Call {
             ctx: context(statemachine::Stage::Ingress),
             client: client!(aws_sdk_elasticloadbalancingv2, in_order(&[&refused])),
-            ids: names,
+            names,
         })
         .await
 }

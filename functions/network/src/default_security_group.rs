@@ -83,12 +83,12 @@ impl Resource for DefaultSecurityGroup {
     }
 
     /// AWS has made it with the VPC: creating it is emptying it.
-    async fn create(self, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
-        empty(&client, &ids.need(&vpc::name())?).await
+    async fn create(self, Call { client, names, .. }: Call<Client>) -> Result<Made> {
+        empty(&client, &names.need(&vpc::name())?).await
     }
 
-    async fn update(self, _: Self, _: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
-        empty(&client, &ids.need(&vpc::name())?).await
+    async fn update(self, _: Self, _: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
+        empty(&client, &names.need(&vpc::name())?).await
     }
 
     /// It goes with the VPC.

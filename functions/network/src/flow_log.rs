@@ -106,15 +106,15 @@ impl Resource for FlowLog {
         }
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let create = client
             .create_flow_logs()
             .resource_type(FlowLogsResourceType::Vpc)
-            .resource_ids(ids.need(&self.vpc)?)
+            .resource_ids(names.need(&self.vpc)?)
             .traffic_type(TrafficType::from(self.traffic.as_str()))
             .log_destination_type(LogDestinationType::CloudWatchLogs)
-            .log_group_name(ids.need(&self.log_group)?)
-            .deliver_logs_permission_arn(ids.need_attribute(&self.role, "arn")?)
+            .log_group_name(names.need(&self.log_group)?)
+            .deliver_logs_permission_arn(names.need_attribute(&self.role, "arn")?)
             .max_aggregation_interval(self.interval_s)
             .client_token(ctx.token(&self.name()))
             .tag_specifications(specification(&ctx, ResourceType::VpcFlowLog, &self.name()));

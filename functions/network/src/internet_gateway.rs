@@ -80,7 +80,7 @@ impl Resource for InternetGateway {
         }
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let tags = specification(&ctx, ResourceType::InternetGateway, &self.name());
         let create = client.create_internet_gateway().tag_specifications(tags);
         let gateway = create
@@ -93,17 +93,17 @@ impl Resource for InternetGateway {
         let id = required(id, "internet gateway", "an id")?.to_owned();
         // The id must not be lost with the second call: if that fails, the look after the create finds the
         // gateway unattached, and the update attaches it.
-        Ok(match attach(&client, &id, &ids).await {
+        Ok(match attach(&client, &id, &names).await {
             Ok(()) => Made::settled(id),
             Err(_) => Made::started(id),
         })
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
         if let Some(other) = &now.vpc {
-            detach(&client, &id, &id_of(&ids, other)).await?;
+            detach(&client, &id, &id_of(&names, other)).await?;
         }
-        match attach(&client, &id, &ids).await {
+        match attach(&client, &id, &names).await {
             // By a call whose answer was lost, or by somebody, to something: look.
             Err(error) if error.code.as_deref() == Some("Resource.AlreadyAssociated") => {
                 Ok(Made::started(id))
@@ -112,9 +112,9 @@ impl Resource for InternetGateway {
         }
     }
 
-    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Client>) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, names, .. }: Call<Client>) -> Result<Gone> {
         if let Some(vpc) = now.and_then(|now| now.vpc) {
-            match detach(&client, &id, &id_of(&ids, &vpc)).await {
+            match detach(&client, &id, &id_of(&names, &vpc)).await {
                 // A repeat finds it detached, or gone.
                 Err(error) if error.code.as_deref() == Some("Gateway.NotAttached") => {}
                 other => {
@@ -129,8 +129,8 @@ impl Resource for InternetGateway {
     }
 }
 
-async fn attach(client: &Client, id: &str, ids: &Names) -> Result<()> {
-    let attach = client.attach_internet_gateway().internet_gateway_id(id).vpc_id(ids.need(&vpc::name())?);
+async fn attach(client: &Client, id: &str, names: &Names) -> Result<()> {
+    let attach = client.attach_internet_gateway().internet_gateway_id(id).vpc_id(names.need(&vpc::name())?);
     attach.send().await.map_err(failed("ec2:AttachInternetGateway"))?;
     Ok(())
 }

@@ -114,12 +114,12 @@ impl Resource for NatGateway {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let create = client
             .create_nat_gateway()
             .connectivity_type(ConnectivityType::Public)
-            .subnet_id(ids.need(&self.subnet)?)
-            .allocation_id(ids.need(&self.address)?)
+            .subnet_id(names.need(&self.subnet)?)
+            .allocation_id(names.need(&self.address)?)
             .client_token(ctx.token(&self.name()))
             .tag_specifications(specification(&ctx, ResourceType::Natgateway, &self.name()));
         let answer = create.send().await.map_err(failed("ec2:CreateNatGateway"))?;

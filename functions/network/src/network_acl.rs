@@ -128,11 +128,11 @@ impl Resource for NetworkAcl {
     }
 
     /// AWS has made it with the VPC: creating it is bringing its entries to what is wanted.
-    async fn create(self, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
-        let acl = list(&client, &ids.need(&vpc::name())?).await?.into_iter().next();
+    async fn create(self, Call { client, names, .. }: Call<Client>) -> Result<Made> {
+        let acl = list(&client, &names.need(&vpc::name())?).await?.into_iter().next();
         let acl = acl.ok_or_else(|| Error::not_ready("AWS does not show the VPC's network ACL yet"))?;
         let id = required(acl.network_acl_id(), "network ACL", "an id")?.to_owned();
-        if let State::Settled(now) = Self::read(acl, &ids)? {
+        if let State::Settled(now) = Self::read(acl, &names)? {
             self.bring_from(&now, &id, &client).await?;
         }
         Ok(Made::settled(id))

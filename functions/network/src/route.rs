@@ -114,23 +114,23 @@ impl Resource for Route {
         }
     }
 
-    async fn create(self, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
-        let table = ids.need(&route_table::name(&self.what))?;
+    async fn create(self, Call { client, names, .. }: Call<Client>) -> Result<Made> {
+        let table = names.need(&route_table::name(&self.what))?;
         let create = client
             .create_route()
             .route_table_id(&table)
             .destination_cidr_block(EVERYWHERE)
-            .nat_gateway_id(ids.need(&self.nat_gateway)?);
+            .nat_gateway_id(names.need(&self.nat_gateway)?);
         create.send().await.map_err(failed("ec2:CreateRoute"))?;
         Ok(Made::settled(format!("{table}|{EVERYWHERE}")))
     }
 
-    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
         let replace = client
             .replace_route()
             .route_table_id(table_of(&id))
             .destination_cidr_block(EVERYWHERE)
-            .nat_gateway_id(ids.need(&self.nat_gateway)?);
+            .nat_gateway_id(names.need(&self.nat_gateway)?);
         replace.send().await.map_err(failed("ec2:ReplaceRoute"))?;
         Ok(Made::settled(id))
     }

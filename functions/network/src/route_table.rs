@@ -124,10 +124,10 @@ impl Resource for RouteTable {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let create = client
             .create_route_table()
-            .vpc_id(ids.need(&vpc::name())?)
+            .vpc_id(names.need(&vpc::name())?)
             .client_token(ctx.token(&self.name()))
             .tag_specifications(specification(&ctx, ResourceType::RouteTable, &self.name()));
         let table = create.send().await.map_err(failed("ec2:CreateRouteTable"))?;
@@ -135,62 +135,62 @@ impl Resource for RouteTable {
         let id = required(id, "route table", "an id")?.to_owned();
         // What a failure leaves out shows as a difference at the next look: the table carries its tags.
         let empty = Self { internet: None, subnets: Vec::new(), ..self.clone() };
-        self.bring_from(&empty, &id, &client, &ids).await?;
+        self.bring_from(&empty, &id, &client, &names).await?;
         Ok(Made::settled(id))
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
-        self.bring_from(&now, &id, &client, &ids).await?;
+    async fn update(self, now: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
+        self.bring_from(&now, &id, &client, &names).await?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Client>) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, names, .. }: Call<Client>) -> Result<Gone> {
         // A subnet that is gone has taken its association with it.
         let subnets: Vec<Name> = now.map(|now| now.subnets).unwrap_or_default();
         let left = subnets
             .into_iter()
-            .filter(|subnet| subnet.kind() != resource::kind::SUBNET || ids.id(subnet).is_some());
+            .filter(|subnet| subnet.kind() != resource::kind::SUBNET || names.id(subnet).is_some());
         let left: Vec<Name> = left.collect();
-        disassociate(&client, &id, &left, &ids).await?;
+        disassociate(&client, &id, &left, &names).await?;
         let delete = client.delete_route_table().route_table_id(id);
         gone(delete.send().await.map_err(failed("ec2:DeleteRouteTable")), Gone::Now)
     }
 }
 
 impl RouteTable {
-    async fn bring_from(&self, now: &Self, id: &str, client: &Client, ids: &Names) -> Result<()> {
+    async fn bring_from(&self, now: &Self, id: &str, client: &Client, names: &Names) -> Result<()> {
         match (&self.internet, &now.internet) {
             (want, now) if want == now => {}
-            (Some(_), None) => match create_route(client, id, ids).await {
+            (Some(_), None) => match create_route(client, id, names).await {
                 // It leads elsewhere.
-                Err(error) if error.kind == ErrorKind::Exists => replace_route(client, id, ids).await?,
+                Err(error) if error.kind == ErrorKind::Exists => replace_route(client, id, names).await?,
                 other => other?,
             },
-            (Some(_), Some(_)) => replace_route(client, id, ids).await?,
+            (Some(_), Some(_)) => replace_route(client, id, names).await?,
             (None, _) => {
                 let delete = client.delete_route().route_table_id(id).destination_cidr_block(EVERYWHERE);
                 delete.send().await.map_err(failed("ec2:DeleteRoute"))?;
             }
         }
         for subnet in self.subnets.iter().filter(|subnet| !now.subnets.contains(subnet)) {
-            associate(client, id, &ids.need(subnet)?).await?;
+            associate(client, id, &names.need(subnet)?).await?;
         }
         let extra: Vec<Name> =
             now.subnets.iter().filter(|subnet| !self.subnets.contains(subnet)).cloned().collect();
-        disassociate(client, id, &extra, ids).await
+        disassociate(client, id, &extra, names).await
     }
 }
 
-async fn create_route(client: &Client, id: &str, ids: &Names) -> Result<()> {
-    let gateway = ids.need(&internet_gateway::name())?;
+async fn create_route(client: &Client, id: &str, names: &Names) -> Result<()> {
+    let gateway = names.need(&internet_gateway::name())?;
     let create =
         client.create_route().route_table_id(id).destination_cidr_block(EVERYWHERE).gateway_id(gateway);
     create.send().await.map_err(failed("ec2:CreateRoute"))?;
     Ok(())
 }
 
-async fn replace_route(client: &Client, id: &str, ids: &Names) -> Result<()> {
-    let gateway = ids.need(&internet_gateway::name())?;
+async fn replace_route(client: &Client, id: &str, names: &Names) -> Result<()> {
+    let gateway = names.need(&internet_gateway::name())?;
     let replace =
         client.replace_route().route_table_id(id).destination_cidr_block(EVERYWHERE).gateway_id(gateway);
     replace.send().await.map_err(failed("ec2:ReplaceRoute"))?;
@@ -225,11 +225,11 @@ async fn associate(client: &Client, id: &str, subnet: &str) -> Result<()> {
 }
 
 /// Takes this table from `subnets`. The ids of the associations are only asked for when there are any.
-async fn disassociate(client: &Client, id: &str, subnets: &[Name], ids: &Names) -> Result<()> {
+async fn disassociate(client: &Client, id: &str, subnets: &[Name], names: &Names) -> Result<()> {
     if subnets.is_empty() {
         return Ok(());
     }
-    let subnets: Vec<String> = subnets.iter().map(|subnet| id_of(ids, subnet)).collect();
+    let subnets: Vec<String> = subnets.iter().map(|subnet| id_of(names, subnet)).collect();
     let describe = client.describe_route_tables().route_table_ids(id).send().await;
     let tables = match describe.map_err(failed("ec2:DescribeRouteTables")) {
         Err(error) if error.kind == ErrorKind::Missing => return Ok(()),

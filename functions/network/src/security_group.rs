@@ -91,8 +91,8 @@ impl Resource for SecurityGroup {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
-        let vpc = ids.need(&vpc::name())?;
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
+        let vpc = names.need(&vpc::name())?;
         let aws_name = Self::aws_name(&ctx, &self.name());
         let create = client
             .create_security_group()

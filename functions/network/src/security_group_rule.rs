@@ -201,8 +201,8 @@ impl Resource for SecurityGroupRule {
         from_raw(&raw, names).map(State::Settled)
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
-        let (group, permission) = (ids.need(&self.group)?, self.permission(&ids));
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
+        let (group, permission) = (names.need(&self.group)?, self.permission(&names));
         let tags = specification(&ctx, ResourceType::SecurityGroupRule, &self.name());
         let rules = match self.direction {
             Direction::In => {
@@ -235,23 +235,23 @@ impl Resource for SecurityGroupRule {
     }
 
     /// Only the description can differ.
-    async fn update(self, _: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
-        let request = self.request(&ids);
+    async fn update(self, _: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
+        let request = self.request(&names);
         let update = SecurityGroupRuleUpdate::builder()
             .security_group_rule_id(&id)
             .security_group_rule(request)
             .build();
         let modify = client
             .modify_security_group_rules()
-            .group_id(ids.need(&self.group)?)
+            .group_id(names.need(&self.group)?)
             .security_group_rules(update);
         modify.send().await.map_err(failed("ec2:ModifySecurityGroupRules"))?;
         Ok(Made::settled(id))
     }
 
-    async fn delete(id: String, now: Option<Self>, Call { client, ids, .. }: Call<Client>) -> Result<Gone> {
+    async fn delete(id: String, now: Option<Self>, Call { client, names, .. }: Call<Client>) -> Result<Gone> {
         let now = now.ok_or_else(|| Error::internal("a security group rule can always be read"))?;
-        let group = ids.need(&now.group)?;
+        let group = names.need(&now.group)?;
         match now.direction {
             Direction::In => {
                 let revoke =
@@ -268,7 +268,7 @@ impl Resource for SecurityGroupRule {
 }
 
 impl SecurityGroupRule {
-    fn permission(&self, ids: &Names) -> IpPermission {
+    fn permission(&self, names: &Names) -> IpPermission {
         let Self { traffic, peer, description, .. } = self;
         let permission = IpPermission::builder().ip_protocol(&traffic.protocol);
         let permission = match traffic.protocol.as_str() {
@@ -277,7 +277,7 @@ impl SecurityGroupRule {
         };
         match peer {
             Peer::Group(name) => permission.user_id_group_pairs(
-                UserIdGroupPair::builder().group_id(id_of(ids, name)).description(description).build(),
+                UserIdGroupPair::builder().group_id(id_of(names, name)).description(description).build(),
             ),
             Peer::Cidr(cidr) => {
                 permission.ip_ranges(IpRange::builder().cidr_ip(cidr).description(description).build())
@@ -292,7 +292,7 @@ impl SecurityGroupRule {
         .build()
     }
 
-    fn request(&self, ids: &Names) -> SecurityGroupRuleRequest {
+    fn request(&self, names: &Names) -> SecurityGroupRuleRequest {
         let Self { group: _, direction: _, traffic, peer, description } = self;
         let request = SecurityGroupRuleRequest::builder()
             .ip_protocol(&traffic.protocol)
@@ -300,7 +300,7 @@ impl SecurityGroupRule {
             .to_port(traffic.to_port)
             .description(description);
         match peer {
-            Peer::Group(name) => request.referenced_group_id(id_of(ids, name)),
+            Peer::Group(name) => request.referenced_group_id(id_of(names, name)),
             Peer::Cidr(cidr) => request.cidr_ipv4(cidr),
             Peer::CidrV6(cidr) => request.cidr_ipv6(cidr),
             Peer::PrefixList(list) => request.prefix_list_id(list),

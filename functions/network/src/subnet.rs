@@ -101,10 +101,10 @@ impl Resource for Subnet {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let create = client
             .create_subnet()
-            .vpc_id(ids.need(&vpc::name())?)
+            .vpc_id(names.need(&vpc::name())?)
             .cidr_block(&self.cidr)
             .availability_zone(&self.zone)
             .tag_specifications(specification(&ctx, ResourceType::Subnet, &self.name()));

@@ -185,16 +185,16 @@ impl Resource for VpcEndpoint {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let interface = self.kind == VpcEndpointType::Interface.as_str();
         let create = client
             .create_vpc_endpoint()
-            .vpc_id(ids.need(&self.vpc)?)
+            .vpc_id(names.need(&self.vpc)?)
             .service_name(&self.service)
             .vpc_endpoint_type(VpcEndpointType::from(self.kind.as_str()))
-            .set_route_table_ids(some(ids_of(&ids, &self.route_tables)))
-            .set_subnet_ids(some(ids_of(&ids, &self.subnets)))
-            .set_security_group_ids(some(ids_of(&ids, &self.security_groups)))
+            .set_route_table_ids(some(ids_of(&names, &self.route_tables)))
+            .set_subnet_ids(some(ids_of(&names, &self.subnets)))
+            .set_security_group_ids(some(ids_of(&names, &self.security_groups)))
             .set_private_dns_enabled(interface.then_some(self.private_dns))
             .policy_document(self.policy.to_string())
             .client_token(ctx.token(&self.name()))
@@ -208,9 +208,9 @@ impl Resource for VpcEndpoint {
         })
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
         let more = |want: &[Name], now: &[Name]| -> Vec<String> {
-            want.iter().filter(|name| !now.contains(name)).map(|name| id_of(&ids, name)).collect()
+            want.iter().filter(|name| !now.contains(name)).map(|name| id_of(&names, name)).collect()
         };
         let modify = client
             .modify_vpc_endpoint()

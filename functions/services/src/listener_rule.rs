@@ -148,22 +148,22 @@ impl Resource for ListenerRule {
         }))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let create = client
             .create_rule()
-            .listener_arn(ids.need(&self.listener)?)
+            .listener_arn(names.need(&self.listener)?)
             .priority(self.priority)
             .conditions(self.condition())
-            .actions(self.action(&ids)?)
+            .actions(self.action(&names)?)
             .set_tags(Some(tags(&ctx, &self.name())));
         let made = create.send().await.map_err(failed("elasticloadbalancing:CreateRule"))?;
         let arn = made.rules().first().and_then(RawRule::rule_arn);
         Ok(Made::settled(required(arn, "listener rule", "an ARN")?))
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Client>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, names, .. }: Call<Client>) -> Result<Made> {
         let modify =
-            client.modify_rule().rule_arn(&id).conditions(self.condition()).actions(self.action(&ids)?);
+            client.modify_rule().rule_arn(&id).conditions(self.condition()).actions(self.action(&names)?);
         modify.send().await.map_err(failed("elasticloadbalancing:ModifyRule"))?;
         if self.priority != now.priority {
             let pair = aws_sdk_elasticloadbalancingv2::types::RulePriorityPair::builder()
@@ -198,10 +198,10 @@ impl ListenerRule {
         }
     }
 
-    fn action(&self, ids: &Names) -> Result<Action> {
+    fn action(&self, names: &Names) -> Result<Action> {
         Ok(Action::builder()
             .r#type(ActionTypeEnum::Forward)
-            .target_group_arn(ids.need(&self.target_group)?)
+            .target_group_arn(names.need(&self.target_group)?)
             .build())
     }
 }

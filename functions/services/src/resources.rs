@@ -17,7 +17,7 @@ use crate::listener_rule::{self, ListenerRule};
 use crate::scaling::ScalingTarget;
 use crate::service::{GRACE_S, Service, Services, Unlisted};
 use crate::target_group::{self, TargetGroup, TargetGroups};
-use crate::task::{self, Place, Task, Tasks};
+use crate::task::{self, Network, Task, Tasks};
 use crate::task_definition::{TaskDefinition, known_or_placeholder, pinned};
 
 /// The stage `services`. Without an image everything is made but task definitions and services.
@@ -52,10 +52,10 @@ pub fn services(
         elb: clients.elb.clone(),
         wanted: target_groups.iter().map(|group| (group.service.clone(), group.port)).collect(),
     };
-    let look = match (&wanted, tasks.is_empty()) {
-        (None, _) => task::Look::Running,
-        (Some(_), true) => task::Look::Nothing,
-        (Some(_), false) => task::Look::OfRun,
+    let lookup = match (&wanted, tasks.is_empty()) {
+        (None, _) => task::Lookup::Running,
+        (Some(_), true) => task::Lookup::Nothing,
+        (Some(_), false) => task::Lookup::OfRun,
     };
     let resources = Resources::new()
         .owns(&groups, target_groups)
@@ -63,7 +63,7 @@ pub fn services(
         .owns(&clients.elb, wanted.as_ref().map(Wanted::listener_rules).unwrap_or_default())
         .owns(&records, wanted.as_ref().map(Wanted::aliases).unwrap_or_default())
         .owns(&clients.ecs, definitions)
-        .owns(&Tasks { ecs: clients.ecs.clone(), look }, tasks)
+        .owns(&Tasks { ecs: clients.ecs.clone(), lookup }, tasks)
         .owns(&ecs, services)
         .owns(&clients.autoscaling, scaling)
         .owns(
@@ -224,7 +224,7 @@ impl Wanted<'_> {
             task_definition: definition.name(),
             command,
             failed: None,
-            place: Place {
+            network: Network {
                 subnets: self.subnets(),
                 security_groups: security_groups(&definition.service),
                 public_address: self.is_in_public(),

@@ -224,7 +224,7 @@ impl Resource for Service {
         }
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Services>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Services>) -> Result<Made> {
         let tags = ctx
             .tags(&self.name())
             .into_iter()
@@ -232,14 +232,14 @@ impl Resource for Service {
         let create = client
             .ecs
             .create_service()
-            .cluster(ids.need(&resource::cluster())?)
+            .cluster(names.need(&resource::cluster())?)
             .service_name(&self.service)
-            .task_definition(ids.need(&self.task_definition)?)
+            .task_definition(names.need(&self.task_definition)?)
             .desired_count(self.desired_count.unwrap_or(self.unlisted.first_count))
             .launch_type(LaunchType::Fargate)
             .platform_version("LATEST")
-            .network_configuration(self.network(&ids)?)
-            .set_load_balancers(Some(self.load_balancers(&ids)?))
+            .network_configuration(self.network(&names)?)
+            .set_load_balancers(Some(self.load_balancers(&names)?))
             .set_health_check_grace_period_seconds(self.grace_s)
             .deployment_configuration(self.deployment())
             .availability_zone_rebalancing(self.rebalancing())
@@ -259,17 +259,17 @@ impl Resource for Service {
         Ok(Made { settled: is_steady(service), ..Made::started(arn) })
     }
 
-    async fn update(self, now: Self, id: String, Call { client, ids, .. }: Call<Services>) -> Result<Made> {
+    async fn update(self, now: Self, id: String, Call { client, names, .. }: Call<Services>) -> Result<Made> {
         let update = client
             .ecs
             .update_service()
-            .cluster(ids.need(&resource::cluster())?)
+            .cluster(names.need(&resource::cluster())?)
             .service(&self.service)
-            .task_definition(ids.need(&self.task_definition)?)
+            .task_definition(names.need(&self.task_definition)?)
             .set_desired_count(self.desired_count)
-            .network_configuration(self.network(&ids)?)
+            .network_configuration(self.network(&names)?)
             // An empty list makes a public service a private one.
-            .set_load_balancers(Some(self.load_balancers(&ids)?))
+            .set_load_balancers(Some(self.load_balancers(&names)?))
             .set_health_check_grace_period_seconds(self.grace_s)
             .deployment_configuration(self.deployment())
             .availability_zone_rebalancing(self.rebalancing())
@@ -279,8 +279,8 @@ impl Resource for Service {
         Ok(Made::started(id))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Services>) -> Result<Gone> {
-        let cluster = ids.need(&resource::cluster())?;
+    async fn delete(id: String, _: Option<Self>, Call { client, names, .. }: Call<Services>) -> Result<Gone> {
+        let cluster = names.need(&resource::cluster())?;
         match client
             .ecs
             .delete_service()
@@ -317,9 +317,9 @@ fn is_steady(service: &RawService) -> bool {
 }
 
 impl Service {
-    fn network(&self, ids: &Names) -> Result<NetworkConfiguration> {
+    fn network(&self, names: &Names) -> Result<NetworkConfiguration> {
         let all =
-            |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+            |some: &BTreeSet<Name>| some.iter().map(|name| names.need(name)).collect::<Result<Vec<_>>>();
         let vpc = AwsVpcConfiguration::builder()
             .set_subnets(Some(all(&self.subnets)?))
             .set_security_groups(Some(all(&self.security_groups)?))
@@ -333,10 +333,10 @@ impl Service {
         Ok(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
     }
 
-    fn load_balancers(&self, ids: &Names) -> Result<Vec<LoadBalancer>> {
+    fn load_balancers(&self, names: &Names) -> Result<Vec<LoadBalancer>> {
         let Some(group) = &self.target_group else { return Ok(Vec::new()) };
         let balancer = LoadBalancer::builder()
-            .target_group_arn(ids.need(group)?)
+            .target_group_arn(names.need(group)?)
             .container_name(&self.service)
             .set_container_port(self.port)
             .build();

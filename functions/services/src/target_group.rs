@@ -185,7 +185,7 @@ impl Resource for TargetGroup {
         }))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<TargetGroups>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<TargetGroups>) -> Result<Made> {
         let create = client
             .elb
             .create_target_group()
@@ -193,7 +193,7 @@ impl Resource for TargetGroup {
             .target_type(TargetTypeEnum::Ip)
             .protocol(ProtocolEnum::Http)
             .port(self.port)
-            .vpc_id(ids.need(&resource::vpc())?)
+            .vpc_id(names.need(&resource::vpc())?)
             .health_check_path(&self.health_check_path)
             .health_check_interval_seconds(self.health_check_interval_s)
             .health_check_timeout_seconds(self.health_check_interval_s - 1)

@@ -31,20 +31,20 @@ pub struct Task {
     pub failed: Option<String>,
     /// What is not compared.
     #[serde(skip)]
-    pub place: Place,
+    pub network: Network,
 }
 
 /// Where a task stands. It is told once, when the task starts.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the fields without a comment say by name and type what they are")]
-pub struct Place {
+pub struct Network {
     pub subnets: BTreeSet<Name>,
     pub security_groups: BTreeSet<Name>,
     /// Whether it has an address of its own in the internet.
     pub public_address: bool,
 }
 
-impl PartialEq for Place {
+impl PartialEq for Network {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -66,12 +66,12 @@ pub struct Tasks {
     /// The client.
     pub ecs: Client,
     /// Which.
-    pub look: Look,
+    pub lookup: Lookup,
 }
 
 /// Which tasks are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Lookup {
     /// None: the run has none, and others' are none of its business.
     Nothing,
     /// Those that this run has started.
@@ -104,18 +104,18 @@ impl Resource for Task {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let place = self.place.subnets.iter().chain(&self.place.security_groups).cloned();
-        let needs = place.chain([self.task_definition.clone(), resource::cluster()]);
+        let network = self.network.subnets.iter().chain(&self.network.security_groups).cloned();
+        let needs = network.chain([self.task_definition.clone(), resource::cluster()]);
         needs.map(Need::Settled).collect()
     }
 
     async fn fetch(ctx: &Context, client: &Tasks, names: &Names) -> Result<Vec<RawTask>> {
         let Some(cluster) = names.id(&resource::cluster()) else { return Ok(Vec::new()) };
-        let statuses: &[DesiredStatus] = match client.look {
-            Look::Nothing => return Ok(Vec::new()),
+        let statuses: &[DesiredStatus] = match client.lookup {
+            Lookup::Nothing => return Ok(Vec::new()),
             // A listing without a status is one of running tasks alone.
-            Look::OfRun => &[DesiredStatus::Running, DesiredStatus::Stopped],
-            Look::Running => &[DesiredStatus::Running],
+            Lookup::OfRun => &[DesiredStatus::Running, DesiredStatus::Stopped],
+            Lookup::Running => &[DesiredStatus::Running],
         };
         let mut found = Vec::new();
         for status in statuses {
@@ -124,7 +124,7 @@ impl Resource for Task {
                 .list_tasks()
                 .cluster(cluster)
                 .desired_status(status.clone())
-                .set_started_by((client.look == Look::OfRun).then(|| ctx.run.clone()));
+                .set_started_by((client.lookup == Lookup::OfRun).then(|| ctx.run.clone()));
             let arns = list.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
             let arns = arns.map_err(failed("ecs:ListTasks")).optional()?.unwrap_or_default();
             for batch in arns.chunks(100) {
@@ -179,7 +179,7 @@ impl Resource for Task {
             task_definition: names.name_of(raw.task_definition_arn().unwrap_or_default()),
             command: overrides.map(|one| one.command().to_vec()).unwrap_or_default(),
             failed: failed_with(&raw),
-            place: Place::default(),
+            network: Network::default(),
         }))
     }
 
@@ -192,17 +192,17 @@ impl Resource for Task {
         })
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Tasks>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Tasks>) -> Result<Made> {
         let tags = ctx
             .tags(&self.name())
             .into_iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let all =
-            |names: &BTreeSet<Name>| names.iter().map(|name| ids.need(name)).collect::<Result<Vec<_>>>();
+            |some: &BTreeSet<Name>| some.iter().map(|name| names.need(name)).collect::<Result<Vec<_>>>();
         let vpc = AwsVpcConfiguration::builder()
-            .set_subnets(Some(all(&self.place.subnets)?))
-            .set_security_groups(Some(all(&self.place.security_groups)?))
-            .assign_public_ip(if self.place.public_address {
+            .set_subnets(Some(all(&self.network.subnets)?))
+            .set_security_groups(Some(all(&self.network.security_groups)?))
+            .assign_public_ip(if self.network.public_address {
                 AssignPublicIp::Enabled
             } else {
                 AssignPublicIp::Disabled
@@ -214,8 +214,8 @@ impl Resource for Task {
         let start = client
             .ecs
             .run_task()
-            .cluster(ids.need(&resource::cluster())?)
-            .task_definition(ids.need(&self.task_definition)?)
+            .cluster(names.need(&resource::cluster())?)
+            .task_definition(names.need(&self.task_definition)?)
             .launch_type(LaunchType::Fargate)
             .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
             .overrides(TaskOverride::builder().container_overrides(container).build())
@@ -237,8 +237,8 @@ impl Resource for Task {
         Ok(Made::started(required(arn, "task", "an ARN")?))
     }
 
-    async fn delete(id: String, _: Option<Self>, Call { client, ids, .. }: Call<Tasks>) -> Result<Gone> {
-        let cluster = ids.need(&resource::cluster())?;
+    async fn delete(id: String, _: Option<Self>, Call { client, names, .. }: Call<Tasks>) -> Result<Gone> {
+        let cluster = names.need(&resource::cluster())?;
         let stop = client.ecs.stop_task().cluster(cluster).task(id).reason("Stepstack removes the stack");
         match stop.send().await.map_err(failed("ecs:StopTask")) {
             Ok(_) => Ok(Gone::Going),

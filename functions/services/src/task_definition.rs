@@ -209,8 +209,8 @@ impl Resource for TaskDefinition {
         }))
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
-        self.register(&ctx, &client, &ids).await
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
+        self.register(&ctx, &client, &names).await
     }
 
     fn immutable(&self, now: &Self) -> Option<String> {
@@ -230,7 +230,7 @@ impl Resource for TaskDefinition {
 }
 
 impl TaskDefinition {
-    async fn register(&self, ctx: &Context, ecs: &Client, ids: &Names) -> Result<Made> {
+    async fn register(&self, ctx: &Context, ecs: &Client, names: &Names) -> Result<Made> {
         let tags = ctx
             .tags(&self.name())
             .into_iter()
@@ -249,9 +249,9 @@ impl TaskDefinition {
                     .operating_system_family(OsFamily::Linux)
                     .build(),
             )
-            .execution_role_arn(ids.need_attribute(&self.execution_role, "arn")?)
-            .task_role_arn(ids.need_attribute(&self.task_role, "arn")?)
-            .container_definitions(self.container(ctx, ids)?)
+            .execution_role_arn(names.need_attribute(&self.execution_role, "arn")?)
+            .task_role_arn(names.need_attribute(&self.task_role, "arn")?)
+            .container_definitions(self.container(ctx, names)?)
             .set_tags(Some(tags.collect()));
         // Each call makes another revision: the SDK must not repeat one whose answer was lost.
         let once = aws_sdk_ecs::config::Builder::new().retry_classifier(aws::SentOnce);
@@ -261,9 +261,9 @@ impl TaskDefinition {
         Ok(Made::settled(required(arn, "task definition", "an ARN")?))
     }
 
-    fn container(&self, ctx: &Context, ids: &Names) -> Result<ContainerDefinition> {
+    fn container(&self, ctx: &Context, names: &Names) -> Result<ContainerDefinition> {
         let internal = |error: aws_sdk_ecs::error::BuildError| Error::internal(error.to_string());
-        let repository = ids.need_attribute(&resource::repository(), "uri")?;
+        let repository = names.need_attribute(&resource::repository(), "uri")?;
         let unknown =
             self.environment.values().chain(self.secrets.values()).find(|value| is_placeholder(value));
         if let Some(unknown) = unknown {
@@ -279,7 +279,7 @@ impl TaskDefinition {
             .map(|(key, arn)| Secret::builder().name(key).value_from(arn).build().map_err(internal));
         let log = LogConfiguration::builder()
             .log_driver(LogDriver::Awslogs)
-            .options("awslogs-group", ids.need(&self.log_group)?)
+            .options("awslogs-group", names.need(&self.log_group)?)
             .options("awslogs-region", &ctx.region)
             .options("awslogs-stream-prefix", &self.service)
             .build()

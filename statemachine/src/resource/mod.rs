@@ -120,7 +120,7 @@ pub struct Call<C> {
     pub ctx: Context,
     pub client: C,
     /// The ids of all that exists, by name.
-    pub ids: Names,
+    pub names: Names,
 }
 
 /// What must be there before a resource can be created or changed.

@@ -90,8 +90,8 @@ pub(super) fn todo<R: Resource>(
         (Step::Create, Some(want), _) => {
             item.action = Action::Create;
             item.to = Some(description(&want));
-            act = Some(Box::new(move |ctx, ids| {
-                Box::pin(async move { want.create(Call { ctx, client, ids }).await.map(Acted::Made) })
+            act = Some(Box::new(move |ctx, names| {
+                Box::pin(async move { want.create(Call { ctx, client, names }).await.map(Acted::Made) })
             }));
         }
         (Step::Update, Some(want), Some(found)) => {
@@ -105,9 +105,9 @@ pub(super) fn todo<R: Resource>(
             if adopts {
                 item.changes.insert(0, Change::adoption());
             }
-            act = Some(Box::new(move |ctx, ids| {
+            act = Some(Box::new(move |ctx, names| {
                 Box::pin(async move {
-                    let call = Call { ctx, client, ids };
+                    let call = Call { ctx, client, names };
                     if adopts {
                         want.adopt(id.clone(), call.clone()).await?;
                         if now == want {
@@ -129,8 +129,10 @@ pub(super) fn todo<R: Resource>(
                 State::Changing(None) | State::Deleting => None,
             };
             let id = found.identity.id;
-            act = Some(Box::new(move |ctx, ids| {
-                Box::pin(async move { R::delete(id, now, Call { ctx, client, ids }).await.map(Acted::Gone) })
+            act = Some(Box::new(move |ctx, names| {
+                Box::pin(
+                    async move { R::delete(id, now, Call { ctx, client, names }).await.map(Acted::Gone) },
+                )
             }));
         }
         (Step::Create | Step::Update | Step::Remake | Step::Delete, _, _) => {

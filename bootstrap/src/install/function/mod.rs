@@ -220,7 +220,7 @@ impl Resource for Function {
         }
     }
 
-    async fn create(self, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn create(self, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let scope = ctx.scope();
         let create = client
             .create_function()
@@ -231,7 +231,7 @@ impl Resource for Function {
             .handler(&self.handler)
             .memory_size(self.memory_mb)
             .timeout(self.timeout_s)
-            .role(ids.need_attribute(&self.role, "arn")?)
+            .role(names.need_attribute(&self.role, "arn")?)
             .environment(self.environment())
             .code(FunctionCode::builder().zip_file(self.bytes()?).build())
             .set_tags(Some(ctx.tags(&self.name()).into_iter().collect()))
@@ -249,7 +249,7 @@ impl Resource for Function {
         }
     }
 
-    async fn update(self, _: Self, id: String, Call { ctx, client, ids }: Call<Client>) -> Result<Made> {
+    async fn update(self, _: Self, id: String, Call { ctx, client, names }: Call<Client>) -> Result<Made> {
         let latest = client.get_function_configuration().function_name(&id).send().await;
         let latest = latest.map_err(failed("lambda:GetFunctionConfiguration"))?;
         let same_code = latest.code_sha256() == Some(self.code_sha256.as_str())
@@ -263,7 +263,7 @@ impl Resource for Function {
             .set_role(latest.role)
             .set_environment(latest.environment)
             .build();
-        if !self.configured_as(&describe(&configuration, &ids)) {
+        if !self.configured_as(&describe(&configuration, &names)) {
             let update = client
                 .update_function_configuration()
                 .function_name(&id)
@@ -272,7 +272,7 @@ impl Resource for Function {
                 .handler(&self.handler)
                 .memory_size(self.memory_mb)
                 .timeout(self.timeout_s)
-                .role(ids.need_attribute(&self.role, "arn")?)
+                .role(names.need_attribute(&self.role, "arn")?)
                 .environment(self.environment());
             update.send().await.map_err(failed("lambda:UpdateFunctionConfiguration")).map_err(in_progress)?;
         }

@@ -11,9 +11,9 @@ use crate::version::ENGINE;
 
 impl Cluster {
     /// An empty cluster, with the password's current version.
-    pub(super) async fn make(&self, ctx: &Context, client: &Rds, ids: &Names) -> Result<Option<Raw>> {
-        let password = secret::value(&client.clients.secrets, ids).await?;
-        let version = ids.need_attribute(&self.password, "version")?;
+    pub(super) async fn make(&self, ctx: &Context, client: &Rds, names: &Names) -> Result<Option<Raw>> {
+        let password = secret::value(&client.clients.secrets, names).await?;
+        let version = names.need_attribute(&self.password, "version")?;
         let create = client
             .clients
             .rds
@@ -33,9 +33,9 @@ impl Cluster {
             .enable_iam_database_authentication(self.iam_authentication)
             .set_enable_cloudwatch_logs_exports(Some(self.log_exports.iter().cloned().collect()))
             .copy_tags_to_snapshot(self.copies_tags)
-            .db_subnet_group_name(ids.need(&self.subnet_group)?)
-            .db_cluster_parameter_group_name(ids.need(&self.parameter_group)?)
-            .set_vpc_security_group_ids(Some(self.group_ids(ids)?))
+            .db_subnet_group_name(names.need(&self.subnet_group)?)
+            .db_cluster_parameter_group_name(names.need(&self.parameter_group)?)
+            .set_vpc_security_group_ids(Some(self.group_ids(names)?))
             .set_tags(Some(tags(ctx, &self.name(), &[(PASSWORD_VERSION, &version)])));
         Ok(create.send().await.map_err(failed("rds:CreateDBCluster"))?.db_cluster)
     }
@@ -46,7 +46,7 @@ impl Cluster {
         &self,
         ctx: &Context,
         client: &Rds,
-        ids: &Names,
+        names: &Names,
         snapshot: String,
     ) -> Result<Option<Raw>> {
         let restore = client
@@ -63,9 +63,9 @@ impl Cluster {
             .enable_iam_database_authentication(self.iam_authentication)
             .set_enable_cloudwatch_logs_exports(Some(self.log_exports.iter().cloned().collect()))
             .copy_tags_to_snapshot(self.copies_tags)
-            .db_subnet_group_name(ids.need(&self.subnet_group)?)
-            .db_cluster_parameter_group_name(ids.need(&self.parameter_group)?)
-            .set_vpc_security_group_ids(Some(self.group_ids(ids)?))
+            .db_subnet_group_name(names.need(&self.subnet_group)?)
+            .db_cluster_parameter_group_name(names.need(&self.parameter_group)?)
+            .set_vpc_security_group_ids(Some(self.group_ids(names)?))
             // No version of the password: the snapshot's own is nobody's.
             .set_tags(Some(tags(ctx, &self.name(), &[(PASSWORD_VERSION, "of the snapshot")])));
         Ok(restore.send().await.map_err(failed("rds:RestoreDBClusterFromSnapshot"))?.db_cluster)
