@@ -4,11 +4,17 @@
 //!
 //! [`owns!`]: crate::owns
 
+use std::collections::BTreeSet;
+
 use crate::permission::{Permission, Scope};
 use crate::resource::Resource;
 
 /// The owner of kinds: a function. Implemented by [`owns!`](crate::owns) alone.
 pub trait Owner {
+    /// The kinds, by the names of their Rust types. A test of each function holds them against
+    /// [`Resources::kinds`](crate::tick::Resources::kinds), so that nothing is permitted that nothing uses.
+    fn kinds() -> BTreeSet<&'static str>;
+
     /// What its kinds need, each statement once.
     fn permissions_of_kinds(scope: &Scope) -> Vec<Permission>;
 }
@@ -33,6 +39,10 @@ macro_rules! owns {
         $(impl $crate::owner::OwnedBy<$owner> for $kind {})+
 
         impl $crate::owner::Owner for $owner {
+            fn kinds() -> ::std::collections::BTreeSet<&'static str> {
+                [$(::std::any::type_name::<$kind>()),+].into()
+            }
+
             fn permissions_of_kinds(
                 scope: &$crate::permission::Scope,
             ) -> Vec<$crate::permission::Permission> {

@@ -21,6 +21,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use aws_smithy_mocks::mock;
 use ingress::Clients;
 use statemachine::message::{Operation, StageReport};
+use statemachine::owner::Owner as _;
 use statemachine::permission::policy;
 use statemachine::resource::{Name, Names};
 use statemachine::{Error, ErrorKind, Result, Stage};
@@ -168,6 +169,8 @@ async fn look_with(world: &World, file: Option<&str>, names: Names) -> Result<St
     let ctx = context(statemachine::Stage::Ingress);
     let document = document(Operation::Plan, file.map(stack));
     let resources = world.clients().resources(&ctx, &document, &names).await?;
+    // Whatever a run asks for, all that the function lists is looked at: what it may do is what it uses.
+    assert_eq!(resources.kinds(), Clients::kinds());
     testing::look(resources, &ctx, names).await
 }
 

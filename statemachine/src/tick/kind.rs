@@ -1,5 +1,6 @@
 //! A kind of a stage with all that is wanted of it, its type erased: one closure owns all that a step needs.
 
+use std::any::type_name;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -17,6 +18,8 @@ type Decide = Box<dyn FnOnce(&Context, &Names, &dyn Fn(&Name) -> bool) -> Result
 /// A kind, its type erased.
 pub(super) struct Kind {
     pub(super) name: &'static str,
+    /// Of its Rust type: two kinds of a stage may have one name.
+    pub(super) type_name: &'static str,
     pub(super) late: bool,
     pub(super) lingers: bool,
     pub(super) tokenless: bool,
@@ -50,6 +53,7 @@ impl Kind {
         });
         Self {
             name: R::KIND,
+            type_name: type_name::<R>(),
             late: R::LATE,
             lingers: R::LINGERS,
             tokenless: R::TOKENLESS,

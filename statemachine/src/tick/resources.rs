@@ -1,6 +1,6 @@
 //! What a stage owns: its kinds with what it wants of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use super::kind::Kind;
@@ -31,6 +31,11 @@ impl<O> Resources<O> {
             outputs: Vec::new(),
             owner: PhantomData,
         }
+    }
+
+    /// The kinds that are owned, as [`Owner::kinds`](crate::owner::Owner::kinds) names them.
+    pub fn kinds(&self) -> BTreeSet<&'static str> {
+        self.kinds.iter().map(|kind| kind.type_name).collect()
     }
 
     /// A kind and all that is wanted of it. An empty list says: whatever is found of it is left over.

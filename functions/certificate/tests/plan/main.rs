@@ -14,6 +14,7 @@ use certificate::delegation::{Delegation, Resolver};
 use futures_util::future::BoxFuture;
 use statemachine::Result;
 use statemachine::message::{Document, Mode, Operation, StageReport, Status};
+use statemachine::owner::Owner as _;
 use statemachine::permission::policy;
 use statemachine::plan::Progress;
 use statemachine::resource::{Context, DataPolicy, Name, Options};
@@ -97,6 +98,8 @@ async fn try_look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let known_hosts = known.iter().map(|host| (*host).to_owned()).collect();
     let document = Document { known_hosts, ..testing::document(Operation::Plan, stack) };
     let resources = world.clients().describe(&ctx, &document, &Dns(dns)).await?;
+    // Whatever a run asks for, all that the function lists is looked at: what it may do is what it uses.
+    assert_eq!(resources.kinds(), Clients::kinds());
     tick(resources, &ctx, mode, Input::default(), &Held).await
 }
 

@@ -10,6 +10,7 @@ use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
 use database::Clients;
 use statemachine::message::{Document, Operation, StageReport};
+use statemachine::owner::Owner as _;
 use statemachine::permission::policy;
 use statemachine::plan::Action;
 use statemachine::resource::{Context, DataPolicy, Name, Names, Options};
@@ -41,6 +42,8 @@ async fn look_with(world: &World, file: Option<&str>, names: Names, options: Opt
 async fn look_at(world: &World, document: &Document, names: Names, options: Options) -> Result<StageReport> {
     let ctx = Context { options, ..context(statemachine::Stage::Database) };
     let resources = world.clients().resources(&ctx, document, &names).await?;
+    // Whatever a run asks for, all that the function lists is looked at: what it may do is what it uses.
+    assert_eq!(resources.kinds(), Clients::kinds());
     testing::look(resources, &ctx, names).await
 }
 

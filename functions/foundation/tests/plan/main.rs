@@ -11,6 +11,7 @@ use aws_sdk_s3::types::{CorsRule, LifecycleExpiration};
 use foundation::{Clients, resources};
 use statemachine::Result;
 use statemachine::message::{Document, Operation, StageReport};
+use statemachine::owner::Owner as _;
 use statemachine::permission::policy;
 use statemachine::resource::{Context, DataPolicy, Names, Options};
 use testing::{context, scope, stack, whole};
@@ -66,6 +67,8 @@ async fn look(world: &World, asked: Asked<'_>) -> Result<StageReport> {
     let document =
         Document { known_buckets: known, ..testing::document(Operation::Plan, asked.file.map(stack)) };
     let resources = resources::foundation(&world.clients(), &ctx, &document);
+    // Whatever a run asks for, all that the function lists is looked at: what it may do is what it uses.
+    assert_eq!(resources.kinds(), Clients::kinds());
     testing::look(resources, &ctx, Names::default()).await
 }
 

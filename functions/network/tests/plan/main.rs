@@ -2,6 +2,7 @@
 
 mod world;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use aws::Function as _;
@@ -10,12 +11,13 @@ use aws_sdk_ec2::types::{
 };
 use network::seen::Seen;
 use network::{Clients, resources, vpc};
-use statemachine::message::StageReport;
+use statemachine::message::{Operation, StageReport};
+use statemachine::owner::Owner as _;
 use statemachine::permission::policy;
 use statemachine::plan::Action;
 use statemachine::resource::{Name, Names};
 use statemachine::{Error, Result, Stage};
-use testing::{assert_narrow, context, longest_scope, plan, scope, stack, whole};
+use testing::{assert_narrow, context, document, longest_scope, plan, scope, stack, whole};
 
 use world::{World, group, interface_endpoint, nat_gateway, route_table, way_in};
 
@@ -62,6 +64,18 @@ async fn egress(world: &World, file: Option<&str>) -> StageReport {
     names.insert_with(&role, "arive-production-flow-log", &[("arn", arn.to_owned())]);
     names.insert(Name::new("log-group", "vpc.flow"), "/vpc/arive-production/flow");
     look(world, Stage::Egress, file, names).await.expect("the look")
+}
+
+#[tokio::test]
+async fn one_stage_or_the_other_owns_each_kind_that_is_listed() {
+    let clients = Clients { ec2: World::in_sync().client() };
+    let document = document(Operation::Plan, Some(stack(FILE)));
+    let mut kinds = BTreeSet::new();
+    for stage in [Stage::Network, Stage::Egress] {
+        let owned = clients.resources(&context(stage), &document, &Names::default()).await;
+        kinds.extend(owned.expect("the stage").kinds());
+    }
+    assert_eq!(kinds, Clients::kinds());
 }
 
 #[tokio::test]

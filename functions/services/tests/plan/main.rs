@@ -6,6 +6,7 @@ use aws::Function as _;
 use aws_sdk_ecs::types::DeploymentRolloutState;
 use services::Clients;
 use statemachine::message::{Document, Image, Operation, StageReport, Wanted};
+use statemachine::owner::Owner as _;
 use statemachine::permission::policy;
 use statemachine::plan::Action;
 use statemachine::resource::{Name, Names};
@@ -47,6 +48,8 @@ fn document(file: Option<&str>, operation: Operation, digest: Option<&str>) -> D
 async fn look_with(world: &World, document: Document, names: Names) -> Result<StageReport> {
     let ctx = context(statemachine::Stage::Services);
     let resources = world.clients().resources(&ctx, &document, &names).await?;
+    // Whatever a run asks for, all that the function lists is looked at: what it may do is what it uses.
+    assert_eq!(resources.kinds(), Clients::kinds());
     testing::look(resources, &ctx, names).await
 }
 
