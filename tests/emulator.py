@@ -1,5 +1,6 @@
 """A MiniStack of one's own for the scripts of this repository, driven through the program as a person would."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -52,9 +53,14 @@ class Emulator:
 
     def admin(self, method, path):
         url = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, method=method, data=b"" if method == "POST" else None)
+        bearer = {"Authorization": f"Bearer {self.key()['secret_access_key']}"}
+        request = urllib.request.Request(url, method=method, data=b"" if method == "POST" else None, headers=bearer)
         with urllib.request.urlopen(request) as answer:
             return answer.read()
+
+    def key(self):
+        """What it takes requests by: the key of its start."""
+        return json.loads((self.directory / "key.json").read_text())
 
     def stop(self):
         subprocess.run([self.program, "local", "stop"], env=self.environment, capture_output=True, check=False)

@@ -25,6 +25,24 @@ pub(crate) struct Emulator {
     strict: Option<Strict>,
 }
 
+/// `key.json` of local mode: what the emulator takes requests by.
+#[derive(serde::Deserialize)]
+pub(crate) struct Key {
+    access_key_id: String,
+    secret_access_key: String,
+}
+
+impl Key {
+    pub(crate) fn read(state: &Path) -> Self {
+        let text = std::fs::read_to_string(state.join("key.json")).expect("the key of the emulator's start");
+        serde_json::from_str(&text).expect("a key")
+    }
+
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.secret_access_key)
+    }
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -91,7 +109,7 @@ impl Emulator {
     /// waits of the state machine are shortened as the things are.
     pub(crate) fn start() -> Self {
         let mut emulator = Self::start_with(&[]);
-        let strict = Strict::start(emulator.port, emulator.directory.path());
+        let strict = Strict::start(emulator.port, emulator.directory.path(), &emulator.state_directory());
         strict.stand_in_front(&emulator.state_directory());
         strict.post("/_ministack/config", r#"{"stepfunctions._SFN_WAIT_SCALE": 0.1}"#);
         emulator.port = strict.port;
@@ -161,9 +179,14 @@ impl Emulator {
 
     /// Clients' configuration, as a user's own tools would have it.
     pub(crate) fn config(&self) -> SdkConfig {
-        let credentials =
-            SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
-        aws::config("us-east-1", Some(&self.endpoint()), credentials)
+        let Key { access_key_id, secret_access_key } = Key::read(&self.state_directory());
+        let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "test");
+        aws::config("us-east-1", Some(&self.endpoint()), SharedCredentialsProvider::new(credentials))
+    }
+
+    /// What paths that are not AWS's take for the key.
+    pub(crate) fn bearer(&self) -> String {
+        Key::read(&self.state_directory()).bearer()
     }
 
     pub(crate) fn endpoint(&self) -> String {

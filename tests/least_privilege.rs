@@ -23,7 +23,9 @@ const FUNCTIONS: [&str; 8] =
 
 /// What each function's role was allowed so far, and asked for.
 fn used(emulator: &Emulator) -> Actions {
-    let body = ureq::get(&format!("{}/_stepstack/actions", emulator.endpoint())).call();
+    let body = ureq::get(&format!("{}/_stepstack/actions", emulator.endpoint()))
+        .header("Authorization", emulator.bearer())
+        .call();
     let text = body.expect("the launcher answers").body_mut().read_to_string().expect("a text");
     let by_caller: Actions = serde_json::from_str(&text).expect("actions by caller");
     let name = |arn: &str| arn.rsplit_once("stepstack-arive-").map(|(_, function)| function.to_owned());

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::harness::Key;
+
 /// Longest that the proxy may take to listen; it takes half a second.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -20,6 +22,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) struct Strict {
     process: Child,
     pub(crate) port: u16,
+    /// What the emulator takes at paths that are not AWS's.
+    bearer: String,
 }
 
 /// `POST /_strict/config`: what is left out stays as it is.
@@ -108,14 +112,15 @@ pub(crate) struct Phase {
 }
 
 impl Strict {
-    /// Starts the proxy in front of the MiniStack on `backend`, with its log in `directory`.
-    pub(crate) fn start(backend: u16, directory: &Path) -> Self {
+    /// Starts the proxy in front of the MiniStack on `backend`, whose key is in `state`, with its log in `directory`.
+    pub(crate) fn start(backend: u16, directory: &Path, state: &Path) -> Self {
         let log = std::fs::File::create(directory.join("strict.log")).expect("the log is written");
         let mut process = Command::new(python())
             // No byte code beside the sources.
             .arg("-B")
             .arg(sources().join("proxy.py"))
-            .args(["--backend", &backend.to_string()])
+            .args(["--backend", &backend.to_string(), "--key"])
+            .arg(state.join("key.json"))
             // It ends when this pipe closes, so also when the test is killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -137,7 +142,8 @@ impl Strict {
             let said = std::fs::read_to_string(directory.join("strict.log")).unwrap_or_default();
             panic!("the strict AWS does not start:\n{said}");
         };
-        Self { process, port }
+        let bearer = Key::read(state).bearer();
+        Self { process, port, bearer }
     }
 
     /// Makes local mode take the proxy for its MiniStack: the port in `server.json` is the proxy's.
@@ -185,7 +191,8 @@ impl Strict {
 
     /// How many functions Step Functions has called that have not answered yet, also for executions that have ended.
     pub(crate) fn functions_at_work(&self) -> usize {
-        let answer = ureq::get(&self.url("/_stepstack/at-work")).call();
+        let asked = ureq::get(&self.url("/_stepstack/at-work")).header("Authorization", &self.bearer);
+        let answer = asked.call();
         let text = answer.expect("the emulator answers").body_mut().read_to_string().expect("a text");
         serde_json::from_str(&text).expect("a number")
     }
@@ -196,7 +203,10 @@ impl Strict {
 
     /// Sends JSON to a path of the proxy, or of the MiniStack behind it.
     pub(crate) fn post(&self, path: &str, json: &str) {
-        let sent = ureq::post(&self.url(path)).header("Content-Type", "application/json").send(json);
+        let sent = ureq::post(&self.url(path))
+            .header("Authorization", &self.bearer)
+            .header("Content-Type", "application/json")
+            .send(json);
         sent.unwrap_or_else(|error| panic!("POST {path} {json}: {error}"));
     }
 
@@ -241,11 +251,11 @@ fn python() -> PathBuf {
     python
 }
 
-/// As the program chooses it (`bootstrap/src/local/server.rs`).
+/// As the program chooses it (`bootstrap/src/local/directory.rs`).
 fn cache() -> PathBuf {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || variable("HOME").unwrap_or_else(std::env::temp_dir).join(".cache");
-    variable("XDG_CACHE_HOME").unwrap_or_else(home).join("stepstack")
+    let set = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || std::env::home_dir().expect("a home directory").join(".cache");
+    set.unwrap_or_else(home).join("stepstack")
 }
 
 fn system_python() -> &'static str {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bootstrap::local::{Server, has_images, push_sample};
+use bootstrap::local::{Endpoint, Key, Server, has_images, push_sample};
 use tempfile::TempDir;
 
 /// An emulator with the corrections; stopped when dropped, also by a panic.
@@ -39,8 +39,10 @@ fn free_port() -> u16 {
 }
 
 /// What a Python program prints; it has to succeed.
-fn printed(python: &Path, arguments: &[&OsStr]) -> String {
-    let output = Command::new(python).arg("-B").args(arguments).output().expect("Python runs");
+fn printed(python: &Path, arguments: &[&OsStr], environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(python);
+    command.arg("-B").args(arguments).envs(environment.iter().copied());
+    let output = command.output().expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("it prints UTF-8")
 }
@@ -50,15 +52,22 @@ fn beside(path: &str) -> PathBuf {
 }
 
 /// The lines of `fields/`, each a field that does not come back.
-fn lost(python: &Path, endpoint: &str) -> String {
-    printed(python, &[beside("tests/fields").as_os_str(), endpoint.as_ref()])
+fn lost(python: &Path, endpoint: &Endpoint) -> String {
+    let arguments = [beside("tests/fields").into_os_string(), endpoint.url.clone().into()];
+    printed(python, &arguments.each_ref().map(|one| one.as_os_str()), &key(endpoint))
+}
+
+/// The key as AWS's tools take it.
+fn key(Endpoint { key, .. }: &Endpoint) -> [(&str, &str); 2] {
+    [("AWS_ACCESS_KEY_ID", &key.access_key_id), ("AWS_SECRET_ACCESS_KEY", &key.secret_access_key)]
 }
 
 /// How each reproduction offered upstream ends: `passes`, `fails` (its why is in the key) or `untried`.
-fn reproductions(python: &Path, endpoint: &str) -> BTreeMap<String, String> {
+fn reproductions(python: &Path, endpoint: &Endpoint) -> BTreeMap<String, String> {
     let page = beside("../docs/ministack-upstream.md");
-    let text =
-        printed(python, &[beside("tests/upstream.py").as_os_str(), endpoint.as_ref(), page.as_os_str()]);
+    let program = beside("tests/upstream.py");
+    let arguments = [program.as_os_str(), endpoint.url.as_ref(), page.as_os_str()];
+    let text = printed(python, &arguments, &key(endpoint));
     let lines = text.lines().filter_map(|line| line.split_once(": "));
     lines.map(|(outcome, heading)| (heading.to_owned(), outcome.to_owned())).collect()
 }
@@ -69,17 +78,19 @@ fn with_the_corrections_every_field_comes_back() {
     let server = Corrected(Server::at(directory.path().to_owned(), free_port()));
     let endpoint = server.0.ensure_running(&|_| ()).expect("MiniStack starts");
     let python = server.0.python(&|_| ()).expect("it is there by now");
-    assert_eq!(lost(&python, &endpoint.url), "");
+    assert_eq!(lost(&python, &endpoint), "");
 
-    let hook = ureq::get(&format!("{}/_stepstack/calls", endpoint.url)).call();
+    let hook = ureq::get(&format!("{}/_stepstack/calls", endpoint.url))
+        .header("Authorization", format!("Bearer {}", endpoint.key.secret_access_key))
+        .call();
     assert!(hook.is_err(), "hooks are there only for tests that ask for them");
 
     server.0.reset().expect("it is emptied");
-    assert_eq!(lost(&python, &endpoint.url), "", "after a reset nothing of the first time is left");
+    assert_eq!(lost(&python, &endpoint), "", "after a reset nothing of the first time is left");
 
     server.0.reset().expect("it is emptied");
-    let listed = printed(&python, &[beside("src/local/ministack").as_os_str(), "--list".as_ref()]);
-    let offered = reproductions(&python, &endpoint.url);
+    let listed = printed(&python, &[beside("src/local/ministack").as_os_str(), "--list".as_ref()], &[]);
+    let offered = reproductions(&python, &endpoint);
     let failed = offered.iter().filter(|(_, outcome)| *outcome == "fails").collect::<Vec<_>>();
     assert!(failed.is_empty(), "{failed:#?}");
     let listed = listed.lines().map(str::to_owned).collect::<BTreeSet<_>>();
@@ -111,7 +122,9 @@ fn without_the_corrections_these_do_not() {
         assert!(begin.elapsed() < Duration::from_mins(1), "MiniStack starts");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let endpoint = format!("http://127.0.0.1:{port}");
+    // MiniStack as it comes takes any key.
+    let any = Key { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
+    let endpoint = Endpoint { url: format!("http://127.0.0.1:{port}"), key: any };
     let lost = lost(&python, &endpoint);
     // The values hold ids that differ each time.
     let fields = lost.lines().map(|line| line.split(": sent ").next().unwrap_or(line));
@@ -129,8 +142,10 @@ async fn the_sample_image_is_pushed_by_the_calls_of_docker_push() {
     let directory = TempDir::new().expect("a directory");
     let server = Corrected(Server::at(directory.path().to_owned(), free_port()));
     let endpoint = server.0.ensure_running(&|_| ()).expect("MiniStack starts");
-    let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
-    let ecr = aws_sdk_ecr::Client::new(&aws::config("us-east-1", Some(&endpoint.url), credentials));
+    let Endpoint { url, key } = endpoint;
+    let credentials = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
+    let credentials = SharedCredentialsProvider::new(credentials);
+    let ecr = aws_sdk_ecr::Client::new(&aws::config("us-east-1", Some(&url), credentials));
 
     assert!(!has_images(&ecr, "probe/one").await.expect("no repository is no error"));
     ecr.create_repository().repository_name("probe/one").send().await.expect("it is made");

@@ -1,6 +1,6 @@
 """Runs the reproductions of docs/ministack-upstream.md; prints each section with whether it passed.
 
-Usage: python upstream.py ENDPOINT PAGE
+Usage: python upstream.py ENDPOINT PAGE, with the key in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
 
 `passes: HEADING` or `fails: HEADING: why`; `untried: HEADING` where there is no reproduction to run.
 """
@@ -22,8 +22,6 @@ def client(name):
         name,
         region_name="us-east-1",
         endpoint_url=ENDPOINT,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
         config=botocore.config.Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
     )
 

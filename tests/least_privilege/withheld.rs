@@ -131,7 +131,8 @@ fn tries(emulator: &Emulator, passage: &Passage, function: &str, action: &str) -
 }
 
 fn post(emulator: &Emulator, path: &str) {
-    ureq::post(&format!("{}{path}", emulator.endpoint())).send_empty().expect("the launcher answers");
+    let sent = ureq::post(&format!("{}{path}", emulator.endpoint()));
+    sent.header("Authorization", emulator.bearer()).send_empty().expect("the launcher answers");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 """The strict AWS: a proxy in front of MiniStack that behaves as AWS does where MiniStack is kind.
 
-    python proxy.py --backend PORT [--port PORT]
+    python proxy.py --backend PORT --key FILE [--port PORT]
 
 It listens on 127.0.0.1, prints `ready PORT` and ends when its standard input closes, so that it never
 outlives the test that started it. What is no call of AWS goes through untouched. Of its own it answers:
@@ -16,6 +16,7 @@ import contextlib
 import http.server
 import json
 import os
+import pathlib
 import socket
 import struct
 import sys
@@ -192,10 +193,10 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, backend: tuple[str, int]) -> None:
+    def __init__(self, port: int, backend: tuple[str, int], key: worlds.Key) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.record = records.Record()
-        self.world = worlds.World(backend, self.record)
+        self.world = worlds.World(backend, key, self.record)
 
     def clear(self) -> None:
         self.world.clear()
@@ -237,10 +238,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--backend", type=int, required=True)
+    parser.add_argument("--key", type=pathlib.Path, required=True, help="the emulator's `key.json`")
     arguments = parser.parse_args()
-    server = Server(arguments.port, ("127.0.0.1", arguments.backend))
+    key: worlds.Key = json.loads(arguments.key.read_text(encoding="utf-8"))
+    server = Server(arguments.port, ("127.0.0.1", arguments.backend), key)
+    # Requests are handed on as they are, and name this port.
+    port = server.server_address[1]
+    if server.world.send(server.world.own("POST", f"/_stepstack/front/{port}")).status != 200:
+        sys.exit("The emulator takes nothing that was sent to this port: it was started without test hooks.")
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(f"ready {server.server_address[1]}", flush=True)
+    print(f"ready {port}", flush=True)
     sys.stdin.buffer.read()
     os._exit(0)
 

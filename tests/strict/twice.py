@@ -2,7 +2,6 @@
 
 import threading
 
-import wire
 from record import Caller
 from world import World
 
@@ -12,7 +11,7 @@ RUNNING: list[threading.Thread] = []
 def invoke(world: World, caller: Caller) -> None:
     """Invokes the caller's function once more with the event that it works on, beside the call that runs. Fails
     where Step Functions has not called it."""
-    answer = world.send(wire.Request("GET", f"/_stepstack/event/{caller}", [("Host", "localhost")], b""))
+    answer = world.send(world.own("GET", f"/_stepstack/event/{caller}"))
     if answer.status != 200:
         raise LookupError(f"Step Functions has not called {caller}")
     # What it answers is nobody's: Step Functions takes the first call's.

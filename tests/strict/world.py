@@ -47,6 +47,10 @@ SECONDS = {
 }
 
 
+# The emulator's `key.json`.
+Key = dict[str, str]
+
+
 class Refused(Exception):
     """A call that AWS refuses: code, message, HTTP status."""
 
@@ -59,8 +63,8 @@ class World:
     """The layer's state. `lock` is held while a call is looked at, sent on and its answer changed, for calls
     that have a rule: what is asked of the emulator cannot change in between."""
 
-    def __init__(self, backend: tuple[str, int], record: Record) -> None:
-        self.backend, self.record = backend, record
+    def __init__(self, backend: tuple[str, int], key: Key, record: Record) -> None:
+        self.backend, self.key, self.record = backend, key, record
         self.lock = threading.RLock()
         self._wake = threading.Condition(self.lock)
         self._number = itertools.count()
@@ -198,7 +202,7 @@ class World:
         answer = self.send(sent)
         if answer.status >= 300:
             raise Refused(wire.error_code(answer), answer.body.decode(errors="replace")[:300], answer.status)
-        return wire.Call(sent, "test", service, operation, params).value(answer)
+        return wire.Call(sent, self.key["access_key_id"], service, operation, params).value(answer)
 
     def request(self, service: str, operation: str, params: Value) -> Request:
         """A call as a client sends it."""
@@ -219,10 +223,19 @@ class World:
         url = f"http://{self.backend[0]}:{self.backend[1]}{path}"
         signed = botocore.awsrequest.AWSRequest(request["method"], url, request["headers"], body)
         name = models.service(service).signing_name
-        botocore.auth.SigV4Auth(botocore.credentials.Credentials("test", "test"), name, "us-east-1").add_auth(signed)
+        key = botocore.credentials.Credentials(self.key["access_key_id"], self.key["secret_access_key"])
+        botocore.auth.SigV4Auth(key, name, "us-east-1").add_auth(signed)
         headers = [(key, str(value)) for key, value in signed.headers.items()]
         headers.append(("Host", f"{self.backend[0]}:{self.backend[1]}"))
         return Request(request["method"], path, headers, body or b"")
+
+    def own(self, method: str, path: str) -> Request:
+        """A request to a path of the launcher's, which is none of AWS's."""
+        headers = [
+            ("Host", f"{self.backend[0]}:{self.backend[1]}"),
+            ("Authorization", f"Bearer {self.key['secret_access_key']}"),
+        ]
+        return Request(method, path, headers, b"")
 
     def found(self, service: str, operation: str, /, **params: Any) -> Value:
         """The same; nothing where it is not there."""

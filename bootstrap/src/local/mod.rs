@@ -2,8 +2,12 @@
 //!
 //! MiniStack is started on first use and left running. It keeps nothing when it stops. Its port and process
 //! stand in a state directory, so that several can run side by side (tests do).
+//!
+//! Whoever reaches it can run code as the user, by creating a function. So it takes only requests that are signed
+//! with the key of its own start (`ministack/door.py`), and what it keeps is in directories of the user alone.
 
 mod build;
+mod directory;
 mod image;
 mod launcher;
 mod process;
@@ -12,12 +16,12 @@ mod server;
 
 pub use build::{FUNCTIONS, FunctionZip, build_functions};
 pub use image::{has_images, push_sample};
-pub use server::{Endpoint, Server};
+pub use server::{Endpoint, Key, Server};
 
 /// The pinned MiniStack (PyPI, MIT).
 pub const MINISTACK: &str = "1.5.33";
 
-/// The account that MiniStack gives to the credentials `test`.
+/// The account of local mode.
 pub const ACCOUNT: &str = "000000000000";
 
 /// The region of local mode.
@@ -51,6 +55,16 @@ pub enum LocalError {
         /// Where its log stands.
         log: String,
     },
+    /// The user has no directory to keep anything in.
+    #[error(
+        "There is no home directory to keep local mode's files in. Set HOME, or XDG_CACHE_HOME and STEPSTACK_LOCAL_DIR."
+    )]
+    NoHome,
+    /// Others of this machine can write into the directory.
+    #[error(
+        "{0} is shared with other users of this machine. Choose a directory of your own with STEPSTACK_LOCAL_DIR or XDG_CACHE_HOME."
+    )]
+    Shared(String),
     /// Something else has the port.
     #[error(
         "Port {0} is taken by something that is not our MiniStack. Stop it, or choose another port with STEPSTACK_LOCAL_PORT."

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::directory::make_private;
 use super::{LocalError, MINISTACK, io};
 
 /// Interpreters by falling likelihood; the first that is new enough is taken.
@@ -14,6 +15,7 @@ const CANDIDATES: [&str; 7] =
 ///
 /// A marker is written last: an environment without it was cut off and is made again.
 pub(super) fn environment(cache: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, LocalError> {
+    make_private(cache)?;
     let directory = cache.join(format!("ministack-{MINISTACK}"));
     let python = directory.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let marker = directory.join("complete");
@@ -21,7 +23,6 @@ pub(super) fn environment(cache: &Path, progress: &dyn Fn(&str)) -> Result<PathB
         return Ok(python);
     }
     let system = find()?;
-    std::fs::create_dir_all(cache).map_err(io(format!("making {}", cache.display())))?;
     // Of two commands at once, one makes it and the other waits for it.
     let lock = cache.join("ministack.lock");
     let lock = std::fs::File::create(&lock).map_err(io(format!("writing {}", lock.display())))?;

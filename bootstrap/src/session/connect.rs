@@ -11,25 +11,30 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use crate::error::{CliError, Result};
-use crate::local::{REGION, Server};
+use crate::local::{Endpoint, REGION, Server};
 use crate::show::progress;
 
 /// What to do without credentials.
 const SIGN_IN: &str =
     "Sign in (`aws sso login`), set AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
 
-/// The AWS on this machine, started when it does not run.
-pub(crate) async fn local() -> Result<SdkConfig> {
+/// Where the AWS on this machine answers; it is started when it does not run.
+pub(crate) async fn local_endpoint() -> Result<Endpoint> {
     let endpoint = tokio::task::spawn_blocking(|| {
         let progress = progress("Starting MiniStack");
-        let endpoint = Server::from_environment().ensure_running(&|what| progress.say(what));
+        let endpoint =
+            Server::from_environment().and_then(|server| server.ensure_running(&|what| progress.say(what)));
         progress.clear();
         endpoint
     });
-    let endpoint = endpoint.await.map_err(|error| CliError::failed(error.to_string()))??;
-    let credentials =
-        SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local mode"));
-    Ok(aws::config(REGION, Some(&endpoint.url), credentials))
+    Ok(endpoint.await.map_err(|error| CliError::failed(error.to_string()))??)
+}
+
+/// The AWS on this machine, started when it does not run.
+pub(super) async fn local() -> Result<SdkConfig> {
+    let Endpoint { url, key } = local_endpoint().await?;
+    let credentials = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "local mode");
+    Ok(aws::config(REGION, Some(&url), SharedCredentialsProvider::new(credentials)))
 }
 
 /// The user's own AWS, by the usual chain. Fails without a region and without credentials.

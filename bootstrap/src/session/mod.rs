@@ -17,9 +17,9 @@ use crate::cli::Global;
 use crate::error::{CliError, Result};
 use crate::local::ACCOUNT;
 
-use connect::{identity, remote};
+use connect::{identity, local, remote};
 
-pub(crate) use connect::local;
+pub(crate) use connect::local_endpoint;
 pub(crate) use version::Engine;
 
 /// The configuration as read from disk.

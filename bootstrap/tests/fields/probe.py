@@ -40,8 +40,6 @@ def client(name):
             name,
             region_name=REGION,
             endpoint_url=ENDPOINT,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
             config=botocore.config.Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
         )
     return CLIENTS[name]

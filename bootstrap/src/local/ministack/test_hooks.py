@@ -4,6 +4,7 @@ GET  /_stepstack/calls           the calls so far, by `service:Operation`
 POST /_stepstack/calls/reset     forgets them
 GET  /_stepstack/event/FUNCTION  the last event that Step Functions called a function with
 GET  /_stepstack/at-work         how many functions Step Functions waits for
+POST /_stepstack/front/PORT      takes requests that were sent to a proxy on another port
 
 And where IAM is enforced:
 
@@ -20,6 +21,7 @@ from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import stepfunctions
 
+import door
 from patching import Answer, Json, Original, as_json, forgotten_on_reset, handle, wrap
 
 
@@ -28,6 +30,17 @@ def install() -> None:
     remember_events()
     record_actions()
     count_calls()
+    let_in_front()
+
+
+def let_in_front() -> None:
+    """The strict AWS listens on a port of its own, and hands on what it gets as it is."""
+
+    def let(port: str) -> Answer:
+        door.let_in_front(port)
+        return as_json({})
+
+    handle("POST", "/_stepstack/front/", let)
 
 
 def remember_events() -> None:

@@ -8,6 +8,7 @@ import os
 
 from ministack.services import ecr, eventbridge
 
+import door
 from corrections.register import correction
 from patching import Answer, Json, Original, body_of, forgotten_on_reset, handle, with_body, wrap
 
@@ -77,8 +78,8 @@ def keep_layers() -> None:
                 "LayersNotFoundException", f"There is no layer {data.get('layerDigest')}.", 400
             )
         port = os.environ.get("GATEWAY_PORT", "4566")
-        url = f"http://127.0.0.1:{port}/_stepstack/layers/{data['repositoryName']}/{data['layerDigest']}"
-        return with_body(answer, {**body_of(answer), "downloadUrl": url})
+        path = door.ticket(f"{door.DOWNLOADS}{data['repositoryName']}/{data['layerDigest']}")
+        return with_body(answer, {**body_of(answer), "downloadUrl": f"http://127.0.0.1:{port}{path}"})
 
     def download(path: str) -> Answer:
         repository, _, digest = path.rpartition("/")
@@ -91,7 +92,7 @@ def keep_layers() -> None:
     wrap(ecr, "_complete_layer_upload", complete)
     wrap(ecr, "_batch_check_layer_availability", look)
     wrap(ecr, "_get_download_url_for_layer", address)
-    handle("GET", "/_stepstack/layers/", download)
+    handle("GET", door.DOWNLOADS, download)
 
 
 @correction("ecr: imageTagMutabilityExclusionFilters come back")
