@@ -42,14 +42,14 @@ _secrets: dict[str, str] = {}
 def install(key_file: Path) -> None:
     """Makes the key of this start, writes it for the user alone, and has MiniStack take no other."""
     key, secret = f"STEPSTACK{secrets.token_hex(8).upper()}", secrets.token_hex(20)
-    with open(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         json.dump({"access_key_id": key, "secret_access_key": secret}, file)
     _secrets[key] = secret
     # Where IAM is enforced, MiniStack takes the key of its own environment for root's.
     os.environ.update({"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret})
     for module in (lambda_runtime, lambda_svc):
         wrap(module, "execution_credentials", _of_a_function)
-    inside = app.app
+    inside: Callable[[Json, Receive, Send], Awaitable[None]] = app.app
 
     async def door(scope: Json, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
