@@ -218,7 +218,7 @@ impl World {
         let mut rules =
             vec![mock!(Client::get_bucket_tagging).then_compute_response(move |_| match &tagging {
                 Ok(tags) => MockResponse::Output(tags.clone()),
-                Err(code) => MockResponse::Error(GetBucketTaggingError::generic(said(*code))),
+                Err(code) => MockResponse::Error(GetBucketTaggingError::generic(said(code))),
             })];
         let Some(bucket) = self.bucket.clone() else { return rules };
         let (policy, lifecycle) = (bucket.policy.clone(), bucket.lifecycle.clone());

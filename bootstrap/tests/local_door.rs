@@ -1,6 +1,7 @@
 //! Who reaches the AWS on this machine: no page in a browser, nobody without the key of its start; the tools that
 //! have the key, and the functions.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -41,9 +42,9 @@ fn answer(port: u16, line: &str, headers: &[(&str, &str)], body: &str) -> String
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
     let mut request = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
+        write!(request, "{name}: {value}\r\n").expect("writing to a string");
     }
-    request += &format!("\r\n{body}");
+    write!(request, "\r\n{body}").expect("writing to a string");
     stream.write_all(request.as_bytes()).expect("it is sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("it is answered");

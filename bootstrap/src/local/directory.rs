@@ -30,7 +30,8 @@ fn close(path: &Path) -> Result<(), LocalError> {
     if mode & 0o002 != 0 {
         return Err(LocalError::Shared(path.display().to_string()));
     }
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Ok(());
     }
     // Only its owner may do this.
