@@ -4,7 +4,7 @@ use statemachine::message::{
     Document, Failure, Intent, Next, PlanRecord, Release, ReleaseRecord, Run, RunResult, Verdict,
 };
 use statemachine::resource::Name;
-use statemachine::{Error, ErrorKind, Part, Result};
+use statemachine::{Error, Part, Result};
 
 use crate::Control;
 use crate::decide::{Course, Decided};
@@ -206,5 +206,5 @@ fn or_fail(error: Error, otherwise: Option<Box<RunResult>>) -> Result<Box<RunRes
 
 /// Whether Step Functions calls control once more after this error.
 pub(crate) fn is_called_again(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady)
+    error.kind.is_passing()
 }

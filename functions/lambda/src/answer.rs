@@ -40,7 +40,7 @@ pub(crate) async fn answer<F: Function>(
     };
     let report = match result {
         Ok(report) => report,
-        Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::NotReady) => {
+        Err(error) if error.kind.is_passing() => {
             error!(run = run.id, %stage, kind = %error.kind, message = error.message, "look failed, to be tried again");
             return Err(Error { kind: ErrorKind::Transient, ..error });
         }

@@ -9,7 +9,7 @@ use statemachine::message::{
 };
 
 use crate::fixture::{FILE, document};
-use crate::table::{Row, assert_all_operations, name, operation, rows};
+use crate::table::{Row, assert_all_operations, operation, rows};
 use crate::world::{RUN, World};
 
 /// `lock`: free, or held by another run's operation. `intent`: of an environment that was never applied, of one that
@@ -232,14 +232,7 @@ fn check(row: &Row<'_>) {
         other => panic!("no condition: {other}"),
     }
     let step = world.begin(ask);
-    let course = name(&step.decided.course);
-    let writes = world.carry_out(step.decided, usize::MAX);
-    assert_eq!(
-        (course, step.reads, writes),
-        (row.course, row.reads.clone(), row.writes.clone()),
-        "{}",
-        row.line
-    );
+    row.assert_holds(&mut world, step);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use statemachine::resource::{Name, Names};
 use statemachine::{Part, Stage};
 
 use crate::fixture::document;
-use crate::table::{Row, assert_all_operations, name, operation, rows};
+use crate::table::{Row, assert_all_operations, operation, rows};
 use crate::world::{EXECUTION, World};
 
 /// `plan`: what the looks of the operation's stages have found. `file`: the one that was accepted last, or another.
@@ -192,14 +192,7 @@ fn check(row: &Row<'_>) {
         other => panic!("no condition: {other}"),
     }
     let step = world.join(&document);
-    let course = name(&step.decided.course);
-    let writes = world.carry_out(step.decided, usize::MAX);
-    assert_eq!(
-        (course, step.reads, writes),
-        (row.course, row.reads.clone(), row.writes.clone()),
-        "{}",
-        row.line
-    );
+    row.assert_holds(&mut world, step);
 }
 
 #[test]

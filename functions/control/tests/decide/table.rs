@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use control::decide::Course;
 use statemachine::message::Operation;
 
+use crate::world::{Step, World};
+
 /// A row: the words of its conditions, the course, the reads and the writes in order.
 pub(crate) struct Row<'a> {
     pub(crate) line: &'a str,
@@ -12,6 +14,20 @@ pub(crate) struct Row<'a> {
     pub(crate) course: &'a str,
     pub(crate) reads: Vec<&'a str>,
     pub(crate) writes: Vec<&'a str>,
+}
+
+impl Row<'_> {
+    /// The step's course, reads and writes are those of the row.
+    pub(crate) fn assert_holds(&self, world: &mut World, step: Step) {
+        let course = name(&step.decided.course);
+        let writes = world.carry_out(step.decided, usize::MAX);
+        assert_eq!(
+            (course, step.reads, writes),
+            (self.course, self.reads.clone(), self.writes.clone()),
+            "{}",
+            self.line
+        );
+    }
 }
 
 /// The rows of a table, without its head.
